@@ -1,0 +1,244 @@
+"""Collect the segments of every selected category, the ledger of every stage, and the metrics.
+
+Nothing is computed anew: it checks that the ledgers follow on each other to the cent, that every selling store has one
+segment in each of its categories, and compares with reference labels where there are any (adjusted Rand index).
+"""
+
+import lib.runtime  # isort: skip (pins threads before numpy is loaded)
+
+import argparse
+import io
+import json
+from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import altair as alt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lib.charts import cluster_colour, save_png
+from lib.database import database, literal
+from lib.errors import DataError
+from lib.labels import known_labels
+from lib.ledger import Entry, check_balance, ledger_table, read_ledger
+from lib.tables import read_frame, write_table, write_text
+
+INDICES = ["silhouette", "calinski_harabasz", "davies_bouldin"]
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Flags of this stage."""
+    parser = lib.runtime.stage_parser(__doc__)
+    parser.add_argument("--categories", type=Path, required=True, help="keys and names of the selected categories")
+    parser.add_argument("--category_sales", type=Path, required=True, help="sums by category, store and SKU")
+    parser.add_argument("--ingest_ledger", type=Path, required=True)
+    parser.add_argument("--assign_ledger", type=Path, required=True)
+    parser.add_argument("--join_ledger", type=Path, required=True)
+    parser.add_argument("--split_ledgers", type=Path, required=True, help="folder, one file per category")
+    parser.add_argument("--merge_ledgers", type=Path, required=True, help="folder, one file per category")
+    parser.add_argument("--category_segments", type=Path, required=True, help="folder, one file per category")
+    parser.add_argument("--internal_k_scores", type=Path, required=True, help="folder, one file per category")
+    parser.add_argument("--external_k_scores", type=Path, required=True)
+    parser.add_argument("--reference", type=Path, required=True, help="known labels; header only where there are none")
+    parser.add_argument("--baseline", type=Path, required=True, help="earlier labels; header only where there are none")
+    parser.add_argument("--segments", type=Path, required=True, help="output: one row per category and store")
+    parser.add_argument("--ledger", type=Path, required=True, help="output: the ledger of every stage")
+    parser.add_argument("--segments_csv", type=Path, required=True, help="output: the segments as CSV")
+    parser.add_argument("--metrics", type=Path, required=True, help="output: metrics.json")
+    parser.add_argument("--scores", type=Path, required=True, help="output: scores of every k and view, as CSV")
+    parser.add_argument("--figure", type=Path, required=True, help="output: picture of the segments' sizes")
+    return parser.parse_args(argv)
+
+
+def selection_entries(category_sales: Path, keys: dict[str, str]) -> list[Entry]:
+    """The ledger between all sales with a category and the selected categories.
+
+    keys: category as the source spells it to its key.
+    """
+    with database() as connection:
+        rows = connection.execute(
+            f"""SELECT category, count(DISTINCT store_id), CAST(sum(lines) AS BIGINT), sum(sales)
+            FROM read_parquet({literal(str(category_sales))}) GROUP BY category"""  # noqa: S608 (quoted file name)
+        ).fetchall()
+    entries = []
+    for name, *amounts in rows:
+        category = keys.get(name, name)
+        flow = ("out", "") if name in keys else ("set_aside", "category_not_selected")
+        entries += [
+            Entry("select_categories", category, "in", "", *amounts),
+            Entry("select_categories", category, *flow, *amounts),
+        ]
+    return entries
+
+
+def check_chain(entries: list[Entry]) -> None:
+    """Raise DataError where what leaves one stage is not what enters the next."""
+
+    def amounts(stage: str, flow: str, category: str) -> tuple[int, int, Decimal]:
+        found = [e for e in entries if (e.stage, e.flow) == (stage, flow) and category in (e.category, "*")]
+        stores = found[0].stores if len(found) == 1 else 0
+        return stores, sum(e.lines for e in found), sum((e.sales for e in found), Decimal(0))
+
+    links = [("ingest_sales", "assign_categories", "")]
+    for category in sorted({e.category for e in entries if e.stage == "split_need_states"}):
+        links += [
+            ("select_categories", "split_need_states", category),
+            ("split_need_states", "merge_segments", category),
+        ]
+    for before, after, category in links:
+        left, entered = amounts(before, "out", category), amounts(after, "in", category)
+        if left != entered:
+            raise DataError(
+                f"the ledger is broken between {before} and {after} {category!r}: {left} left, {entered} entered "
+                "(stores, lines, sales)",
+                solution="run the pipeline again from raw data; if it stays, this is a defect: report it with the logs",
+            )
+    if amounts("assign_categories", "out", "*")[1:] != amounts("select_categories", "in", "*")[1:]:
+        raise DataError(
+            "the sales by category do not add up to the sales that have a category",
+            solution="run the pipeline again from raw data; if it stays, this is a defect: report it with the logs",
+        )
+
+
+def view_metrics(scores: pd.DataFrame) -> dict[str, Any]:
+    """The chosen k and its indices."""
+    chosen = scores[scores["chosen"]].iloc[0]
+    return {"k": int(chosen["k"])} | {index: round(float(chosen[index]), 6) for index in INDICES}
+
+
+def agreement(segments: pd.DataFrame, known: pd.DataFrame, category: str) -> dict[str, Any]:
+    """Adjusted Rand index of each label with the known ones, over the stores in both (Hubert and Arabie 1985)."""
+    from sklearn.metrics import adjusted_rand_score  # a second's import, spared where nothing is known
+
+    result: dict[str, Any] = {}
+    for label in ("internal_cluster", "external_cluster", "segment"):
+        labels = known_labels(known, label, category)
+        both = segments.set_index("store_id")[[label]].join(labels.rename("known"), how="inner")
+        result[f"{label}_ari"] = round(float(adjusted_rand_score(both["known"], both[label])), 6)
+        result["stores"] = len(both)
+    return result
+
+
+def metrics_of(
+    segments: dict[str, pd.DataFrame],
+    scores: dict[str, pd.DataFrame],
+    entries: list[Entry],
+    known: dict[str, pd.DataFrame],
+) -> dict[str, Any]:
+    """What `dvc metrics show` prints. Money is in the source's currency."""
+
+    def total(stage: str, flow: str) -> Decimal:
+        return sum((e.sales for e in entries if (e.stage, e.flow) == (stage, flow)), Decimal(0))
+
+    metrics: dict[str, Any] = {
+        "ledger": {
+            "sales_in": float(total("ingest_sales", "in")),
+            "sales_segmented": float(total("merge_segments", "out")),
+            "sales_set_aside": float(sum((e.sales for e in entries if e.flow == "set_aside"), Decimal(0))),
+        },
+        "external": view_metrics(scores["external"]),
+        "internal": {key: view_metrics(scores[key]) for key in segments},
+        "merging": {
+            key: {
+                "stores": len(table),
+                "crossed": int(table["merged_cluster"].nunique()),
+                "segments": int(table["segment"].nunique()),
+                "smallest": int(table["segment"].value_counts().min()),
+                "outliers": int(table["is_outlier"].sum()),
+            }
+            for key, table in segments.items()
+        },
+    }
+    for name, table in known.items():
+        if len(table):
+            shared = [key for key in segments if key in set(table["category"])]
+            metrics[name] = {key: agreement(segments[key], table, key) for key in shared}
+    return metrics
+
+
+def sizes_chart(segments: pd.DataFrame) -> alt.TopLevelMixin:
+    """Stores per segment, one bar per category; blocks wide enough for it carry the segment's number."""
+    sizes = segments.groupby(["category", "segment"]).size().rename("stores").reset_index()
+    numbers = sorted(int(s) for s in sizes["segment"].unique())
+    longest = sizes.groupby("category")["stores"].sum().max()
+    sizes["label"] = sizes["segment"].astype("str").where(sizes["stores"] > 0.03 * longest, "")
+    sizes["end"] = sizes.groupby("category")["stores"].cumsum()
+    sizes["start"] = sizes["end"] - sizes["stores"]
+    sizes["middle"] = (sizes["start"] + sizes["end"]) / 2
+    base = alt.Chart(sizes).encode(y=alt.Y("category:N", title=None))
+    blocks = base.mark_bar(stroke="white").encode(
+        x=alt.X("start:Q", title="stores"),
+        x2="end:Q",
+        color=alt.Color("segment:O", scale=cluster_colour(numbers), legend=None),
+    )
+    text = base.mark_text(color="white", fontSize=12, fontWeight="bold").encode(x="middle:Q", text="label:N")
+    return (blocks + text).properties(
+        width=640,
+        height=alt.Step(34),
+        title=alt.TitleParams("Segments", subtitle="stores in each segment of each category, by segment number"),
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Collect, check, compare, write."""
+    args = parse_args(argv)
+    log = lib.runtime.start_log(args.log)
+    categories = read_frame(args.categories)
+    keys = categories["key"].tolist()
+
+    def per_category(folder: Path) -> dict[str, Path]:
+        return {key: folder / f"{key}.parquet" for key in keys}
+
+    entries = [*read_ledger(args.ingest_ledger), *read_ledger(args.assign_ledger), *read_ledger(args.join_ledger)]
+    entries += selection_entries(args.category_sales, dict(zip(categories["name"], keys, strict=True)))
+    for folder in (args.split_ledgers, args.merge_ledgers):
+        for path in per_category(folder).values():
+            entries += read_ledger(path)
+    check_balance(entries)
+    check_chain(entries)
+
+    tables = [pq.ParquetFile(path).read() for path in per_category(args.category_segments).values()]
+    segments = pa.concat_tables(tables).sort_by([("category", "ascending"), ("store_id", "ascending")])
+    frame = segments.to_pandas()
+    by_category = {str(key): part for key, part in frame.groupby("category")}
+    scores = {key: read_frame(path) for key, path in per_category(args.internal_k_scores).items()}
+    scores["external"] = read_frame(args.external_k_scores)
+    known = {"recovery": read_frame(args.reference), "baseline": read_frame(args.baseline)}
+    metrics = metrics_of(by_category, scores, entries, known)
+
+    every_score = pd.concat([table.assign(view=view) for view, table in sorted(scores.items())])
+    every_score = every_score[["view", *scores["external"].columns]].round(6)
+    write_table(segments, args.segments)
+    write_table(ledger_table(entries), args.ledger)
+    write_text(as_csv(frame), args.segments_csv)
+    write_text(as_csv(every_score), args.scores)
+    save_png(sizes_chart(frame), args.figure)
+    write_text(json.dumps(metrics, indent=2) + "\n", args.metrics)
+    amounts = metrics["ledger"]
+    log.info(
+        "%d stores in %d categories; sales %.2f in, %.2f segmented, %.2f set aside",
+        frame["store_id"].nunique(), len(keys), *amounts.values(),
+    )  # fmt: skip
+    for key in keys:
+        found = metrics["merging"][key]
+        log.info(
+            "%s: k = %d, %d segments, smallest %d",
+            key,
+            metrics["internal"][key]["k"],
+            found["segments"],
+            found["smallest"],
+        )
+
+
+def as_csv(frame: pd.DataFrame) -> str:
+    """A table as CSV text."""
+    buffer = io.StringIO()
+    frame.to_csv(buffer, index=False, lineterminator="\n")
+    return buffer.getvalue()
+
+
+if __name__ == "__main__":
+    lib.runtime.run_stage(main)

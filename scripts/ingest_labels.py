@@ -1,0 +1,70 @@
+"""Read known segments of stores: a baseline whose numbers are kept, or a reference to compare with.
+
+Writes one row per store and category. Where the source is not configured the file has a header only.
+"""
+
+import lib.runtime  # isort: skip (pins threads before numpy is loaded)
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import pandera.pandas as pandera
+import pyarrow as pa
+
+from lib.config import load_place
+from lib.contracts import check_table
+from lib.errors import DataError
+from lib.sources import read_texts
+from lib.tables import write_frame, write_table
+
+LABELS = ["internal_cluster", "external_cluster", "segment"]
+SCHEMA = pa.schema([("category", pa.string()), ("store_id", pa.string()), *((label, pa.int32()) for label in LABELS)])
+POSITIVE = pandera.Column(
+    str, pandera.Check.str_matches(r"^[1-9][0-9]{0,8}$", error="is no whole number from 1"), nullable=False
+)
+CONTRACT = pandera.DataFrameSchema(
+    {
+        "category": pandera.Column(str, nullable=False),
+        "store_id": pandera.Column(str, nullable=False),
+        **dict.fromkeys(LABELS, POSITIVE),
+    },
+    unique=["category", "store_id"],
+)
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Flags of this stage."""
+    parser = lib.runtime.stage_parser(__doc__)
+    parser.add_argument("--config", type=Path, required=True, help="configs/<env>.yml")
+    parser.add_argument("--raw", type=Path, required=True, help="folder of raw files")
+    parser.add_argument("--source", choices=["baseline", "reference"], required=True)
+    parser.add_argument("--labels", type=Path, required=True, help="output: one row per store and category")
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Read, check, write."""
+    args = parse_args(argv)
+    log = lib.runtime.start_log(args.log)
+    sources = load_place(args.config).sources
+    source = {"baseline": sources.baseline, "reference": sources.reference}[args.source]
+    if source is None:
+        write_table(SCHEMA.empty_table(), args.labels)
+        log.info("no %s is configured", args.source)
+        return
+    where = str(args.raw / source.path)
+    texts = read_texts(source, args.raw, source.columns.model_dump())[SCHEMA.names]
+    if texts.empty:
+        raise DataError(
+            f"{where} holds no row", solution=f"put the file there, or take `{args.source}` out of the config"
+        )
+    check_table(texts, CONTRACT, where)
+    labels: pd.DataFrame = texts.astype(dict.fromkeys(LABELS, "int32"))
+    write_frame(labels.sort_values(["category", "store_id"], ignore_index=True), SCHEMA, args.labels)
+    log.info("%s: %d stores in %d categories", args.source, labels["store_id"].nunique(), labels["category"].nunique())
+
+
+if __name__ == "__main__":
+    lib.runtime.run_stage(main)

@@ -1,0 +1,96 @@
+"""Read the product map: which need states each SKU serves, and its category where the map gives one.
+
+Writes the distinct pairs of SKU and need state. A row whose need state is missing keeps the SKU's category but maps it
+to nothing.
+"""
+
+import lib.runtime  # isort: skip (pins threads before numpy is loaded)
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import pandera.pandas as pandera
+import pyarrow as pa
+
+from lib.config import ProductMapSource, load_place
+from lib.contracts import check_table
+from lib.errors import DataError
+from lib.sources import read_texts
+from lib.tables import write_frame
+
+SCHEMA = pa.schema([("sku", pa.string()), ("category", pa.string()), ("need_state", pa.string())])
+CONTRACT = pandera.DataFrameSchema({"sku": pandera.Column(str, nullable=False)})
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Flags of this stage."""
+    parser = lib.runtime.stage_parser(__doc__)
+    parser.add_argument("--config", type=Path, required=True, help="configs/<env>.yml")
+    parser.add_argument("--raw", type=Path, required=True, help="folder of raw files")
+    parser.add_argument("--product_map", type=Path, required=True, help="output: distinct (sku, category, need_state)")
+    return parser.parse_args(argv)
+
+
+def read_map(source: ProductMapSource, raw: Path) -> pd.DataFrame:
+    """One row per row of the source: sku, category, need_state.
+
+    Several need-state columns are joined by a space; where one of them is missing there is no need state.
+    """
+    wanted = source.columns.need_state
+    parts = [wanted] if isinstance(wanted, str) else wanted
+    columns = {"sku": source.columns.sku} | {f"part_{i}": column for i, column in enumerate(parts)}
+    if source.columns.category:
+        columns["category"] = source.columns.category
+    frame = read_texts(source, raw, columns)
+    names = [f"part_{i}" for i in range(len(parts))]
+    joined = frame[names[0]]
+    for name in names[1:]:
+        joined = joined + " " + frame[name]
+    category = frame["category"] if source.columns.category else None
+    return pd.DataFrame({"sku": frame["sku"], "category": category, "need_state": joined}).astype("str")
+
+
+def distinct_pairs(rows: pd.DataFrame) -> pd.DataFrame:
+    """Distinct rows in key order; a SKU with a need state in a category loses its rows without one there."""
+    pairs = rows.drop_duplicates()
+    mapped = pairs.groupby(["sku", "category"], dropna=False)["need_state"].transform("count") > 0
+    return pairs[pairs["need_state"].notna() | ~mapped].sort_values(
+        ["sku", "category", "need_state"], ignore_index=True
+    )
+
+
+def refuse_ambiguous_categories(pairs: pd.DataFrame, where: str) -> None:
+    """A SKU in two categories cannot tell the category of a sale."""
+    counts = pairs.groupby("sku")["category"].nunique()
+    several = counts[counts > 1]
+    if len(several):
+        sku = several.index[0]
+        found = sorted(pairs.loc[pairs["sku"] == sku, "category"].dropna().unique())
+        raise DataError(
+            f"{where}: {len(several)} SKUs lie in more than one category, such as {sku!r} in {found}",
+            solution="give each SKU one category, or name a category column in sales.columns",
+        )
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Read, check, write."""
+    args = parse_args(argv)
+    log = lib.runtime.start_log(args.log)
+    sources = load_place(args.config).sources
+    where = str(args.raw / sources.product_map.path)
+    rows = read_map(sources.product_map, args.raw)
+    if rows.empty:
+        raise DataError(f"{where} holds no row", solution="put the product map there")
+    check_table(rows, CONTRACT, where)
+    pairs = distinct_pairs(rows)
+    if sources.sales.columns.category is None:
+        refuse_ambiguous_categories(pairs, where)
+    write_frame(pairs, SCHEMA, args.product_map)
+    unmapped = int((pairs.groupby("sku")["need_state"].count() == 0).sum())
+    log.info("%d rows, %d SKUs, %d of them without a need state", len(rows), pairs["sku"].nunique(), unmapped)
+
+
+if __name__ == "__main__":
+    lib.runtime.run_stage(main)

@@ -1,0 +1,174 @@
+"""Sum raw sales lines exactly by store, SKU, category and period.
+
+Streams the files of the `sales` source once, within the configured memory limit. Amounts are rounded to the cent line
+by line and summed as decimals, so neither the order of lines nor the number of threads changes a byte. Writes one row
+per sum, with counts of lines, of negative and of zero lines, and the ledger of what came in.
+"""
+
+import lib.runtime  # isort: skip (pins threads before numpy is loaded)
+
+import argparse
+from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+
+from lib.config import SalesSource, load_place
+from lib.database import count_entries, database, identifier, one_row
+from lib.errors import DataError
+from lib.ledger import Entry, log_entries, write_ledger
+from lib.sources import FLOATS, open_source, require_columns, text_of, unreadable
+from lib.tables import write_batches
+
+PERIODS = {"week": "%G-W%V", "month": "%Y-%m"}
+INVALID = {
+    "missing_store": "no store",
+    "missing_sku": "no SKU",
+    "missing_sales": "no sales amount",
+    "invalid_sales": "a sales amount that is no number",
+    "invalid_date": "no date, or one that is not written YYYY-MM-DD",
+}
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Flags of this stage."""
+    parser = lib.runtime.stage_parser(__doc__)
+    parser.add_argument("--config", type=Path, required=True, help="configs/<env>.yml")
+    parser.add_argument("--raw", type=Path, required=True, help="folder of raw files")
+    parser.add_argument("--sales", type=Path, required=True, help="output: exact sums")
+    parser.add_argument("--ledger", type=Path, required=True, help="output: what came in and what was set aside")
+    parser.add_argument("--period", choices=["week", "month", "all"], required=True)
+    parser.add_argument("--negative_sales", choices=["keep", "drop", "fail"], required=True)
+    parser.add_argument("--invalid_lines", choices=["drop", "fail"], required=True)
+    return parser.parse_args(argv)
+
+
+def line_query(types: dict[str, str], source: SalesSource, period: str, negative_sales: str) -> str:
+    """SQL: one row per raw line, as text, amount and the reason why it is set aside (empty: kept)."""
+
+    def text(column: str | None) -> str:
+        return text_of(column, types[column], source) if column else "CAST(NULL AS VARCHAR)"
+
+    columns = source.columns
+    dated = columns.date is not None and period != "all"
+    # A double is cast as it is, not by way of its text, which may be in exponent form.
+    amount = identifier(columns.sales) if types[columns.sales] in FLOATS else text(columns.sales)
+    negative = "WHEN amount < 0 THEN 'negative_sales'" if negative_sales != "keep" else ""
+    return f"""
+        SELECT *,
+            CASE
+                WHEN store_id IS NULL THEN 'missing_store'
+                WHEN sku IS NULL THEN 'missing_sku'
+                WHEN amount_text IS NULL THEN 'missing_sales'
+                WHEN amount IS NULL THEN 'invalid_sales'
+                WHEN {dated} AND day IS NULL THEN 'invalid_date'
+                {negative}
+                ELSE ''
+            END AS reason,
+            {f"strftime(day, '{PERIODS[period]}')" if dated else "''"} AS period
+        FROM (
+            SELECT _file,
+                {text(columns.store_id)} AS store_id,
+                {text(columns.sku)} AS sku,
+                {text(columns.category)} AS category,
+                {text(columns.sales)} AS amount_text,
+                TRY_CAST({amount} AS DECIMAL(18, 2)) AS amount,
+                TRY_CAST({amount} AS DOUBLE) AS unrounded,
+                {text(columns.date)} AS date_text,
+                TRY_CAST({text(columns.date)} AS DATE) AS day
+            FROM raw_lines
+        )
+    """  # noqa: S608 (names by way of `identifier`)
+
+
+def sum_lines(connection: duckdb.DuckDBPyConnection) -> None:
+    """The one pass over raw sales: table `sums`, small enough to be read again."""
+    connection.execute(
+        """
+        CREATE TABLE sums AS
+        SELECT reason, store_id, sku, category, period,
+            coalesce(sum(amount), 0) AS sales,
+            count(*) AS lines,
+            CAST(count_if(amount < 0) AS BIGINT) AS negative_lines,
+            coalesce(sum(amount) FILTER (amount < 0), 0) AS negative_sales,
+            CAST(count_if(amount = 0) AS BIGINT) AS zero_lines,
+            CAST(count_if(abs(unrounded - amount) > 1e-6) AS BIGINT) AS rounded_lines
+        FROM lines
+        GROUP BY ALL
+        """
+    )
+
+
+def refuse(connection: duckdb.DuckDBPyConnection, reasons: Sequence[str], policy: str) -> None:
+    """Raise DataError for the first of `reasons` that occurs, with one line as an example."""
+    for reason in reasons:
+        (count,) = one_row(connection, "SELECT sum(lines) FROM sums WHERE reason = ?", [reason])
+        if not count:
+            continue
+        file, store, sku, amount, date = one_row(
+            connection,
+            "SELECT _file, store_id, sku, amount_text, date_text FROM lines WHERE reason = ? ORDER BY ALL LIMIT 1",
+            [reason],
+        )
+        raise DataError(
+            f"{file}: {INVALID.get(reason, 'negative sales')} on {count} lines of sales, "
+            f"such as store {store!r}, SKU {sku!r}, sales {amount!r}, date {date!r}",
+            solution=f"mend the file, or set internal.ingest_sales.{policy} to drop (each is kept in the ledger)",
+        )
+
+
+def notes(connection: duckdb.DuckDBPyConnection) -> list[Entry]:
+    """Ledger rows for lines that stay in but deserve a word."""
+    found = []
+    for reason, count, amount in (
+        ("negative_sales", "negative_lines", "negative_sales"),
+        ("zero_sales", "zero_lines", "0"),
+        ("rounded_to_cent", "rounded_lines", "0"),
+    ):
+        stores, lines, sales = one_row(
+            connection,
+            f"""SELECT count(DISTINCT store_id), coalesce(sum({count}), 0), coalesce(sum({amount}), 0)
+            FROM sums WHERE reason = '' AND {count} > 0""",  # noqa: S608 (names above)
+        )
+        if stores:
+            found.append(Entry("ingest_sales", "", "noted", reason, stores, int(lines), Decimal(sales)))
+    return found
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Read, sum, account, write."""
+    args = parse_args(argv)
+    log = lib.runtime.start_log(args.log)
+    place = load_place(args.config)
+    source = place.sources.sales
+    with database(place.compute.memory_limit, place.compute.threads) as connection:
+        types = open_source(connection, source, args.raw, "raw_lines")
+        require_columns(types, source.columns.model_dump(exclude_none=True).values(), source, args.raw)
+        connection.execute(f"CREATE VIEW lines AS {line_query(types, source, args.period, args.negative_sales)}")
+        try:
+            sum_lines(connection)
+        except duckdb.Error as error:
+            raise unreadable(source, args.raw, error) from None
+        if args.invalid_lines == "fail":
+            refuse(connection, list(INVALID), "invalid_lines")
+        if args.negative_sales == "fail":
+            refuse(connection, ["negative_sales"], "negative_sales")
+        entries = [*count_entries(connection, "sums", "ingest_sales", ""), *notes(connection)]
+        if not one_row(connection, "SELECT count(*) FROM sums WHERE reason = ''")[0]:
+            raise DataError(
+                f"{args.raw / source.path} holds no usable sales line",
+                solution="look at the columns and policies: "
+                + ", ".join(f"{e.lines} lines {e.reason}" for e in entries if e.reason),
+            )
+        kept = connection.sql(
+            """SELECT category, store_id, sku, period, sales, lines, negative_lines, negative_sales, zero_lines
+            FROM sums WHERE reason = '' ORDER BY category NULLS FIRST, store_id, sku, period"""
+        ).to_arrow_reader(100_000)
+        write_batches(kept, args.sales)
+    write_ledger(entries, args.ledger)
+    log_entries(log, entries)
+
+
+if __name__ == "__main__":
+    lib.runtime.run_stage(main)

@@ -1,0 +1,282 @@
+"""The place, `configs/<env>.yml`, as a model; and how any configuration file is read and checked.
+
+An error names the file, the key, what was found and what was expected.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from lib.errors import ConfigError, nearest_name
+
+ENVIRONMENT_VARIABLE = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)(?:,([^}]*))?\}")
+Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
+
+
+class Model(BaseModel):
+    """Unknown keys are errors, and values are not converted from one type to another."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+M = TypeVar("M", bound=Model)
+
+
+class Source(Model):
+    """Where one table of raw data lies and how it is read."""
+
+    reader: Literal["parquet", "csv"] = Field(description="how the files are read")
+    path: str = Field(description="one file, a folder of parts, or a glob; relative to data/raw/<env>/")
+    missing: list[str | int | float] = Field(default=[], description="values that mean 'not known'")
+    delimiter: str = Field(default=",", min_length=1, max_length=4, description="column separator of CSV files")
+
+    @field_validator("path")
+    @classmethod
+    def stays_inside(cls, path: str) -> str:
+        """The runners see only data/raw/<env>/."""
+        if not path or Path(path).is_absolute() or ".." in Path(path).parts:
+            raise ValueError("a path inside data/raw/<env>/ is expected")
+        return path
+
+
+class SalesColumns(Model):
+    """Ours: theirs."""
+
+    store_id: str
+    sku: str
+    sales: str
+    category: str | None = None
+    date: str | None = None
+
+
+class ProductMapColumns(Model):
+    """Ours: theirs. Several need-state columns are joined by a space."""
+
+    sku: str
+    need_state: str | Annotated[list[str], Field(min_length=1)]
+    category: str | None = None
+
+
+class LabelColumns(Model):
+    """Ours: theirs. The defaults are those of data/merging/segments.parquet."""
+
+    store_id: str = "store_id"
+    category: str = "category"
+    internal_cluster: str = "internal_cluster"
+    external_cluster: str = "external_cluster"
+    segment: str = "segment"
+
+
+class SalesSource(Source):
+    """Sales lines."""
+
+    columns: SalesColumns
+
+
+class ProductMapSource(Source):
+    """Which need states a SKU serves."""
+
+    columns: ProductMapColumns
+
+
+class StoresSource(Source):
+    """The store table: `store_id` and any column that external sources join on."""
+
+    columns: dict[Key, str]
+
+    @field_validator("columns")
+    @classmethod
+    def has_store_id(cls, columns: dict[str, str]) -> dict[str, str]:
+        """Everything is joined by store."""
+        if "store_id" not in columns:
+            raise ValueError("a column for store_id is expected")
+        return columns
+
+
+class ExternalSource(Source):
+    """Features of stores, or of places that stores lie in."""
+
+    key: dict[Key, str] = Field(description="column of the store table (or store_id): column of this source")
+    features: Annotated[list[str], Field(min_length=1)] | None = Field(
+        default=None, description="columns to use; by default every numeric column but the key"
+    )
+
+    @field_validator("key")
+    @classmethod
+    def one_column(cls, key: dict[str, str]) -> dict[str, str]:
+        """One column joins one source."""
+        if len(key) != 1:
+            raise ValueError("exactly one pair is expected")
+        return key
+
+
+class LabelSource(Source):
+    """Known segments of stores: an earlier month's, or planted ones."""
+
+    columns: LabelColumns = LabelColumns()
+
+
+class Sources(Model):
+    """Every table of raw data."""
+
+    sales: SalesSource
+    product_map: ProductMapSource
+    stores: StoresSource | None = None
+    external: dict[Key, ExternalSource] = {}
+    baseline: LabelSource | None = Field(default=None, description="earlier segments, whose numbers are kept")
+    reference: LabelSource | None = Field(default=None, description="known segments to compare with, by ARI")
+
+    @model_validator(mode="after")
+    def category_is_somewhere(self) -> "Sources":
+        """A sale's category comes from the sale or from its product."""
+        if self.sales.columns.category is None and self.product_map.columns.category is None:
+            raise ValueError("a category column is expected in sales.columns or in product_map.columns")
+        return self
+
+    @model_validator(mode="after")
+    def keys_are_known(self) -> "Sources":
+        """An external source joins on store_id or on a column of the store table."""
+        known = {"store_id", *(self.stores.columns if self.stores else ())}
+        for name, source in self.external.items():
+            (column,) = source.key
+            if column not in known:
+                hint = nearest_name(column, known)
+                raise ValueError(
+                    f"external.{name}.key: {column!r} is no column of stores{hint}; known: {sorted(known)}"
+                )
+        return self
+
+
+class Compute(Model):
+    """What one stage may use of this machine."""
+
+    memory_limit: str = Field(default="512MB", pattern=r"^\d+(MB|GB)$", description="DuckDB spills to disk beyond it")
+    threads: int = Field(default=2, ge=1, description="threads of DuckDB; results do not depend on it")
+
+
+class Place(Model):
+    """configs/<env>.yml."""
+
+    sources: Sources
+    compute: Compute = Compute()
+
+
+class UniqueKeyLoader(yaml.SafeLoader):
+    """A safe loader that refuses a key given twice, of which plain YAML silently keeps the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Refuse duplicates, then do as the parent does."""
+        seen = set()
+        for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(None, None, "a key that is no text", key_node.start_mark)
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is given twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path) -> Any:
+    """One YAML file, or a ConfigError that names the line."""
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=UniqueKeyLoader)  # noqa: S506 (a SafeLoader)
+    except FileNotFoundError:
+        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yml"))) or "none"
+        hint = f"configurations there: {known}" if path.suffix == ".yml" else "run inside a project's folder"
+        raise ConfigError(f"{path} does not exist", solution=hint) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        text = " ".join(str(error).split())
+        raise ConfigError(f"{path} is not valid YAML: {text}", solution="mend the line that is named") from None
+
+
+def load_place(path: Path) -> Place:
+    """The place, with `${env:NAME,default}` filled in. Raises ConfigError.
+
+    Variables are refused under `sources`: the runners do not see them change, so a stage would go stale unseen.
+    """
+    raw = read_yaml(path)
+    for keys, text in strings_in(raw):
+        if keys[:1] == ["sources"] and ENVIRONMENT_VARIABLE.search(text):
+            raise ConfigError(
+                f"{path}: {'.'.join(keys)}: {text!r} depends on an environment variable",
+                solution="give a path inside data/raw/<env>/; only other sections may use ${env:...}",
+            )
+    return validated(Place, with_environment(raw, path), path)
+
+
+def strings_in(node: Any, keys: tuple[str, ...] = ()) -> Iterator[tuple[list[str], str]]:
+    """Every string value with the keys that lead to it."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield from strings_in(value, (*keys, str(key)))
+    elif isinstance(node, list):
+        for value in node:
+            yield from strings_in(value, keys)
+    elif isinstance(node, str):
+        yield list(keys), node
+
+
+def with_environment(node: Any, path: Path) -> Any:
+    """The same tree with `${env:NAME,default}` replaced; a variable that is unset and has no default is an error."""
+    if isinstance(node, dict):
+        return {key: with_environment(value, path) for key, value in node.items()}
+    if isinstance(node, list):
+        return [with_environment(value, path) for value in node]
+    if not isinstance(node, str):
+        return node
+
+    def value_of(match: re.Match[str]) -> str:
+        name, default = match.groups()
+        value = os.environ.get(name, default)
+        if value is None:
+            raise ConfigError(
+                f"{path}: environment variable {name} is not set",
+                solution=f"set {name}, in .env.{path.stem} for instance",
+            )
+        return value
+
+    text = ENVIRONMENT_VARIABLE.sub(value_of, node)
+    # A variable that stands alone may be a number.
+    return yaml.safe_load(text) if ENVIRONMENT_VARIABLE.fullmatch(node) and text.isdigit() else text
+
+
+def validated(model: type[M], raw: Any, path: Path) -> M:
+    """`raw` as a model, or a ConfigError about the first thing that is wrong."""
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        keys = [str(part) for part in first["loc"]]
+        where = ".".join(keys) or "the file"
+        found = "" if first["type"] == "missing" else f", found {first['input']!r}"
+        if first["type"] == "extra_forbidden":
+            hint = nearest_name(keys[-1], known_keys(model, keys[:-1]))
+            raise ConfigError(f"{path}: {where} is not a known key{hint}", solution="mend or delete it") from None
+        more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        raise ConfigError(f"{path}: {where}: {first['msg']}{found}{more}", solution=f"mend {where} in {path}") from None
+
+
+def known_keys(model: type[BaseModel], keys: list[str]) -> list[str]:
+    """Names of the fields at `keys`, for a hint; every field name of the file where the way there is not plain."""
+    names: set[str] = set()
+    queue: list[Any] = [model]
+    while queue:
+        current = queue.pop()
+        for name, field in current.model_fields.items():
+            names.add(name)
+            queue.extend(models_in(field.annotation))
+    return sorted(names - set(keys))
+
+
+def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models that a type annotation mentions."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in getattr(annotation, "__args__", ()):
+        yield from models_in(argument)

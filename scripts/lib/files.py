@@ -1,0 +1,24 @@
+"""Which files belong to a source."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from lib.config import Source
+
+SUFFIXES = {"parquet": (".parquet", ".pq"), "csv": (".csv", ".csv.gz", ".tsv", ".txt")}
+
+
+def source_files(source: Source, folder: Path, listing: Iterable[Path] | None = None) -> list[Path]:
+    """The files of a source, sorted: one file, a folder of parts, or a glob.
+
+    listing: files to choose from (those that a stage is going to make); by default what is in `folder`.
+    """
+    suffixes = SUFFIXES[source.reader]
+    candidates = sorted(listing if listing is not None else (p for p in folder.rglob("*") if p.is_file()))
+    target = folder / source.path
+    exact = [p for p in candidates if p == target]
+    if exact:
+        return exact
+    parts = [p for p in candidates if target in p.parents and p.name.lower().endswith(suffixes)]
+    matched = parts or [p for p in candidates if p.relative_to(folder).match(source.path)]
+    return [p for p in matched if not p.name.startswith(".")]

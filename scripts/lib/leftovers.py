@@ -1,0 +1,43 @@
+"""Files of categories that are no longer in params.yaml.
+
+Runners forget an output whose stage is gone, and a stage that depends on a folder would still see it there.
+"""
+
+from collections.abc import Collection
+from pathlib import Path
+
+# The folders that hold one file per category, named after its key.
+FOLDERS = (
+    "data/internal/clusters",
+    "data/internal/features",
+    "data/internal/k_scores",
+    "data/internal/ledger",
+    "data/internal/need_state_sales",
+    "data/internal/profiles",
+    "data/internal/shares",
+    "data/internal/store_sales",
+    "data/merging/category_ledger",
+    "data/merging/category_segments",
+    "logs/build_features",
+    "logs/cluster_stores",
+    "logs/merge_segments",
+    "logs/profile_clusters",
+    "logs/split_need_states",
+    "reports/figures/k_scores",
+    "reports/figures/profile",
+    "reports/figures/stores",
+)
+
+
+def prune(keys: Collection[str], root: Path = Path()) -> list[Path]:
+    """Delete what is not of one of `keys` (or of the external view); returns what was deleted, sorted."""
+    kept = {*keys, "external"}
+    stale = [
+        path
+        for folder in FOLDERS
+        for path in sorted((root / folder).glob("*"))
+        if path.is_file() and path.suffix in {".parquet", ".png", ".log"} and path.stem not in kept
+    ]
+    for path in stale:
+        path.unlink()
+    return stale

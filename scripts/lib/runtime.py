@@ -1,0 +1,70 @@
+"""What every stage does the same way: pinned threads, a log, and errors told in two lines.
+
+Import this module before numpy: BLAS and OpenMP read their thread counts once, when they are loaded, and a sum over two
+threads is not the same bytes as a sum over one. Snakemake exports its own counts by `--cores`; they are overruled here.
+"""
+
+import os
+
+for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
+    os.environ[_variable] = "1"
+
+import argparse
+import logging
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from lib.errors import PipelineError
+
+LOGGER = logging.getLogger("clustering")
+KEY_PATTERN = re.compile(r"^[a-z][a-z0-9_]{0,40}$")
+
+
+def stage_parser(docstring: str | None) -> argparse.ArgumentParser:
+    """A parser whose --help is the script's docstring, and which refuses abbreviated flags."""
+    parser = argparse.ArgumentParser(
+        description=docstring, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("--log", type=Path, required=True, help="log file; its folder is made")
+    return parser
+
+
+def view_key(text: str) -> str:
+    """A category's key. Keys become file and stage names, so anything else could write outside `data/`."""
+    if not KEY_PATTERN.match(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a key: lower-case letters, digits and _, at most 41")
+    return text
+
+
+def start_log(path: Path) -> logging.Logger:
+    """Log to stderr and to `path`, which is begun anew."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for handler in list(LOGGER.handlers):
+        LOGGER.removeHandler(handler)
+        handler.close()
+    LOGGER.setLevel(logging.INFO)
+    LOGGER.propagate = False
+    stage = path.stem if path.parent.name == "logs" else f"{path.parent.name}/{path.stem}"
+    formatter = logging.Formatter(f"{stage}: %(message)s")
+    for handler in (logging.StreamHandler(sys.stderr), logging.FileHandler(path, mode="w", encoding="utf-8")):
+        handler.setFormatter(formatter)
+        LOGGER.addHandler(handler)
+    return LOGGER
+
+
+def run_stage(main: Callable[[Sequence[str] | None], None]) -> None:
+    """Run a script's `main` and exit with the code of what went wrong.
+
+    A user's mistake is told in two lines. Anything else is a defect and keeps its traceback, in the log file too.
+    """
+    try:
+        main(None)
+    except PipelineError as error:
+        for line in str(error).splitlines():
+            LOGGER.error(line)  # noqa: TRY400 (a user's mistake has no traceback)
+        sys.exit(error.exit_code)
+    except Exception:
+        LOGGER.exception("unexpected failure")
+        sys.exit(1)

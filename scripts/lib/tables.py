@@ -1,0 +1,80 @@
+"""Tables in and out of Parquet, whole or not at all.
+
+Every output goes to a temporary file beside its target and is moved over it, so that a killed stage leaves the old file
+and a linked DVC cache is never written through. Files carry no pandas metadata: equal tables are equal bytes.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+ROW_GROUP = 262_144
+MONEY = pa.decimal128(38, 2)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`, and move it over `path` when the block ends without an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_table(table: pa.Table, path: Path) -> None:
+    """Write one table atomically."""
+    with replacing(path) as temporary:
+        pq.write_table(table.replace_schema_metadata(None), temporary, compression="zstd", row_group_size=ROW_GROUP)
+
+
+def write_batches(reader: pa.RecordBatchReader, path: Path) -> int:
+    """Write a stream atomically in row groups of one size, whatever the batches' sizes. Returns the rows written."""
+    rows = 0
+    with replacing(path) as temporary, pq.ParquetWriter(temporary, reader.schema, compression="zstd") as writer:
+        pending: list[pa.RecordBatch] = []
+        waiting = 0
+        for batch in reader:
+            pending.append(batch)
+            waiting += batch.num_rows
+            while waiting >= ROW_GROUP:
+                table = pa.Table.from_batches(pending)
+                writer.write_table(table.slice(0, ROW_GROUP), row_group_size=ROW_GROUP)
+                pending = table.slice(ROW_GROUP).to_batches()
+                waiting -= ROW_GROUP
+                rows += ROW_GROUP
+        if waiting or rows == 0:
+            writer.write_table(pa.Table.from_batches(pending, schema=reader.schema), row_group_size=ROW_GROUP)
+            rows += waiting
+    return rows
+
+
+def write_frame(frame: pd.DataFrame, schema: pa.Schema, path: Path) -> None:
+    """Write a pandas table under an explicit schema; a column too many or too few is an error."""
+    if list(frame.columns) != schema.names:
+        raise ValueError(f"columns {list(frame.columns)} are not the schema's {schema.names}")
+    write_table(pa.Table.from_pandas(frame, schema=schema, preserve_index=False), path)
+
+
+def wide_schema(features: list[str]) -> pa.Schema:
+    """One row per store, one float64 column per feature."""
+    return pa.schema([("store_id", pa.string()), *((name, pa.float64()) for name in features)])
+
+
+def read_frame(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
+    """Read one Parquet file into pandas, in the order in which it was written."""
+    frame: pd.DataFrame = pq.ParquetFile(path).read(columns=columns).to_pandas()
+    return frame
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write one text file atomically, with Unix line ends."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")

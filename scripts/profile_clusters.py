@@ -1,0 +1,190 @@
+"""Describe the clusters of one view in figures and pictures.
+
+Writes, per cluster and feature, the mean of the stores, the chain's mean and the index against it (chain = 100), with the
+cluster's size and share of sales; and three pictures: scores of each k, stores on the first two principal components, and
+the profile as a heat map. Means are of known values in stores that train: one gross outlier would stand for a whole
+cluster. Sizes and sales are of all stores.
+"""
+
+import lib.runtime  # isort: skip (pins threads before numpy is loaded)
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from lib.charts import GREY, INK, cluster_colour, save_png
+from lib.tables import read_frame, write_frame
+
+ROWS_SHOWN = 24
+PROFILE = pa.schema(
+    [
+        ("cluster", pa.int32()),
+        ("stores", pa.int64()),
+        ("share_of_stores", pa.float64()),
+        ("sales", pa.float64()),
+        ("share_of_sales", pa.float64()),
+        ("feature", pa.string()),
+        ("mean", pa.float64()),
+        ("chain_mean", pa.float64()),
+        ("index", pa.float64()),
+    ]
+)
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Flags of this stage."""
+    parser = lib.runtime.stage_parser(__doc__)
+    parser.add_argument("--view", type=lib.runtime.view_key, required=True, help="key of the category, or external")
+    parser.add_argument("--table", type=Path, required=True, help="one row per store, one column per feature")
+    parser.add_argument("--store_sales", type=Path, required=True, help="net sales of each store")
+    parser.add_argument("--features", type=Path, required=True, help="the points that were clustered")
+    parser.add_argument("--clusters", type=Path, required=True, help="one row per store")
+    parser.add_argument("--k_scores", type=Path, required=True, help="one row per k")
+    parser.add_argument("--profile", type=Path, required=True, help="output: one row per cluster and feature")
+    parser.add_argument("--k_figure", type=Path, required=True, help="output: picture of the scores")
+    parser.add_argument("--stores_figure", type=Path, required=True, help="output: picture of the stores")
+    parser.add_argument("--profile_figure", type=Path, required=True, help="output: picture of the profile")
+    return parser.parse_args(argv)
+
+
+def profile_table(table: pd.DataFrame, clusters: pd.DataFrame, sales: pd.Series) -> pd.DataFrame:
+    """One row per cluster and feature.
+
+    table: features by store; clusters: `cluster` and `exclusion` by store; sales: net sales by store, 0 where unknown.
+    An index is missing where the chain's mean is not above zero.
+    """
+    trained = table[clusters["exclusion"].reindex(table.index) == ""]
+    chain = trained.mean()
+    means = trained.groupby(clusters["cluster"].reindex(trained.index)).mean()
+    sizes = pd.DataFrame(
+        {"stores": clusters["cluster"].value_counts(), "sales": sales.groupby(clusters["cluster"]).sum()}
+    )
+    sizes["share_of_stores"] = sizes["stores"] / sizes["stores"].sum()
+    total = sizes["sales"].sum()
+    sizes["share_of_sales"] = sizes["sales"] / total if total else np.nan
+    long = means.unstack().rename_axis(["feature", "cluster"]).rename("mean").reset_index()
+    long["chain_mean"] = long["feature"].map(chain)
+    long["index"] = 100 * long["mean"] / long["chain_mean"].where(long["chain_mean"] > 0)
+    merged = long.merge(sizes, left_on="cluster", right_index=True, validate="many_to_one")
+    return merged.sort_values(["cluster", "feature"], ignore_index=True)[PROFILE.names]
+
+
+def k_chart(scores: pd.DataFrame, view: str) -> alt.TopLevelMixin:
+    """The three indices over k, the chosen one marked."""
+    panels = []
+    for index, better in (
+        ("silhouette", "higher is better"),
+        ("calinski_harabasz", "higher is better"),
+        ("davies_bouldin", "lower is better"),
+    ):
+        base = alt.Chart(scores).encode(
+            x=alt.X("k:O", title="number of clusters k", axis=alt.Axis(labelAngle=0)),
+            y=alt.Y(f"{index}:Q", title=None, scale=alt.Scale(zero=False)),
+        )
+        line = base.mark_line(color=GREY, point=alt.OverlayMarkDef(color=GREY, size=45))
+        chosen = base.transform_filter("datum.chosen").mark_point(color="#ee6677", size=180, filled=True, opacity=1)
+        panels.append(
+            (line + chosen).properties(title=[index.replace("_", "-").title(), better], width=230, height=200)
+        )
+    k = int(scores.loc[scores["chosen"], "k"].iloc[0])
+    return alt.hconcat(*panels).properties(title=f"{view}: k = {k} was chosen (red)")
+
+
+def stores_chart(features: pd.DataFrame, clusters: pd.DataFrame, view: str) -> alt.TopLevelMixin:
+    """Stores on the first two principal components of the points; those that did not train as crosses.
+
+    The axes are cut at the spread of the stores that train, so that an outlier does not press the rest into a dot.
+    """
+    points = features.iloc[:, 3:].to_numpy(dtype="float64")
+    trains = features["trains"].to_numpy()
+    centred = points - points[trains].mean(axis=0)
+    _, _, axes = np.linalg.svd(centred[trains], full_matrices=False)
+    axes = axes[:2] * np.sign(axes[:2].sum(axis=1, keepdims=True) + 1e-300)
+    shown = centred @ axes.T
+    if shown.shape[1] == 1:
+        shown = np.column_stack([shown, np.zeros(len(shown))])
+    limit = np.abs(shown[trains]).max(axis=0) * 1.05
+    shown = np.clip(shown, -limit, limit)
+    frame = pd.DataFrame(
+        {
+            "first component": shown[:, 0],
+            "second component": shown[:, 1],
+            "cluster": clusters["cluster"].to_numpy(),
+            "training": np.where(trains, "trained", "placed only"),
+        }
+    )
+    names = sorted(int(c) for c in frame["cluster"].unique())
+    return (
+        alt.Chart(frame)
+        .mark_point(filled=True, opacity=0.65, size=28, strokeWidth=1)
+        .encode(
+            x=alt.X("first component:Q", axis=alt.Axis(grid=False)),
+            y=alt.Y("second component:Q", axis=alt.Axis(grid=False)),
+            color=alt.Color("cluster:O", scale=cluster_colour(names)),
+            shape=alt.Shape(
+                "training:N", title=None, scale=alt.Scale(domain=["trained", "placed only"], range=["circle", "cross"])
+            ),
+        )
+        .properties(width=520, height=420, title=f"{view}: {len(frame):,} stores in {len(names)} clusters")
+    )
+
+
+def profile_chart(profile: pd.DataFrame, view: str) -> alt.TopLevelMixin:
+    """Index of each feature in each cluster: the features that differ most, blue above the chain and orange below."""
+    spread = profile.groupby("feature")["index"].agg(lambda s: s.max() - s.min()).dropna()
+    # Features with next to no weight have the wildest indices; a share counts for as much as it sells.
+    if (profile["chain_mean"].dropna() <= 1).all():
+        spread = spread * profile.groupby("feature")["chain_mean"].first()
+    shown = spread.sort_values(ascending=False).head(ROWS_SHOWN).index.tolist()
+    frame = profile[profile["feature"].isin(shown)].copy()
+    heads = {
+        row.cluster: f"{row.cluster}: {row.stores:,} stores, {row.share_of_sales:.0%} of sales"
+        for row in profile.drop_duplicates("cluster").itertuples()
+    }
+    frame["head"] = frame["cluster"].map(heads)
+    frame["label"] = frame["index"].round().map(lambda v: "" if pd.isna(v) else f"{v:.0f}")
+    frame["shade"] = frame["index"].clip(0, 200)
+    frame["contrast"] = (frame["shade"] - 100).abs() > 70
+    base = alt.Chart(frame).encode(
+        x=alt.X(
+            "head:N", title=None, sort=list(heads.values()), axis=alt.Axis(orient="top", labelAngle=-20, labelLimit=300)
+        ),
+        y=alt.Y("feature:N", title=None, sort=shown, axis=alt.Axis(labelLimit=320)),
+    )
+    shade = alt.Scale(domain=[0, 100, 200], range=["#d95f02", "#f7f7f7", "#2166ac"], interpolate="rgb")
+    cells = base.mark_rect().encode(color=alt.Color("shade:Q", title="index (chain = 100)", scale=shade))
+    text = base.mark_text(fontSize=12).encode(
+        text="label:N", color=alt.condition("datum.contrast", alt.value("white"), alt.value(INK))
+    )
+    total = profile["feature"].nunique()
+    title = f"{view}: what sets the clusters apart"
+    subtitle = f"index of the mean against the chain = 100; the {len(shown)} features of {total} that differ most"
+    return (cells + text).properties(
+        width=max(90 * len(heads), 200), height=24 * len(shown), title=alt.TitleParams(title, subtitle=subtitle)
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Describe, draw, write."""
+    args = parse_args(argv)
+    log = lib.runtime.start_log(args.log)
+    features, clusters, scores = (read_frame(path) for path in (args.features, args.clusters, args.k_scores))
+    table = read_frame(args.table).set_index("store_id")
+    by_store = clusters.set_index("store_id")
+    sales = read_frame(args.store_sales).set_index("store_id")["sales"].astype("float64")
+    profile = profile_table(table, by_store, sales.reindex(by_store.index, fill_value=0.0))
+    aligned = by_store.reindex(features["store_id"]).reset_index()
+    write_frame(profile, PROFILE, args.profile)
+    save_png(k_chart(scores, args.view), args.k_figure)
+    save_png(stores_chart(features, aligned, args.view), args.stores_figure)
+    save_png(profile_chart(profile, args.view), args.profile_figure)
+    log.info("%d clusters, %d features", profile["cluster"].nunique(), profile["feature"].nunique())
+
+
+if __name__ == "__main__":
+    lib.runtime.run_stage(main)

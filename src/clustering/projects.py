@@ -1,0 +1,87 @@
+"""Projects: the folder with the workflow's files, found or newly made."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from dotenv import load_dotenv
+
+from clustering import TEMPLATE
+from lib.config import Place, load_place
+from lib.errors import ConfigError, DataError, PipelineError, nearest_name
+from lib.params import Params, load_params
+
+FILES = (
+    "Snakefile",
+    "dvc.yaml",
+    "params.yaml",
+    ".dvcignore",
+    ".gitignore",
+    ".env.example",
+    ".dvc/config",
+    ".dvc/.gitignore",
+    ".dvc/plots/k_scores.json",
+)
+FOLDERS = ("configs", "envs", "profiles", "scripts")
+
+
+def find_project() -> Path:
+    """The nearest folder, from here upwards, with a Snakefile and a params.yaml."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "Snakefile").is_file() and (folder / "params.yaml").is_file():
+            return folder
+    raise ConfigError(
+        f"{here} is not in a project", solution="change to a project's folder, or make one: clustering init DIR"
+    )
+
+
+def check_project(root: Path, env: str | None) -> tuple[Params, Place, str]:
+    """The configuration of a run: method, place and environment. Loads `.env.<env>` and `.env` into the environment."""
+    params = load_params(root / "params.yaml")
+    env = env or params.env
+    for name in (f".env.{env}", ".env"):
+        load_dotenv(root / name)
+    place = load_place(root / "configs" / f"{env}.yml")
+    raw = root / "data" / "raw" / env
+    if env not in params.demo and not (raw.is_dir() and any(raw.iterdir())):
+        raise DataError(f"{raw} does not exist or is empty", solution="put the raw files there (or `dvc pull` them)")
+    return params, place, env
+
+
+def examples() -> list[str]:
+    """Names for --example."""
+    return sorted(p.name for p in (TEMPLATE / "examples").iterdir() if (p / "params.yaml").is_file())
+
+
+def make_project(folder: Path, example: str | None) -> None:
+    """Copy the workflow's files into a new folder, with an example's params and configuration over them."""
+    if example is not None and example not in examples():
+        hint = nearest_name(example, examples())
+        raise ConfigError(f"there is no example {example!r}{hint}", solution=f"choose one of: {', '.join(examples())}")
+    if folder.exists() and any(folder.iterdir()):
+        raise PipelineError(f"{folder} is not empty", solution="name a new folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PipelineError(
+            f"{folder} cannot be made: {error.strerror}", solution="name a folder you may write to"
+        ) from None
+    for name in FILES:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(TEMPLATE / name, folder / name)
+    unwanted = shutil.ignore_patterns("__pycache__", "*.sh", "*.bat")
+    for name in FOLDERS:
+        shutil.copytree(TEMPLATE / name, folder / name, ignore=unwanted)
+    if example is not None:
+        shutil.rmtree(folder / "configs")
+        shutil.copytree(TEMPLATE / "examples" / example, folder, ignore=unwanted, dirs_exist_ok=True)
+    params = load_params(folder / "params.yaml")
+    (folder / "data" / "raw" / params.env).mkdir(parents=True)
+    # DVC keeps its versions beside git's.
+    inside = subprocess.run(
+        ["git", "rev-parse", "--git-dir"], cwd=folder, capture_output=True, check=False, env=os.environ
+    )
+    if inside.returncode:
+        subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)

@@ -1,0 +1,175 @@
+"""Start Snakemake or DVC, and pass the state of one on to the other.
+
+Both keep their own record of what is up to date. After Snakemake, `record` commits its outputs to DVC; after DVC, `sync` has
+Snakemake take note of the files. Each does so only when its runner finds nothing left to do, so a record never claims more
+than was made; whoever forgets them gets a re-run that was not needed, never a stale file.
+"""
+
+import fcntl
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from lib.errors import DataError, PipelineError
+from lib.leftovers import prune
+from lib.params import Params, load_params
+
+STATE = Path(".clustering")
+RUNNERS = ("snakemake", "dvc")
+
+
+def environment() -> dict[str, str]:
+    """The environment for runners: this interpreter's programs first in PATH, since stages call `python`."""
+    # Not resolved: a virtual environment's interpreter is a link, and its folder is what counts.
+    programs = str(Path(sys.executable).parent)
+    return os.environ | {"PATH": programs + os.pathsep + os.environ.get("PATH", ""), "DVC_NO_ANALYTICS": "1"}
+
+
+def call(root: Path, program: str, arguments: Sequence[str]) -> int:
+    """Run a runner in the project with its output on this terminal; returns its exit code."""
+    return subprocess.run(
+        [sys.executable, "-m", program, *arguments], cwd=root, env=environment(), check=False
+    ).returncode
+
+
+def ask(root: Path, program: str, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Run a runner in the project and take its output."""
+    return subprocess.run(
+        [sys.executable, "-m", program, *arguments],
+        cwd=root,
+        env=environment(),
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+
+@contextmanager
+def only_run(root: Path) -> Iterator[None]:
+    """Hold the project for one run of this command. The system frees it when the process ends, however it ends."""
+    folder = root / STATE
+    folder.mkdir(exist_ok=True)
+    with (folder / "run.lock").open("a+") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise PipelineError(
+                f"another `clustering` command is at work in {root}", solution="wait until it ends, or end it"
+            ) from None
+        yield
+
+
+def processes_in(root: Path, words: Sequence[str]) -> list[psutil.Process]:
+    """Processes working in the project whose command line has one of the words; this one and its parents left out."""
+    own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.pid in own or process.status() == psutil.STATUS_ZOMBIE or Path(process.cwd()) != root.resolve():
+                continue
+            command = [Path(part).name for part in process.cmdline()]
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+        if any(word in command for word in words):
+            found.append(process)
+    return found
+
+
+def heal(root: Path) -> None:
+    """Clear up after a runner that was killed: wait for its last stages, remove its locks and unfinished files.
+
+    Raises PipelineError where a runner is alive.
+    """
+    alive = processes_in(root, RUNNERS)
+    if alive:
+        raise PipelineError(
+            f"{' '.join(alive[0].cmdline()[:4])} (process {alive[0].pid}) is at work in {root}",
+            solution="wait until it ends, or end it",
+        )
+    stages = processes_in(root, [path.name for path in (root / "scripts").glob("*.py")])
+    if stages:
+        sys.stderr.write(f"Waiting for {len(stages)} stages of a run that was cut off.\n")
+        psutil.wait_procs(stages)
+    locks = root / ".snakemake" / "locks"
+    if locks.is_dir() and any(locks.iterdir()):
+        sys.stderr.write("An earlier run was cut off: unlocking, and going on from what it finished.\n")
+        result = ask(root, "snakemake", ["--unlock", "--cores", "1"])
+        if result.returncode:
+            raise PipelineError(f"cannot unlock: {last_line(result.stderr)}", solution="run `snakemake --unlock`")
+    for folder in ("data", "reports"):
+        for path in (root / folder).rglob(".*.tmp"):
+            path.unlink(missing_ok=True)
+
+
+def last_line(text: str) -> str:
+    """The last line that says something."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "no message"
+
+
+def fingerprint(root: Path, params: Params) -> str:
+    """What `record` left behind: configuration, DVC's lock and the times of Snakemake's own records."""
+    digest = hashlib.sha256()
+    for name in ("params.yaml", "dvc.yaml", "dvc.lock", f"configs/{params.env}.yml"):
+        path = root / name
+        digest.update(path.read_bytes() if path.is_file() else b"")
+    metadata = root / ".snakemake" / "metadata"
+    times = (
+        sorted((p.name, p.stat().st_mtime_ns) for p in metadata.rglob("*") if p.is_file()) if metadata.is_dir() else []
+    )
+    digest.update(repr(times).encode())
+    return digest.hexdigest()
+
+
+def pending(root: Path) -> list[str]:
+    """Files that Snakemake would make anew for the whole pipeline."""
+    result = ask(root, "snakemake", ["--summary", "--quiet", "all", "--", "full_pipeline"])
+    if result.returncode:
+        raise DataError(
+            f"snakemake cannot tell what is up to date: {last_line(result.stderr)}", solution="mend that first"
+        )
+    head, *rows = [line.split("\t") for line in result.stdout.splitlines() if "\t" in line]
+    plan = head.index("plan")
+    return [row[0] for row in rows if row[plan] != "no update"]
+
+
+def record(root: Path) -> list[str]:
+    """Commit what Snakemake made to DVC. Returns the files that are not up to date, where it did nothing."""
+    params = load_params(root / "params.yaml")
+    marker = root / STATE / "recorded"
+    if marker.is_file() and marker.read_text() == fingerprint(root, params):
+        return []
+    prune(params.internal.categories, root)
+    late = pending(root)
+    if late:
+        return late
+    result = ask(root, "dvc", ["commit", "--force", "--no-relink", "--quiet"])
+    if result.returncode:
+        raise PipelineError(
+            f"dvc commit failed: {last_line(result.stderr)}", solution="run `dvc status` and `dvc doctor` to see why"
+        )
+    marker.parent.mkdir(exist_ok=True)
+    marker.write_text(fingerprint(root, params))
+    return []
+
+
+def sync(root: Path) -> bool:
+    """Have Snakemake take note of what DVC made. Returns False, having done nothing, where DVC is not up to date."""
+    params = load_params(root / "params.yaml")
+    prune(params.internal.categories, root)
+    if ask(root, "dvc", ["status", "--quiet"]).returncode:
+        return False
+    result = ask(root, "snakemake", ["--touch", "--forceall", "--cores", "1", "--quiet", "all", "--", "full_pipeline"])
+    if result.returncode:
+        raise PipelineError(
+            f"snakemake --touch failed: {last_line(result.stderr)}", solution="run it by hand to see why"
+        )
+    (root / STATE).mkdir(exist_ok=True)
+    (root / STATE / "recorded").write_text(fingerprint(root, params))
+    return True

@@ -1,0 +1,269 @@
+"""What the texts promise is there: links, pictures, keys, flags, columns, and commands that run."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+from pydantic import BaseModel
+
+import collect_segments
+import merge_segments
+from clustering.cli import app
+from clustering.jobs import JOBS
+from clustering.projects import examples, make_project
+from lib.config import LabelColumns, Place, ProductMapColumns, SalesColumns, Source, Sources
+from lib.errors import ConfigError, DataError, PipelineError
+from lib.ledger import FLOWS, SCHEMA
+from lib.params import Params
+
+ROOT = Path(__file__).resolve().parents[2]
+README = ROOT / "README.md"
+DESIGN = ROOT / "docs" / "design.md"
+DOCS = [README, DESIGN, ROOT / "CHANGELOG.md", *sorted(ROOT.glob("examples/*/README.md"))]
+LARGEST_PICTURE = 300_000
+RUN = "run"
+
+# Every shell command of the texts, with the decision to run it in a small project, in this order, or why not.
+COMMANDS = {
+    "snakemake --cores 2": RUN,
+    "clustering record": RUN,
+    "git add -A": RUN,
+    'git commit -m "Start"': RUN,
+    "dvc repro": RUN,
+    "dvc exp run -S internal.cluster_stores.max_clusters=6": RUN,
+    "dvc metrics diff": RUN,
+    "dvc exp run --queue -S 'internal.cluster_stores.max_clusters=range(4,7)'": RUN,
+    "dvc queue status": RUN,
+    "dvc exp show": RUN,
+    "dvc plots show": RUN,
+    "clustering sync": RUN,
+    "clustering run full_pipeline_job": RUN,
+    "clustering run merging_job --env dev --cores 2 --engine dvc": RUN,
+    "clustering list-jobs": RUN,
+    "clustering init ../my-stores": RUN,
+    "clustering init my-iowa --example iowa": RUN,
+    "make run": "sets up an environment",
+    "make test": "runs these tests",
+    "source .venv/bin/activate": "changes the shell; the tests put the environment first in PATH",
+    "clustering minimal": "does what the commands above do",
+    "dvc queue start -j 2": "works on in the background",
+    "cd ../my-stores": "changes the shell",
+    "cd my-iowa": "changes the shell",
+    "dvc add data/raw/prod": "needs raw files",
+    "dvc add data/raw/iowa": "needs the real data",
+    'git commit -m "Raw data"': "follows dvc add",
+    'git commit -m "Iowa"': "needs the real data",
+    "dvc remote add --default shared /shares/dvc": "names a folder of the reader's",
+    "dvc push": "needs a remote",
+}
+# Flags of programs that are not ours.
+OTHER_FLAGS = {"--default", "--queue", "--touch"}
+
+
+def text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def without_blocks(text: str) -> str:
+    return re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def shell_commands(path: Path) -> list[str]:
+    blocks = re.findall(r"^```bash\n(.*?)^```$", text_of(path), flags=re.MULTILINE | re.DOTALL)
+    lines = [line.strip() for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def rows_of(path: Path, *heads: str) -> Iterator[list[str]]:
+    """Rows, as cells, of every table whose first column heads are `heads`."""
+    inside = False
+    for line in text_of(path).splitlines():
+        # A row's empty last cell is dropped with the bars around it.
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if not line.startswith("|"):
+            inside = False
+        elif tuple(cells[: len(heads)]) == heads:
+            inside = True
+        elif inside and not set(cells[0]) <= {"-", ":"}:
+            yield cells
+
+
+def codes(text: str) -> list[str]:
+    return re.findall(r"`([^`\n]+)`", without_blocks(text))
+
+
+def leaves(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Dotted keys of a model, with <key> or <env> for free keys."""
+    for name, field in model.model_fields.items():
+        found = [part for part in parts_of(field.annotation) if isinstance(part, type) and issubclass(part, BaseModel)]
+        if not found:
+            yield prefix + name
+            continue
+        free = {"demo": ".<env>", "categories": ".<key>"}.get(name, "")
+        yield from leaves(found[0], f"{prefix}{name}{free}.")
+
+
+def parts_of(annotation: object) -> Iterator[object]:
+    yield annotation
+    for argument in getattr(annotation, "__args__", ()):
+        yield from parts_of(argument)
+
+
+def anchors(path: Path) -> set[str]:
+    heads = re.findall(r"^#+ (.+)$", without_blocks(text_of(path)), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_links_and_pictures_exist(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", without_blocks(text_of(path))):
+        if "://" in target:
+            continue
+        name, _, anchor = target.partition("#")
+        aim = (path.parent / name).resolve() if name else path
+        assert aim.exists(), target
+        assert aim.is_relative_to(ROOT), target
+        assert not anchor or anchor in anchors(aim), target
+
+
+def test_pictures_are_small_and_used() -> None:
+    texts = "".join(map(text_of, DOCS))
+    pictures = sorted((ROOT / "docs" / "images").iterdir())
+    assert pictures
+    for picture in pictures:
+        assert picture.stat().st_size < LARGEST_PICTURE, picture.name
+        assert f"docs/images/{picture.name})" in texts, f"{picture.name} is shown nowhere"
+
+
+def test_files_that_are_named_exist() -> None:
+    for path in DOCS:
+        for name in codes(without_blocks(text_of(path))):
+            if re.fullmatch(r"(scripts|src|configs|tests|envs|profiles)/[\w/.]+\.\w+", name) and "prod" not in name:
+                assert (ROOT / name).is_file() or (path.parent / name).is_file(), f"{path.name}: {name}"
+
+
+def test_every_param_is_explained() -> None:
+    assert [codes(row[0])[0] for row in rows_of(DESIGN, "key", "values")] == list(leaves(Params))
+
+
+def test_every_config_key_is_explained() -> None:
+    keys = [codes(row[0])[0] for row in rows_of(DESIGN, "key", "default")]
+    fields = [f"sources.{name}{'.<name>' if name == 'external' else ''}" for name in Sources.model_fields]
+    compute = [key for key in leaves(Place) if key.startswith("compute.")]
+    assert keys == [*fields, *compute, *Source.model_fields]
+
+
+def test_every_key_of_a_source_is_explained() -> None:
+    rows = {(name, codes(row[1])[0]): row[2] for row in rows_of(DESIGN, "source", "key") for name in codes(row[0])}
+    own = {
+        (f"{name}{'.<name>' if name == 'external' else ''}", key)
+        for name, field in Sources.model_fields.items()
+        for model in parts_of(field.annotation)
+        if isinstance(model, type) and issubclass(model, BaseModel)
+        for key in model.model_fields.keys() - Source.model_fields.keys()
+    }
+    assert set(rows) == own
+    for name, columns in (("sales", SalesColumns), ("product_map", ProductMapColumns), ("baseline", LabelColumns)):
+        assert set(columns.model_fields) <= set(codes(rows[name, "columns"])), name
+
+
+def test_defaults_of_the_config_are_right() -> None:
+    compute = Place.model_fields["compute"].default
+    defaults = {codes(row[0])[0]: codes(row[1]) for row in rows_of(DESIGN, "key", "default")}
+    assert defaults["compute.memory_limit"] == [compute.memory_limit]
+    assert defaults["compute.threads"] == [str(compute.threads)]
+    for name, field in Source.model_fields.items():
+        assert defaults[name] == ([] if field.is_required() else [str(field.default)]), name
+
+
+def test_columns_of_the_results_are_explained() -> None:
+    assert [codes(row[0])[0] for row in rows_of(README, "column", "meaning")] == merge_segments.SEGMENTS.names
+    words = codes(text_of(README))
+    assert set(SCHEMA.names) <= set(words)
+    assert set(FLOWS) <= set(words)
+
+
+def test_outputs_that_are_named_are_made() -> None:
+    made = (ROOT / "Snakefile").read_text(encoding="utf-8").replace("{category}", "<category>")
+    for row in rows_of(README, "file", "what it holds"):
+        for name in codes(row[0]):
+            assert name in made, name
+
+
+def test_exit_codes_are_right() -> None:
+    listed = {int(row[0]): row[1] for row in rows_of(README, "code", "meaning")}
+    assert sorted(listed) == [0, 1, 2, 3, 4]
+    for error, word in ((PipelineError, "general"), (ConfigError, "configuration"), (DataError, "data")):
+        assert word in listed[error.exit_code]
+
+
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_flags_exist(path: Path) -> None:
+    command = typer.main.get_command(app)
+    ours = {"--help", *(flag for sub in command.commands.values() for p in sub.params for flag in p.opts)}
+    scripts = {flag for script in (ROOT / "scripts").glob("*.py") for flag in re.findall(r'"(--\w+)"', text_of(script))}
+    scripts |= set(re.findall(r'"(--\w+)"', text_of(ROOT / "scripts" / "lib" / "runtime.py")))
+    # The grammar of flags is explained by examples.
+    explained = {flag for row in rows_of(path, "value", "flags") for flag in re.findall(r"--[a-z]+", row[1])}
+    found = set(re.findall(r"(?<![\w-])--[a-z_]+", text_of(path)))
+    assert found - {"--flag"} <= ours | scripts | OTHER_FLAGS | explained
+
+
+def test_jobs_and_examples_exist() -> None:
+    for path in DOCS:
+        for job in re.findall(r"\b(\w+)_job\b", text_of(path)):
+            assert job in JOBS, f"{path.name}: {job}"
+        for name in re.findall(r"--example (\w+)", text_of(path)):
+            assert name in examples(), f"{path.name}: {name}"
+        for command in [*codes(text_of(path)), *shell_commands(path)]:
+            for name in re.findall(r"^clustering ([a-z][a-z-]*)", command):
+                assert name in typer.main.get_command(app).commands, f"{path.name}: {command}"
+
+
+def test_params_in_commands_exist() -> None:
+    known = set(leaves(Params))
+    for path in DOCS:
+        for key in re.findall(r"-S '?([\w.]+)=", text_of(path)):
+            assert key in known, f"{path.name}: {key}"
+
+
+def test_ledger_reasons_exist() -> None:
+    sources = {path.stem: text_of(path) for path in (ROOT / "scripts").glob("*.py")}
+    sources["select_categories"] = text_of(Path(collect_segments.__file__))
+    for stage, *reasons in rows_of(DESIGN, "stage", "may set aside"):
+        for reason in codes(" ".join(reasons)):
+            assert re.sub(r"<\w+>", "", reason).strip() in sources[codes(stage)[0]], reason
+
+
+def test_every_shell_command_is_decided() -> None:
+    assert {command for path in DOCS for command in shell_commands(path)} == set(COMMANDS)
+
+
+@pytest.mark.integration
+def test_shell_commands_work(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    make_project(project, "minimal")
+    author = {f"GIT_{who}_{what}": "a@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    programs = str(Path(sys.executable).parent)
+    environment = os.environ | author | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"}
+    for command in (command for command, decision in COMMANDS.items() if decision == RUN):
+        done = subprocess.run(
+            ["bash", "-c", command],
+            cwd=project,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}"
+        if command == "dvc repro":
+            assert "Data and pipelines are up to date." in done.stdout, "record had told DVC"
+    assert (project / "reports" / "figures" / "segments.png").is_file()
+    assert (tmp_path / "my-stores" / "configs" / "dev.yml").is_file()

@@ -1,0 +1,134 @@
+"""The command's exit codes and messages."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from clustering import __version__
+from clustering.jobs import JOBS
+from clustering.runners import environment
+from integration.conftest import Project
+
+pytestmark = pytest.mark.integration
+
+
+def clustering(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [str(Path(sys.executable).parent / "clustering"), *arguments]
+    return subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
+
+
+def assert_mistake(result: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
+    assert result.returncode == code, result.stderr
+    assert "Traceback" not in result.stdout + result.stderr
+    for word in words:
+        assert word in result.stderr
+
+
+def test_version_and_jobs(tmp_path: Path) -> None:
+    assert clustering(tmp_path, "--version").stdout.strip() == __version__
+    listed = clustering(tmp_path, "list-jobs").stdout
+    assert [job for job in JOBS if f"{job}_job" not in listed] == []
+
+
+def test_unknown_job_is_an_argument_error_with_the_nearest_name(project: Project) -> None:
+    assert_mistake(clustering(project.root, "run", "full_pipelin_job"), 2, "full_pipeline")
+
+
+def test_outside_a_project_is_a_configuration_error(tmp_path: Path) -> None:
+    assert_mistake(clustering(tmp_path, "run", "merging"), 3, "Error: ", "Solution: ", "clustering init")
+
+
+def test_environment_without_configuration_is_a_configuration_error(project: Project) -> None:
+    assert_mistake(
+        clustering(project.root, "run", "merging", "--env", "prod"), 3, "configs/prod.yml does not exist", "dev"
+    )
+
+
+def test_unknown_key_in_params_names_the_nearest(project: Project) -> None:
+    project.change("merging.min_cluster_sise", 3)
+    assert_mistake(clustering(project.root, "run", "merging"), 3, "merging.min_cluster_sise", "min_cluster_size")
+
+
+def test_k_range_upside_down_is_a_configuration_error(project: Project) -> None:
+    project.change("internal.cluster_stores.min_clusters", 9)
+    assert_mistake(clustering(project.root, "run", "merging"), 3, "min_clusters 9 is above max_clusters 6")
+
+
+def test_misspelt_category_fails_the_pipeline_with_the_nearest_name(project: Project) -> None:
+    project.change("internal.categories.beauty.name", "BEUATY")
+    result = clustering(project.root, "run", "merging")
+    assert_mistake(result, 4)
+    *_, error, solution = result.stderr.splitlines()
+    assert error.startswith("Error: split_need_states/beauty: no sales in category 'BEUATY' (nearest: 'BEAUTY')")
+    assert "params.yaml" in solution
+    assert "logs/split_need_states/beauty.log" in solution
+
+
+@pytest.mark.parametrize("engine", ["snakemake", "dvc"])
+def test_missing_column_is_said_last_with_the_columns_there_are(project: Project, engine: str) -> None:
+    config = project.root / "configs/dev.yml"
+    config.write_text(config.read_text().replace("TOTAL_SALES", "TOTAL_SALE"))
+    result = clustering(project.root, "run", "full_pipeline_job", "--engine", engine)
+    assert_mistake(result, 4)
+    assert "no column 'TOTAL_SALE' (nearest: 'TOTAL_SALES')" in result.stderr.splitlines()[-2]
+
+
+def test_more_clusters_than_stores_is_a_message(project: Project) -> None:
+    project.change("internal.cluster_stores.min_clusters", 500)
+    project.change("internal.cluster_stores.max_clusters", 600)
+    assert_mistake(clustering(project.root, "run", "merging"), 4, "500 clusters are asked for")
+
+
+def test_dvc_engine_runs_a_job_and_snakemake_agrees(project: Project) -> None:
+    project.change("merging.min_cluster_size", 12)
+    result = clustering(project.root, "run", "full_pipeline_job", "--engine", "dvc")
+    assert result.returncode == 0, result.stderr
+    assert "data/merging/segments.parquet" in result.stdout.replace("\n", "")
+    assert project.stages_of(project.snakemake) == set()
+
+
+def test_dvc_engine_refuses_another_environment(project: Project) -> None:
+    (project.root / "configs/other.yml").write_text((project.root / "configs/dev.yml").read_text())
+    raw = project.root / "data/raw/other"
+    raw.mkdir()
+    (raw / "stores.parquet").write_bytes(b"")
+    result = clustering(project.root, "run", "merging", "--env", "other", "--engine", "dvc")
+    assert_mistake(result, 3, "set `env: other`")
+
+
+def test_missing_raw_data_of_an_environment_is_said(project: Project) -> None:
+    (project.root / "configs/other.yml").write_text((project.root / "configs/dev.yml").read_text())
+    assert_mistake(clustering(project.root, "run", "merging", "--env", "other"), 4, "data/raw/other")
+
+
+def test_second_run_starts_no_stage(project: Project) -> None:
+    started = project.stages_of(lambda: project.call("clustering", "run", "full_pipeline_job"))
+    assert started == set()
+
+
+def test_minimal_runs_in_a_temporary_folder(tmp_path: Path) -> None:
+    result = clustering(tmp_path, "minimal")
+    assert result.returncode == 0, result.stderr
+    assert list(tmp_path.iterdir()) == []
+    assert "segments" in result.stdout
+
+
+def test_init_refuses_a_folder_with_files_and_an_unknown_example(tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").write_text("x")
+    assert_mistake(clustering(tmp_path, "init", "full"), 1, "not empty")
+    assert_mistake(clustering(tmp_path, "init", "new", "--example", "iova"), 3, "iowa")
+    assert not (tmp_path / "new").exists()
+
+
+def test_metrics_say_how_much_of_the_planted_truth_was_found(finished: Path) -> None:
+    metrics = json.loads((finished / "reports/metrics.json").read_text())
+    found = metrics["recovery"]
+    assert sorted(found) == ["beauty", "cocktails_rtd"]
+    assert min(part["internal_cluster_ari"] for part in found.values()) > 0.8
+    assert metrics["ledger"]["sales_in"] == pytest.approx(
+        metrics["ledger"]["sales_segmented"] + metrics["ledger"]["sales_set_aside"], abs=0.005
+    )

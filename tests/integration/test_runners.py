@@ -1,0 +1,230 @@
+"""Both runners make the same bytes, know of each other's work, and run only what a change asks for."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from clustering.runners import environment
+from integration.conftest import Project
+
+pytestmark = pytest.mark.integration
+
+CATEGORY_STAGES = ("split_need_states", "build_features", "cluster_stores", "profile_clusters", "merge_segments")
+
+
+def assert_same_tables(found: dict[str, bytes], expected: dict[str, bytes]) -> None:
+    assert sorted(found) == sorted(expected)
+    assert [name for name in found if found[name] != expected[name]] == []
+    assert "data/merging/segments.parquet" in found
+
+
+def nothing_to_do(project: Project) -> None:
+    assert project.stages_of(project.dvc) == set()
+    assert project.stages_of(project.snakemake) == set()
+
+
+def test_one_core_makes_the_same_bytes_as_two(finished: Path, fresh: Project) -> None:
+    fresh.snakemake(cores=1)
+    assert_same_tables(fresh.tables(), Project(finished).tables())
+
+
+def test_dvc_makes_the_same_bytes_and_snakemake_then_has_nothing_to_do(finished: Path, fresh: Project) -> None:
+    fresh.dvc()
+    assert_same_tables(fresh.tables(), Project(finished).tables())
+    assert fresh.call("git", "status", "--porcelain").stdout == ""  # the lock that Snakemake's run left is the same
+    fresh.call("clustering", "sync")
+    nothing_to_do(fresh)
+    fresh.change("merging.min_cluster_size", 12)
+    assert "merge_segments/beauty" in fresh.stages_of(fresh.snakemake)
+
+
+def test_queued_experiment_makes_the_same_bytes(finished: Path, fresh: Project) -> None:
+    fresh.call("dvc", "exp", "run", "--queue", "-S", "merging.min_cluster_size=9")
+    fresh.call("dvc", "queue", "start")
+    deadline = time.monotonic() + 240
+    while True:
+        status = fresh.call("dvc", "queue", "status").stdout
+        if "Success" in status and "Worker status: 0 active" in status:
+            break
+        assert "Failed" not in status, status
+        assert time.monotonic() < deadline, status
+        time.sleep(1)
+    (name,) = fresh.call("dvc", "exp", "list", "--name-only").stdout.split()
+    fresh.call("dvc", "exp", "apply", name)
+    expected = Project(finished)
+    expected_copy = Project(fresh.root.parent / "expected")
+    shutil.copytree(expected.root, expected_copy.root, symlinks=True)
+    expected_copy.change("merging.min_cluster_size", 9)
+    expected_copy.snakemake()
+    assert_same_tables(fresh.tables(), expected_copy.tables())
+
+
+def test_after_snakemake_and_record_neither_runner_has_anything_to_do(project: Project) -> None:
+    nothing_to_do(project)
+
+
+def test_unrecorded_snakemake_run_is_never_taken_for_current(project: Project) -> None:
+    project.change("merging.min_cluster_size", 12)
+    project.snakemake()
+    expected = project.tables()
+    assert "merge_segments/beauty" in project.stages_of(project.dvc)
+    assert_same_tables(project.tables(), expected)
+
+
+def test_record_refuses_a_half_made_state(project: Project) -> None:
+    project.change("merging.min_cluster_size", 12)
+    result = project.call("clustering", "record", check=False)
+    assert result.returncode == 4
+    assert "not up to date" in result.stderr
+    assert project.call("git", "status", "--porcelain", "dvc.lock").stdout == ""
+
+
+def test_sync_refuses_a_half_made_state(project: Project) -> None:
+    project.change("merging.min_cluster_size", 12)
+    assert project.call("clustering", "sync", check=False).returncode == 4
+    assert "merge_segments/beauty" in project.stages_of(project.snakemake)
+
+
+@pytest.mark.parametrize("runner", ["snakemake", "dvc"])
+def test_minimum_size_reruns_merging_and_after_only(project: Project, runner: str) -> None:
+    project.change("merging.min_cluster_size", 12)
+    started = project.stages_of(getattr(project, runner))
+    assert started == {"merge_segments/beauty", "merge_segments/cocktails_rtd", "collect_segments"}
+
+
+@pytest.mark.parametrize("runner", ["snakemake", "dvc"])
+def test_category_name_reruns_that_category_only(project: Project, runner: str) -> None:
+    project.change("internal.categories.cocktails_rtd.name", "Health & Beauty/OTC")
+    started = project.stages_of(getattr(project, runner))
+    assert started == {"select_categories", "collect_segments"} | {
+        f"{stage}/cocktails_rtd" for stage in CATEGORY_STAGES
+    }
+
+
+@pytest.mark.parametrize("runner", ["snakemake", "dvc"])
+def test_clustering_value_reruns_only_what_depends_on_it(project: Project, runner: str) -> None:
+    project.change("external.cluster_stores.max_clusters", 4)
+    started = project.stages_of(getattr(project, runner))
+    allowed = {"cluster_external_stores", "profile_external_clusters", "collect_segments"}
+    allowed |= {"merge_segments/beauty", "merge_segments/cocktails_rtd"}
+    assert "cluster_external_stores" in started
+    assert started <= allowed
+
+
+@pytest.mark.parametrize("runner", ["snakemake", "dvc"])
+def test_dropped_category_leaves_nothing_stale(project: Project, runner: str) -> None:
+    project.change("internal.categories.cocktails_rtd", None)
+    getattr(project, runner)()
+    left = [p for folder in ("data", "reports", "logs") for p in (project.root / folder).rglob("*cocktails_rtd*")]
+    assert left == []
+    segments = pq.read_table(project.root / "data/merging/segments.parquet")
+    assert set(segments["category"].to_pylist()) == {"beauty"}
+    ledger = pq.read_table(project.root / "data/merging/ledger.parquet").to_pylist()
+    assert {r["category"] for r in ledger if r["reason"] == "category_not_selected"} == {
+        "COCKTAILS/RTD",
+        "Health & Beauty/OTC",
+    }
+    assert project.stages_of(getattr(project, runner)) == set()
+
+
+def test_dropping_a_category_again_deletes_its_files_again(project: Project) -> None:
+    # DVC has seen both selections by then, and must not take the second from its run cache unrun.
+    name = "COCKTAILS/RTD"
+    for selected in (None, {"name": name}, None):
+        project.change("internal.categories.cocktails_rtd", selected)
+        project.dvc()
+    assert list((project.root / "data").rglob("*cocktails_rtd*")) == []
+
+
+def test_shuffled_rows_of_every_raw_file_change_no_byte(finished: Path, project: Project, tmp_path: Path) -> None:
+    raw = project.root / "data/raw/dev"
+    for path in [p for p in sorted(raw.rglob("*")) if p.is_file()]:
+        if path.suffix == ".csv":
+            head, *rows = path.read_text(encoding="utf-8").splitlines(keepends=True)
+            path.write_text(head + "".join(rows[::-1]), encoding="utf-8")
+        else:
+            table = pq.read_table(path)
+            pq.write_table(table.take(pa.array(range(table.num_rows - 1, -1, -1))), path)
+    before = {
+        p.relative_to(finished / "data/raw/dev"): p.read_bytes() for p in (finished / "data/raw/dev").rglob("*.csv")
+    }
+    assert all((raw / name).read_bytes() != content for name, content in before.items())
+    # The demo's files are somebody's own now: no stage makes them again.
+    project.change("demo", {})
+    started = project.stages_of(project.snakemake)
+    assert "ingest_sales" in started
+    made = {name: data for name, data in project.tables().items() if not name.startswith("data/raw/")}
+    expected = {name: data for name, data in Project(finished).tables().items() if not name.startswith("data/raw/")}
+    assert_same_tables(made, expected)
+
+
+def test_killed_runner_leaves_the_same_bytes_after_the_next_run(finished: Path, fresh: Project) -> None:
+    command = [str(Path(sys.executable).parent / "clustering"), "run", "full_pipeline_job"]
+    with subprocess.Popen(
+        command, cwd=fresh.root, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as run:
+        deadline = time.monotonic() + 120
+        while not list((fresh.root / "logs").rglob("cluster_stores/*.log")):
+            assert run.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        children = psutil.Process(run.pid).children()
+        os.kill(run.pid, signal.SIGKILL)
+        for child in children:  # the runner itself; its stages are left behind as orphans
+            os.kill(child.pid, signal.SIGKILL)
+    assert any((fresh.root / ".snakemake/locks").iterdir())
+    result = fresh.call("clustering", "run", "full_pipeline_job")
+    assert "unlocking" in result.stderr
+    assert_same_tables(fresh.tables(), Project(finished).tables())
+    assert list(fresh.root.rglob("*.tmp")) == []
+
+
+def test_data_versions_travel_through_a_remote(finished: Path, project: Project, tmp_path: Path) -> None:
+    # Files as delivered, versioned by `dvc add`, instead of the stage that makes the demo.
+    project.change("demo", {})
+    project.call("dvc", "remote", "add", "--default", "store", str(tmp_path / "remote"))
+    project.call("dvc", "add", "data/raw/dev")
+    project.call("clustering", "run", "full_pipeline_job")
+    project.commit()
+    project.call("dvc", "push")
+    clone = Project(tmp_path / "clone")
+    subprocess.run(["git", "clone", "-q", str(project.root), str(clone.root)], check=True)
+    clone.call("dvc", "pull")
+    assert clone.stages_of(clone.dvc) == set()
+    assert_same_tables(clone.tables(), Project(finished).tables())
+    clone.call("clustering", "sync")
+    assert clone.stages_of(clone.snakemake) == set()
+
+
+def test_next_month_keeps_the_numbers_of_the_baseline(finished: Path, project: Project) -> None:
+    # Last month's segments with other numbers: 1 and 2 changed places, and every external cluster is 10 higher.
+    swapped = {1: 2, 2: 1}
+    old = pq.read_table(finished / "data/merging/segments.parquet").to_pylist()
+    baseline = [
+        row | {"segment": swapped.get(row["segment"], row["segment"]), "external_cluster": row["external_cluster"] + 10}
+        for row in reversed(old)
+    ]
+    raw = project.root / "data/raw/own"
+    shutil.copytree(project.root / "data/raw/dev", raw)
+    pq.write_table(pa.Table.from_pylist(baseline), raw / "last_month.parquet")
+    config = (project.root / "configs/dev.yml").read_text()
+    config = config.replace(
+        "  reference:", "  baseline:\n    reader: parquet\n    path: last_month.parquet\n  reference:"
+    )
+    (project.root / "configs/own.yml").write_text(config)
+    project.change("env", "own")
+    project.change("demo", {})
+    project.call("clustering", "run", "full_pipeline_job")
+    found = pq.read_table(project.root / "data/merging/segments.parquet").to_pylist()
+    labels = ("category", "store_id", "internal_cluster", "external_cluster", "segment")
+    expected = sorted(tuple(row[label] for label in labels) for row in baseline)
+    assert [tuple(row[label] for label in labels) for row in found] == expected

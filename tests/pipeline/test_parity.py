@@ -1,0 +1,277 @@
+"""Both runners run the same commands on the same files, stage by stage."""
+
+import json
+import runpy
+import shlex
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import lib.workflow
+from lib.config import load_place
+from pipeline.graphs import ROOT, Stage, copy_project, dvc_stages, dvc_upstream, snakemake_stages
+
+pytestmark = pytest.mark.integration
+
+# Read from its file: importing the package needs it to be installed.
+JOBS: dict[str, tuple[str, ...]] = runpy.run_path(str(ROOT / "src" / "clustering" / "jobs.py"))["JOBS"]
+IOWA = ROOT / "examples" / "iowa"
+IOWA_FILES = (
+    "iowa_products.parquet",
+    "iowa_sales_lines_2017.parquet",
+    "iowa_sales_lines_2018.parquet",
+    "iowa_stores.parquet",
+    "us_county_acs_2017_5yr.parquet",
+)
+# What each ingesting stage reads below data/raw/<env>/.
+RAW_FILES = {
+    "dev": {
+        "ingest_sales": {"sales/part-1.parquet", "sales/part-2.parquet"},
+        "ingest_product_map": {"product_map.csv"},
+        "ingest_stores": {"stores.parquet"},
+        "ingest_external": {"county_features.parquet", "store_features.csv"},
+        "ingest_baseline": set(),
+        "ingest_reference": {"planted_segments.parquet"},
+    },
+    "iowa": {
+        "ingest_sales": {"iowa_sales_lines_2017.parquet", "iowa_sales_lines_2018.parquet"},
+        "ingest_product_map": {"iowa_products.parquet"},
+        "ingest_stores": {"iowa_stores.parquet"},
+        "ingest_external": {"us_county_acs_2017_5yr.parquet"},
+        "ingest_baseline": set(),
+        "ingest_reference": set(),
+    },
+}
+NASTY_NAMES = (
+    "Health & Beauty/OTC; touch x",
+    'L\'Oréal "Beauté" 美容',
+    "$(touch x) `touch x` $HOME %s",
+    "two  spaces, a\ttab and a\nline",
+    "* ~ # ! \\ {",
+)
+NASTY_BLOCK = {
+    "indices": ["silhouette", "a b", "it's", "$HOME", 3, 0.5],
+    "none_of_these": [],
+    "plot": True,
+    "verbose": False,
+    "note": "\"quoted\" 'twice' & <more>; été",
+    "tolerance": 1e-05,
+    "share": 0.1,
+    "large": 10**20,
+    "start": {"seed": 1, "deeper": {"on": True, "off": False, "name": "a; b"}},
+}
+
+
+@dataclass(frozen=True)
+class Graphs:
+    """One project, resolved by both runners."""
+
+    root: Path
+    env: str
+    dvc: Mapping[str, Stage]
+    snakemake: Mapping[str, Stage]
+    upstream: Mapping[str, set[str]]  # for DVC, by job
+
+    @property
+    def raw(self) -> str:
+        return f"data/raw/{self.env}"
+
+    def pairs(self) -> Iterator[tuple[str, Stage, Stage]]:
+        for name in sorted(self.dvc.keys() & self.snakemake.keys()):
+            yield name, self.dvc[name], self.snakemake[name]
+
+
+def edit_params(root: Path, edit: Callable[[dict[str, Any]], None]) -> None:
+    path = root / "params.yaml"
+    params = yaml.safe_load(path.read_text(encoding="utf-8"))
+    edit(params)
+    path.write_text(yaml.safe_dump(params, sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+
+def add_categories(root: Path, names: tuple[str, ...]) -> None:
+    """Categories of these names, in no order of their keys."""
+    keys = [f"{letter}_nasty" for letter in "zmaqb"]
+    added = {key: {"name": name} for key, name in zip(keys, names, strict=False)}
+    edit_params(root, lambda params: params["internal"]["categories"].update(added))
+
+
+def add_nasty_block(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Values of every kind in three blocks; no model allows them, so they are hidden from the models."""
+    blocks = [("internal", "cluster_stores"), ("external", "build_features"), ("merging",)]
+
+    def edit(params: dict[str, Any]) -> None:
+        for keys in blocks:
+            block_at(params, keys).update(NASTY_BLOCK)
+
+    edit_params(root, edit)
+    check_params = lib.workflow.check_params
+
+    def check_without(config: Mapping[str, Any]) -> Any:
+        plain = deepcopy(config)
+        for keys in blocks:
+            for name in NASTY_BLOCK:
+                # Tests with projects of their own may run while this patch lives: they have no such key.
+                block_at(plain, keys).pop(name, None)
+        return check_params(plain)
+
+    monkeypatch.setattr(lib.workflow, "check_params", check_without)
+
+
+def block_at(params: Any, keys: tuple[str, ...]) -> Any:
+    for key in keys:
+        params = params[key]
+    return params
+
+
+def use_iowa(root: Path) -> None:
+    """The example as `clustering init --example` lays it out, with empty files for the data."""
+    shutil.copyfile(IOWA / "params.yaml", root / "params.yaml")
+    shutil.copytree(IOWA / "configs", root / "configs", dirs_exist_ok=True)
+    folder = root / "data" / "raw" / "iowa"
+    folder.mkdir(parents=True)
+    for name in IOWA_FILES:
+        (folder / name).touch()
+
+
+@pytest.fixture(scope="module", params=["dev", "nasty names", "nasty block", "two demos", "iowa", "iowa with baseline"])
+def graphs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graphs]:
+    root = copy_project(tmp_path_factory.mktemp("project"))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        if request.param == "nasty names":
+            add_categories(root, NASTY_NAMES)
+        elif request.param == "nasty block":
+            add_nasty_block(root, monkeypatch)
+        elif request.param == "two demos":
+            edit_params(root, lambda params: params["demo"].update(other={**params["demo"]["dev"], "seed": 21}))
+        elif request.param.startswith("iowa"):
+            use_iowa(root)
+        if request.param == "iowa with baseline":
+            config = root / "configs" / "iowa.yml"
+            place = yaml.safe_load(config.read_text())
+            place["sources"]["baseline"] = {"reader": "parquet", "path": "last_month.parquet"}
+            config.write_text(yaml.safe_dump(place))
+            (root / "data" / "raw" / "iowa" / "last_month.parquet").touch()
+        env = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))["env"]
+        yield Graphs(root, env, dvc_stages(root), snakemake_stages(root), dvc_upstream(root, JOBS))
+
+
+def lies_in(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(f"{folder}/")
+
+
+def test_stages_are_the_same(graphs: Graphs) -> None:
+    # Snakemake makes the planted retailer that is asked for, DVC all of them.
+    others = {name for name in graphs.dvc if name.startswith("make_demo_data@")} - {f"make_demo_data@{graphs.env}"}
+    assert graphs.dvc.keys() - others == graphs.snakemake.keys()
+    assert len(graphs.snakemake) > 14
+    for name, job in graphs.snakemake.items():
+        assert list(job.wildcards.values()) == name.split("@")[1:]
+
+
+def test_commands_are_the_same(graphs: Graphs) -> None:
+    for name, stage, job in graphs.pairs():
+        assert " ".join(stage.command.split()) == " ".join(job.command.split()), name
+        # Word by word too: spaces inside of a value are kept.
+        assert shlex.split(stage.command) == shlex.split(job.command), name
+
+
+def test_dependencies_are_the_same(graphs: Graphs) -> None:
+    made = {out for stage in graphs.dvc.values() for out in stage.outputs}
+    for name, stage, job in graphs.pairs():
+        raw = {path for path in job.inputs if lies_in(path, graphs.raw)}
+        if raw:
+            assert graphs.raw in stage.inputs, name
+        # DVC depends on a folder: on whatever stages make in there.
+        unfolded = set()
+        for path in stage.inputs - {graphs.raw}:
+            unfolded |= {out for out in made if out != path and lies_in(out, path)} or {path}
+        assert unfolded == job.inputs - raw, name
+
+
+def test_raw_files_are_those_of_the_sources(graphs: Graphs, request: pytest.FixtureRequest) -> None:
+    expected = {name: {f"{graphs.raw}/{path}" for path in paths} for name, paths in RAW_FILES[graphs.env].items()}
+    if "baseline" in request.node.callspec.id:
+        expected["ingest_baseline"] = {f"{graphs.raw}/last_month.parquet"}
+    for name, stage, job in graphs.pairs():
+        found = {path for path in job.inputs if lies_in(path, graphs.raw)}
+        assert found == expected.get(name, set()), name
+        assert (graphs.raw in stage.inputs) == (name in expected), name
+
+
+def test_what_no_stage_makes_is_there(graphs: Graphs) -> None:
+    made = {out for stage in graphs.dvc.values() for out in stage.outputs}
+    for stage in graphs.dvc.values():
+        for path in stage.inputs:
+            if not any(lies_in(path, out) or lies_in(out, path) for out in made):
+                assert (graphs.root / path).exists(), (stage.name, path)
+
+
+def test_outputs_are_the_same(graphs: Graphs) -> None:
+    for name, stage, job in graphs.pairs():
+        if stage.group == "make_demo_data":
+            (folder,) = stage.outputs
+            assert job.outputs, name
+            assert all(lies_in(path, folder) for path in job.outputs), name
+        else:
+            assert stage.outputs == job.outputs, name
+
+
+def test_parameters_are_the_same(graphs: Graphs) -> None:
+    config = Path("configs") / f"{graphs.env}.yml"
+    sources = load_place(graphs.root / config).sources.model_dump()
+    told = {name for name, stage, _ in graphs.pairs() if stage.params}
+    assert told == {name for name, job in graphs.snakemake.items() if "sources" in job.params}
+    assert told == set(RAW_FILES[graphs.env])
+    for name in told:
+        assert graphs.dvc[name].params == {config.as_posix(): ("sources",)}, name
+        assert json.loads(graphs.snakemake[name].params["sources"]) == sources, name
+
+
+def test_logs_are_where_commands_write_them(graphs: Graphs) -> None:
+    for name, job in graphs.snakemake.items():
+        assert job.logs == (f"logs/{name.replace('@', '/')}.log",)
+        assert shlex.split(job.command)[-2:] == ["--log", *job.logs]
+
+
+@pytest.mark.parametrize("target", sorted(JOBS))
+def test_job_runs_the_same_stages(graphs: Graphs, target: str) -> None:
+    assert snakemake_stages(graphs.root, target).keys() == graphs.upstream[target]
+
+
+def test_full_pipeline_is_every_stage(graphs: Graphs) -> None:
+    upstream = graphs.upstream["full_pipeline"]
+    assert upstream == graphs.snakemake.keys()
+    assert upstream >= {name for name in graphs.dvc if not name.startswith("make_demo_data@")}
+
+
+def test_only_sources_of_a_place_reach_the_stages(tmp_path: Path) -> None:
+    root = copy_project(tmp_path)
+    config = root / "configs" / "dev.yml"
+    place = yaml.safe_load(config.read_text())
+    before = snakemake_stages(root)
+
+    place["compute"]["threads"] += 1
+    config.write_text(yaml.safe_dump(place))
+    assert snakemake_stages(root) == before
+
+    place["sources"]["product_map"]["missing"] = ["n/a"]
+    config.write_text(yaml.safe_dump(place))
+    after = snakemake_stages(root)
+    assert {name for name in after if after[name] != before[name]} == set(RAW_FILES["dev"])
+
+
+@pytest.mark.parametrize("name", ["Snacks {new}", "{category}", "${env}", "{{input}}"])
+def test_braces_in_a_name_are_not_expanded(tmp_path: Path, name: str) -> None:
+    root = copy_project(tmp_path)
+    add_categories(root, (name,))
+    jobs = snakemake_stages(root)
+    for stage, flag in (("select_categories", "--z_nasty.name"), ("split_need_states@z_nasty", "--name")):
+        words = shlex.split(jobs[stage].command)
+        assert words[words.index(flag) + 1] == name
+        assert words == shlex.split(dvc_stages(root)[stage].command)

@@ -1,0 +1,274 @@
+"""A bench for one stage, or a chain of them, in a temporary folder."""
+
+import lib.runtime  # isort: skip (pins threads before numpy is loaded)
+
+import importlib
+import random
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+MONEY = pa.decimal128(38, 2)
+SALES_COLUMNS = {"store_id": "STORE", "sku": "SKU", "category": "CAT", "sales": "AMOUNT", "date": "DAY"}
+MAP_COLUMNS = {"sku": "SKU", "need_state": "NEED", "category": "CAT"}
+LABELS = ["internal_cluster", "external_cluster", "segment"]
+Amounts = tuple[int, int, Decimal]
+
+
+def close_log() -> None:
+    """Close the log files that stages leave open until their process ends."""
+    for handler in list(lib.runtime.LOGGER.handlers):
+        lib.runtime.LOGGER.removeHandler(handler)
+        handler.close()
+
+
+class Bench:
+    """Writes a stage's inputs, runs its `main`, reads its outputs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.raw = folder / "raw"
+        self.raw.mkdir(parents=True, exist_ok=True)
+
+    def __truediv__(self, name: str) -> Path:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def run(self, module: ModuleType | str, **flags: object) -> None:
+        """`main` of a script with flags: lists after one flag, logs in one place."""
+        if isinstance(module, str):
+            module = importlib.import_module(module)
+        argv = ["--log", str(self / f"logs/{module.__name__}.log")]
+        for name, value in flags.items():
+            argv += [f"--{name}", str(value)]
+        try:
+            module.main(argv)
+        finally:
+            close_log()
+
+    def log(self, module: ModuleType) -> str:
+        """What a stage wrote to its log."""
+        return (self / f"logs/{module.__name__}.log").read_text(encoding="utf-8")
+
+    def parquet(self, name: str, columns: dict[str, Any], schema: pa.Schema | None = None) -> Path:
+        """A Parquet file of plain columns."""
+        path = self / name
+        pq.write_table(pa.table(columns, schema=schema), path)
+        return path
+
+    def csv(self, name: str, *lines: str) -> Path:
+        """A CSV file, line by line."""
+        path = self / name
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return path
+
+    def place(self, compute: dict[str, Any] | None = None, **sources: Any) -> Path:
+        """configs/dev.yml with the sources given and the least of the others."""
+        plain = {
+            "sales": {"reader": "csv", "path": "sales.csv", "columns": SALES_COLUMNS},
+            "product_map": {"reader": "csv", "path": "map.csv", "columns": MAP_COLUMNS},
+        }
+        path = self / "configs/dev.yml"
+        content = {"sources": plain | sources, **({"compute": compute} if compute else {})}
+        path.write_text(yaml.safe_dump(content), encoding="utf-8")
+        return path
+
+    def rows(self, name: str, *columns: str) -> list[Any]:
+        """The rows of a Parquet file as tuples (plain values where one column is asked for)."""
+        table = pq.ParquetFile(self / name).read(columns=list(columns) or None)
+        tuples = list(zip(*table.to_pydict().values(), strict=True))
+        return [row[0] for row in tuples] if len(columns) == 1 else tuples
+
+    def frame(self, name: str) -> pd.DataFrame:
+        """A Parquet file by store."""
+        return pq.ParquetFile(self / name).read().to_pandas().set_index("store_id")
+
+    def ledger(self, name: str = "ledger.parquet") -> dict[tuple[str, str], Amounts]:
+        """(flow, reason): (stores, lines, sales)."""
+        rows = self.rows(name, "flow", "reason", "stores", "lines", "sales")
+        return {(flow, reason): (stores, lines, sales) for flow, reason, stores, lines, sales in rows}
+
+    def product_map(self, *rows: tuple[str, str | None, str | None], name: str = "product_map.parquet") -> Path:
+        """(sku, category, need_state) as `ingest_product_map` writes it."""
+        schema = pa.schema([("sku", pa.string()), ("category", pa.string()), ("need_state", pa.string())])
+        columns = zip(*rows, strict=True) if rows else [[], [], []]
+        return self.parquet(name, dict(zip(schema.names, map(list, columns), strict=True)), schema)
+
+    def category_sales(self, *rows: tuple[str, str, str, str, int]) -> Path:
+        """(category, store_id, sku, sales, lines) as `assign_categories` writes it."""
+        schema = pa.schema(
+            [
+                ("category", pa.string()),
+                ("store_id", pa.string()),
+                ("sku", pa.string()),
+                ("sales", MONEY),
+                ("lines", pa.int64()),
+            ]
+        )
+        category, store, sku, sales, lines = map(list, zip(*rows, strict=True))
+        columns = {
+            "category": category,
+            "store_id": store,
+            "sku": sku,
+            "sales": [Decimal(s) for s in sales],
+            "lines": lines,
+        }
+        return self.parquet("category_sales.parquet", columns, schema)
+
+    def labels(self, *rows: tuple[str, str, int, int, int], name: str = "baseline.parquet") -> Path:
+        """(category, store_id, internal, external, segment) as `ingest_labels` writes it."""
+        schema = pa.schema([("category", pa.string()), ("store_id", pa.string()), *((n, pa.int32()) for n in LABELS)])
+        columns = list(zip(*rows, strict=True)) if rows else [[] for _ in schema.names]
+        return self.parquet(name, dict(zip(schema.names, map(list, columns), strict=True)), schema)
+
+    def features(self, name: str, points: dict[str, Sequence[float]], excluded: dict[str, str] | None = None) -> Path:
+        """Points by store as `build_features` writes them; `excluded` says why a store does not train."""
+        reasons = excluded or {}
+        dimensions = len(next(iter(points.values())))
+        columns: dict[str, Any] = {
+            "store_id": list(points),
+            "trains": [store not in reasons for store in points],
+            "exclusion": [reasons.get(store, "") for store in points],
+        }
+        for position in range(dimensions):
+            columns[f"x{position}"] = [float(point[position]) for point in points.values()]
+        return self.parquet(name, columns)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def closed_log() -> Iterator[None]:
+    """No test leaves a log file open."""
+    yield
+    close_log()
+
+
+# A small chain of stores: 24 stores, two categories, three kinds of assortment, two kinds of place.
+KINDS = {0: (8, 1, 1), 1: (1, 8, 1), 2: (1, 1, 8)}
+
+
+def retailer() -> dict[str, list[str]]:
+    """Raw CSV files, as header and lines: sales, product map, stores, counties.
+
+    Amounts hold thirds of a cent once they are split (SKU u serves three need states).
+    """
+    draw = random.Random(7)  # noqa: S311 (made-up data)
+    sales = []
+    for store in range(24):
+        for category in ("BEAUTY", "SNACKS"):
+            weights = KINDS[store % 3]
+            for sku, weight in zip("abc", weights, strict=True):
+                for week in ("2024-01-01", "2024-01-08", "2024-02-05"):
+                    cents = 100 * weight + draw.randrange(60)
+                    sales.append(f"{store:03d},{category[0]}{sku},{category},{cents // 100}.{cents % 100:02d},{week}")
+            sales.append(f"{store:03d},{category[0]}u,{category},0.{draw.randrange(10, 99)},2024-01-01")
+            sales.append(f"{store:03d},{category[0]}zz,{category},0.05,2024-01-01")
+    sales += ["000,Ba,BEAUTY,-0.40,2024-01-08", "001,Sb,SNACKS,0.00,2024-01-08", "900,Ba,BEAUTY,3.10,2024-01-01"]
+    mapped = []
+    for letter, category in (("B", "BEAUTY"), ("S", "SNACKS")):
+        mapped += [f"{letter}{sku},need {sku},{category}" for sku in "abc"]
+        mapped += [f"{letter}u,need {sku},{category}" for sku in "abc"]
+    stores = [f"{store:03d},{store % 8:05d}" for store in range(25)]
+    counties = [
+        f"{county:05d},{20 + county if county % 2 else 900 + 7 * county},{county * 3 % 5}" for county in range(8)
+    ]
+    return {
+        "sales.csv": ["STORE,SKU,CAT,AMOUNT,DAY", *sales],
+        "map.csv": ["SKU,NEED,CAT", *mapped],
+        "stores.csv": ["STORE,COUNTY", *stores],
+        "counties.csv": ["FIPS,income,age", *counties],
+    }
+
+
+def run_chain(bench: Bench, files: dict[str, list[str]], threads: int = 2, seed: int | None = None) -> Bench:
+    """Every stage from raw files to data/merging, with rows shuffled by `seed`."""
+    for name, (header, *lines) in files.items():
+        if seed is not None:
+            random.Random(seed).shuffle(lines)  # noqa: S311 (an order)
+        bench.csv(f"raw/{name}", header, *lines)
+    config = bench.place(
+        compute={"threads": threads},
+        stores={"reader": "csv", "path": "stores.csv", "columns": {"store_id": "STORE", "county": "COUNTY"}},
+        external={"county": {"reader": "csv", "path": "counties.csv", "key": {"county": "FIPS"}}},
+    )
+    source = {"config": config, "raw": bench.raw}
+    bench.run(
+        "ingest_sales", **source, sales=bench / "sales.parquet", ledger=bench / "ingest_ledger.parquet",
+        period="month", negative_sales="keep", invalid_lines="fail",
+    )  # fmt: skip
+    bench.run("ingest_product_map", **source, product_map=bench / "product_map.parquet")
+    bench.run("ingest_stores", **source, stores=bench / "stores.parquet")
+    bench.run("ingest_external", **source, sources=bench / "sources.parquet")
+    for kind in ("baseline", "reference"):
+        bench.run("ingest_labels", **source, source=kind, labels=bench / f"{kind}.parquet")
+    bench.run(
+        "assign_categories", sales=bench / "sales.parquet", product_map=bench / "product_map.parquet",
+        stores=bench / "stores.parquet", category_sales=bench / "category_sales.parquet",
+        selling_stores=bench / "selling_stores.parquet", ledger=bench / "assign_ledger.parquet",
+        unknown_stores="keep", skus_without_category="drop",
+    )  # fmt: skip
+    bench.run(
+        "join_external", selling_stores=bench / "selling_stores.parquet", stores=bench / "stores.parquet",
+        sources=bench / "sources.parquet", store_features=bench / "store_features.parquet",
+        ledger=bench / "join_ledger.parquet", stores_without_sales="drop",
+    )  # fmt: skip
+    cleaning = {"imputation": "median", "outlier_share": 0.05, "seed": 1}
+    clustering = {
+        "baseline": bench / "baseline.parquet", "algorithm": "kmeans", "min_clusters": 2, "max_clusters": 5,
+        "rule": "silhouette", "n_init": 3, "seed": 1,
+    }  # fmt: skip
+    bench.run(
+        "build_features", table=bench / "store_features.parquet", features=bench / "external_features.parquet",
+        transform="none", scaling="robust", pca_variance=0.9, **cleaning,
+    )  # fmt: skip
+    bench.run(
+        "cluster_stores", view="external", features=bench / "external_features.parquet",
+        clusters=bench / "external_clusters.parquet", k_scores=bench / "external_k_scores.parquet", **clustering,
+    )  # fmt: skip
+    for key, name in (("beauty", "BEAUTY"), ("snacks", "SNACKS")):
+        bench.run(
+            "split_need_states", category=key, name=name, category_sales=bench / "category_sales.parquet",
+            product_map=bench / "product_map.parquet", need_state_sales=bench / f"need_state_sales/{key}.parquet",
+            shares=bench / f"shares/{key}.parquet", store_sales=bench / f"store_sales/{key}.parquet",
+            ledger=bench / f"split_ledgers/{key}.parquet", unmapped_skus="own_need_state", stores_without_net_sales="place",
+        )  # fmt: skip
+        bench.run(
+            "build_features", table=bench / f"shares/{key}.parquet", store_sales=bench / f"store_sales/{key}.parquet",
+            features=bench / f"features/{key}.parquet", transform="hellinger", scaling="none", pca_variance=1, min_lines=3,
+            **cleaning,
+        )  # fmt: skip
+        bench.run(
+            "cluster_stores", view=key, features=bench / f"features/{key}.parquet", clusters=bench / f"clusters/{key}.parquet",
+            k_scores=bench / f"k_scores/{key}.parquet", **clustering,
+        )  # fmt: skip
+        bench.run(
+            "merge_segments", category=key, internal_clusters=bench / f"clusters/{key}.parquet",
+            internal_features=bench / f"features/{key}.parquet", external_clusters=bench / "external_clusters.parquet",
+            external_features=bench / "external_features.parquet", store_sales=bench / f"store_sales/{key}.parquet",
+            baseline=bench / "baseline.parquet", segments=bench / f"category_segments/{key}.parquet",
+            ledger=bench / f"merge_ledgers/{key}.parquet", min_cluster_size=3, internal_weight=1, external_weight=1,
+        )  # fmt: skip
+    return bench
+
+
+@pytest.fixture
+def chain(tmp_path: Path) -> Callable[..., Bench]:
+    """Runs the chain on the made-up retailer in a folder of its own: `chain("a", seed=3, threads=1)`."""
+
+    def run(name: str, **options: Any) -> Bench:
+        return run_chain(Bench(tmp_path / name), retailer(), **options)
+
+    return run

@@ -1,0 +1,144 @@
+"""Each sale gets a category, or a row in the ledger."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+import assign_categories
+from lib.errors import DataError
+
+
+def sales(bench: Any, *rows: tuple[str | None, str, str, str, str, int]) -> None:
+    """(category, store, sku, period, sales, lines)."""
+    schema = pa.schema(
+        [
+            *((name, pa.string()) for name in ("category", "store_id", "sku", "period")),
+            ("sales", pa.decimal128(38, 2)),
+            ("lines", pa.int64()),
+        ]
+    )
+    *texts, amounts, lines = map(list, zip(*rows, strict=True))
+    bench.parquet(
+        "sales.parquet", dict(zip(schema.names, [*texts, list(map(Decimal, amounts)), lines], strict=True)), schema
+    )
+
+
+@pytest.fixture
+def assign(bench: Any) -> Callable[..., None]:
+    def run(unknown_stores: str = "keep", skus_without_category: str = "drop") -> None:
+        bench.run(
+            assign_categories, sales=bench / "sales.parquet", product_map=bench / "product_map.parquet",
+            stores=bench / "stores.parquet", category_sales=bench / "category_sales.parquet",
+            selling_stores=bench / "selling_stores.parquet", ledger=bench / "ledger.parquet", unknown_stores=unknown_stores,
+            skus_without_category=skus_without_category,
+        )  # fmt: skip
+
+    bench.parquet("stores.parquet", {"store_id": pa.array([], pa.string())})
+    return run
+
+
+def test_category_comes_from_the_map_where_the_sale_has_none(bench: Any, assign: Callable[..., None]) -> None:
+    sales(
+        bench, (None, "1", "a", "", "2.00", 1), ("SNACKS", "1", "a", "", "3.00", 1), ("SNACKS", "1", "b", "", "4.00", 1)
+    )
+    bench.product_map(("a", "BEAUTY", "dry"), ("a", "BEAUTY", "oily"), ("b", "BEAUTY", "dry"))
+    assign()
+    # the sale's own category wins over the map's
+    assert bench.rows("category_sales.parquet") == [
+        ("BEAUTY", "1", "a", Decimal("2.00"), 1),
+        ("SNACKS", "1", "a", Decimal("3.00"), 1),
+        ("SNACKS", "1", "b", Decimal("4.00"), 1),
+    ]
+
+
+def test_periods_are_summed_and_map_rows_do_not_multiply(bench: Any, assign: Callable[..., None]) -> None:
+    sales(bench, *[(None, "1", "a", f"2024-0{m}", "1.10", 2) for m in range(1, 5)])
+    bench.product_map(("a", "BEAUTY", "dry"), ("a", "BEAUTY", "oily"), ("a", "BEAUTY", "new"))
+    assign()
+    # 4 * 1.10 in 4 * 2 lines
+    assert bench.rows("category_sales.parquet") == [("BEAUTY", "1", "a", Decimal("4.40"), 8)]
+    assert bench.rows("selling_stores.parquet") == [("1", Decimal("4.40"), 8)]
+
+
+def test_sums_of_both_kinds_meet(bench: Any, assign: Callable[..., None]) -> None:
+    sales(bench, (None, "1", "a", "", "1.00", 1), ("BEAUTY", "1", "a", "", "2.00", 1))
+    bench.product_map(("a", "BEAUTY", "dry"))
+    assign()
+    assert bench.rows("category_sales.parquet", "sales", "lines") == [(Decimal("3.00"), 2)]
+
+
+class TestSkusWithoutCategory:
+    """b is in no map; c lies in two categories, so that its sale's cannot be told."""
+
+    @pytest.fixture(autouse=True)
+    def inputs(self, bench: Any) -> None:
+        sales(
+            bench, (None, "1", "a", "", "1.00", 1), (None, "1", "b", "", "2.00", 1), (None, "2", "c", "", "4.00", 1),
+            ("SNACKS", "1", "c", "", "8.00", 1),
+        )  # fmt: skip
+        bench.product_map(("a", "BEAUTY", "dry"), ("c", "BEAUTY", "dry"), ("c", "SNACKS", "sweet"))
+
+    def test_they_are_dropped_into_the_ledger(self, bench: Any, assign: Callable[..., None]) -> None:
+        assign(skus_without_category="drop")
+        assert bench.rows("category_sales.parquet", "category", "sku") == [("BEAUTY", "a"), ("SNACKS", "c")]
+        # 2.00 + 4.00 of b and c; store 2 has nothing else
+        assert bench.ledger() == {
+            ("in", ""): (2, 4, Decimal("15.00")),
+            ("out", ""): (1, 2, Decimal("9.00")),
+            ("set_aside", "no_category"): (1, 2, Decimal("6.00")),
+        }
+
+    def test_they_stop_the_stage(self, bench: Any, assign: Callable[..., None]) -> None:
+        with pytest.raises(DataError, match=r"2 sums of sales \(6.00\).*category.*store '1' or SKU 'b'") as caught:
+            assign(skus_without_category="fail")
+        assert "skus_without_category" in caught.value.solution
+        assert not (bench / "category_sales.parquet").exists()
+
+
+class TestUnknownStores:
+    """Store 9 is not in the store table."""
+
+    @pytest.fixture
+    def known(self, bench: Any, assign: Callable[..., None]) -> Callable[..., None]:
+        sales(bench, ("BEAUTY", "1", "a", "", "1.00", 1), ("BEAUTY", "9", "a", "", "2.00", 3))
+        bench.product_map(("a", "BEAUTY", "dry"))
+        bench.parquet("stores.parquet", {"store_id": ["5", "1"]})
+        return assign
+
+    def test_they_are_kept_and_noted(self, bench: Any, known: Callable[..., None]) -> None:
+        known("keep")
+        assert bench.rows("selling_stores.parquet", "store_id") == ["1", "9"]
+        assert bench.ledger() == {
+            ("in", ""): (2, 4, Decimal("3.00")),
+            ("out", ""): (2, 4, Decimal("3.00")),
+            ("noted", "unknown_store"): (1, 3, Decimal("2.00")),
+        }
+
+    def test_they_are_dropped_into_the_ledger(self, bench: Any, known: Callable[..., None]) -> None:
+        known("drop")
+        assert bench.rows("selling_stores.parquet", "store_id") == ["1"]
+        assert bench.ledger() == {
+            ("in", ""): (2, 4, Decimal("3.00")),
+            ("out", ""): (1, 1, Decimal("1.00")),
+            ("set_aside", "unknown_store"): (1, 3, Decimal("2.00")),
+        }
+
+    def test_they_stop_the_stage(self, known: Callable[..., None]) -> None:
+        with pytest.raises(DataError, match=r"1 sums of sales \(2.00\).*not in the store table, such as store '9'"):
+            known("fail")
+
+    @pytest.mark.parametrize("policy", ["keep", "drop", "fail"])
+    def test_without_a_store_table_every_store_is_known(
+        self, bench: Any, known: Callable[..., None], policy: str
+    ) -> None:
+        bench.parquet("stores.parquet", {"store_id": pa.array([], pa.string())})
+        known(policy)
+        assert list(bench.ledger()) == [("in", ""), ("out", "")]
+
+    def test_nothing_left_is_told(self, bench: Any, known: Callable[..., None]) -> None:
+        bench.parquet("stores.parquet", {"store_id": ["01", "09"]})
+        with pytest.raises(DataError, match="no sale has both a category and a known store"):
+            known("drop")

@@ -1,0 +1,158 @@
+"""The whole chain on made-up data: the contract of segments, the ledger from end to end, the same bytes."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import collect_segments
+from collect_segments import agreement, check_chain, selection_entries
+from lib.errors import DataError
+from lib.ledger import Entry, read_ledger, write_ledger
+
+
+def collect(bench: Any, keys: dict[str, str] | None = None) -> None:
+    """`collect_segments` after the chain; keys: key to name."""
+    chosen = keys or {"beauty": "BEAUTY", "snacks": "SNACKS"}
+    bench.parquet("categories.parquet", {"key": list(chosen), "name": list(chosen.values())})
+    inputs = {name: bench / f"{name}.parquet" for name in ("categories", "category_sales", "reference", "baseline")}
+    ledgers = {f"{name}_ledger": bench / f"{name}_ledger.parquet" for name in ("ingest", "assign", "join")}
+    bench.run(
+        collect_segments, **inputs, **ledgers, split_ledgers=bench / "split_ledgers", merge_ledgers=bench / "merge_ledgers",
+        category_segments=bench / "category_segments", internal_k_scores=bench / "k_scores",
+        external_k_scores=bench / "external_k_scores.parquet", segments=bench / "merging/segments.parquet",
+        ledger=bench / "merging/ledger.parquet", segments_csv=bench / "reports/segments.csv",
+        metrics=bench / "reports/metrics.json", scores=bench / "reports/k_scores.csv", figure=bench / "reports/segments.png",
+    )  # fmt: skip
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every Parquet file the chain made."""
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*.parquet"))}
+
+
+def test_order_of_rows_and_threads_change_no_byte_of_the_whole_chain(chain: Callable[..., Any]) -> None:
+    first = contents(chain("first").folder)
+    assert len(first) > 20
+    assert contents(chain("shuffled", seed=1).folder) == first
+    assert contents(chain("one_thread", seed=2, threads=1).folder) == first
+
+
+class TestCollected:
+    @pytest.fixture
+    def done(self, chain: Callable[..., Any]) -> Any:
+        bench = chain("run")
+        collect(bench)
+        return bench
+
+    def test_contract_and_ledger(self, done: Any) -> None:
+        schema = pq.read_schema(done / "merging/segments.parquet")
+        assert {
+            "store_id": "string", "category": "string", "internal_cluster": "int32", "external_cluster": "int32",
+            "merged_cluster": "string", "segment": "int32", "is_outlier": "bool",
+        }.items() <= {field.name: str(field.type) for field in schema}.items()  # fmt: skip
+        keys = done.rows("merging/segments.parquet", "category", "store_id")
+        assert keys == sorted(set(keys))
+        # 24 stores sell both; store 900, which the store table lacks, sells beauty
+        stores = [f"{s:03d}" for s in range(24)]
+        assert keys == [("beauty", s) for s in [*stores, "900"]] + [("snacks", s) for s in stores]
+        rows = done.rows("merging/segments.parquet", "internal_cluster", "external_cluster", "merged_cluster")
+        assert all(merged == f"{internal}x{external}" for internal, external, merged in rows)
+
+        entries = read_ledger(done / "merging/ledger.parquet")
+        assert {(e.stage, e.category) for e in entries} == {
+            ("ingest_sales", ""), ("assign_categories", ""), ("join_external", ""),
+            *((stage, key) for stage in ("select_categories", "split_need_states", "merge_segments") for key in ("beauty", "snacks")),
+        }  # fmt: skip
+        raw = pd.read_csv(done / "raw/sales.csv", dtype="str")
+        total = sum(map(Decimal, raw["AMOUNT"]), Decimal(0))
+
+        def of(stage: str, flow: str) -> tuple[int, Decimal]:
+            found = [e for e in entries if (e.stage, e.flow) == (stage, flow)]
+            return sum(e.lines for e in found), sum((e.sales for e in found), Decimal(0))
+
+        # every line and cent that came in was segmented
+        assert of("ingest_sales", "in") == of("merge_segments", "out") == (len(raw), total)
+
+    def test_kinds_of_assortment_are_found(self, done: Any) -> None:
+        # stores were planted by number modulo 3
+        frame = done.frame("merging/segments.parquet")
+        snacks = frame[frame["category"] == "snacks"]
+        kinds = pd.Index([int(store) % 3 for store in snacks.index])
+        assert snacks.groupby(kinds)["internal_cluster"].nunique().tolist() == [1, 1, 1]
+        assert snacks["internal_cluster"].nunique() == 3
+
+    def test_a_ledger_that_lost_a_cent_between_stages_is_refused(self, done: Any) -> None:
+        path = done / "split_ledgers/beauty.parquet"
+        # it balances in itself, and does not follow from the stage before
+        cheat = [
+            e._replace(sales=e.sales - Decimal("0.01")) if e.flow in ("in", "out") else e for e in read_ledger(path)
+        ]
+        write_ledger(cheat, path)
+        with pytest.raises(DataError, match="broken between select_categories and split_need_states 'beauty'"):
+            collect(done)
+
+    def test_category_that_is_not_selected_is_set_aside(self, done: Any) -> None:
+        collect(done, {"beauty": "BEAUTY"})
+        entries = read_ledger(done / "merging/ledger.parquet")
+        aside = [e for e in entries if e.reason == "category_not_selected"]
+        assert [(e.stage, e.category, e.flow, e.stores) for e in aside] == [
+            ("select_categories", "SNACKS", "set_aside", 24)
+        ]
+        assert set(done.rows("merging/segments.parquet", "category")) == {"beauty"}
+
+
+def test_selection_is_a_stage_of_the_ledger(bench: Any) -> None:
+    path = bench.category_sales(
+        ("A/B", "1", "x", "1.00", 1), ("A/B", "2", "x", "2.00", 2), ("OTHER", "1", "y", "4.00", 4)
+    )
+    found = {e[1:] for e in selection_entries(path, {"A/B": "a_b"})}
+    assert found == {
+        ("a_b", "in", "", 2, 3, Decimal("3.00")), ("a_b", "out", "", 2, 3, Decimal("3.00")),
+        ("OTHER", "in", "", 1, 4, Decimal("4.00")), ("OTHER", "set_aside", "category_not_selected", 1, 4, Decimal("4.00")),
+    }  # fmt: skip
+
+
+def links() -> list[Entry]:
+    one = Decimal("1.00")
+    chain = [("ingest_sales", ""), ("assign_categories", ""), ("select_categories", "a"), ("split_need_states", "a")]
+    return [Entry(s, c, flow, "", 2, 3, one) for s, c in [*chain, ("merge_segments", "a")] for flow in ("in", "out")]
+
+
+def test_chain_that_holds() -> None:
+    check_chain(links())
+
+
+@pytest.mark.parametrize(
+    ("position", "change"),
+    [
+        (1, {"sales": Decimal("0.99")}), (2, {"lines": 2}), (2, {"stores": 1}), (3, {"lines": 4}), (4, {"sales": Decimal("1.01")}),
+        (5, {"lines": 9}), (6, {"stores": 3}), (7, {"sales": Decimal(0)}), (8, {"lines": 0}),
+    ],
+)  # fmt: skip
+def test_chain_that_is_broken_anywhere_is_refused(position: int, change: dict[str, Any]) -> None:
+    entries = links()
+    entries[position] = entries[position]._replace(**change)
+    with pytest.raises(DataError):
+        check_chain(entries)
+
+
+def test_agreement_joins_by_store_and_does_not_mind_the_numbers() -> None:
+    labels = ["internal_cluster", "external_cluster", "segment"]
+    ours = pd.DataFrame({"store_id": list("abcdz"), **{label: [1, 1, 2, 2, 9] for label in labels}})
+    theirs = pd.DataFrame({"store_id": list("dcba"), "category": "x", **{label: [1, 1, 7, 7] for label in labels}})
+    theirs["segment"] = [1, 2, 1, 2]
+    found = agreement(ours, theirs, "x")
+    # same pairs: 1. Segment: pairs of 4 stores cut across: (0 - 2*2/6) / ((2 + 2)/2 - 2*2/6) = -0.5
+    assert found == {"internal_cluster_ari": 1.0, "external_cluster_ari": 1.0, "segment_ari": -0.5, "stores": 4}
+
+
+def test_stages_write_no_pandas_metadata(chain: Callable[..., Any]) -> None:
+    folder = chain("run").folder
+    for path in folder.rglob("*.parquet"):
+        assert pa.parquet.read_schema(path).metadata is None, path

@@ -1,0 +1,219 @@
+"""params.yaml and configs/<env>.yml as models: mistakes are told with file, key, found and expected."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lib.config import load_place, read_yaml
+from lib.errors import ConfigError
+from lib.params import load_params
+
+PROJECT = Path(__file__).parents[2]
+PLACE: dict[str, Any] = {
+    "sources": {
+        "sales": {
+            "reader": "csv", "path": "sales.csv", "columns": {"store_id": "S", "sku": "K", "sales": "A", "category": "C"},
+        },
+        "product_map": {"reader": "csv", "path": "map.csv", "columns": {"sku": "K", "need_state": "N"}},
+        "stores": {"reader": "parquet", "path": "stores.parquet", "columns": {"store_id": "S", "county": "F"}},
+        "external": {"county": {"reader": "csv", "path": "c.csv", "key": {"county": "F"}}},
+    }
+}  # fmt: skip
+
+
+def changed(tree: Any, keys: str, value: object) -> Any:
+    """A copy of the tree with one value changed, or deleted where the value is ...; keys are joined by dots."""
+    first, _, rest = keys.partition(".")
+    copy = dict(tree)
+    if rest:
+        copy[first] = changed(copy.get(first, {}), rest, value)
+    elif value is ...:
+        del copy[first]
+    else:
+        copy[first] = value
+    return copy
+
+
+def write(path: Path, tree: Any) -> Path:
+    path.write_text(tree if isinstance(tree, str) else yaml.safe_dump(tree), encoding="utf-8")
+    return path
+
+
+def test_place_is_read_with_defaults(tmp_path: Path) -> None:
+    place = load_place(write(tmp_path / "dev.yml", PLACE))
+    assert (place.compute.memory_limit, place.compute.threads) == ("512MB", 2)
+    assert (place.sources.sales.missing, place.sources.sales.delimiter, place.sources.baseline) == ([], ",", None)
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "message"),
+    [
+        ("sources.sale", {}, "sources.sale is not a known key (nearest: 'sales')"),
+        ("sources.sales.colums", {}, "sources.sales.colums is not a known key (nearest: 'columns')"),
+        (
+            "sources.sales.columns.stor_id",
+            "S",
+            "sources.sales.columns.stor_id is not a known key (nearest: 'store_id')",
+        ),
+        ("sources.sales.reader", "sas", "sources.sales.reader: Input should be 'parquet' or 'csv', found 'sas'"),
+        ("sources.sales", ..., "sources.sales: Field required"),
+        ("sources.sales.columns.sku", ..., "sources.sales.columns.sku: Field required"),
+        ("sources.sales.columns.sku", 7, "sources.sales.columns.sku: Input should be a valid string, found 7"),
+        ("sources.sales.path", "../x.csv", "a path inside data/raw/<env>/ is expected, found '../x.csv'"),
+        ("sources.sales.path", "/etc/passwd", "a path inside data/raw/<env>/ is expected, found '/etc/passwd'"),
+        ("sources.sales.path", "a/../../x", "a path inside data/raw/<env>/ is expected"),
+        ("sources.sales.path", "", "a path inside data/raw/<env>/ is expected"),
+        (
+            "sources.sales.columns.category",
+            ...,
+            "a category column is expected in sales.columns or in product_map.columns",
+        ),
+        ("sources.stores.columns.store_id", ..., "a column for store_id is expected"),
+        ("sources.external.county.key", {"store_id": "a", "county": "b"}, "exactly one pair is expected"),
+        ("sources.external.county.key", {"countty": "b"}, "'countty' is no column of stores (nearest: 'county')"),
+        ("sources.external.county.features", [], "at least 1 item"),
+        ("sources.external.Bad/Key", {"reader": "csv"}, "Bad/Key"),
+        ("compute.threads", 0, "compute.threads: Input should be greater than or equal to 1, found 0"),
+        ("compute.threads", True, "compute.threads: Input should be a valid integer, found True"),
+        ("compute.memory_limit", "lots", "compute.memory_limit: String should match pattern"),
+    ],
+)
+def test_mistakes_in_the_place_are_told(tmp_path: Path, keys: str, value: object, message: str) -> None:
+    path = write(tmp_path / "dev.yml", changed(PLACE, keys, value))
+    with pytest.raises(ConfigError) as caught:
+        load_place(path)
+    assert str(path) in caught.value.args[0]
+    assert message in caught.value.args[0]
+    assert caught.value.exit_code == 3
+    assert "\n" not in caught.value.args[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("${env:T_MEMORY}", "3GB"), ("${env:T_ABSENT,1GB}", "1GB"), ("${env:T_MEMORY,1GB}", "3GB")]
+)
+def test_environment_variables_are_filled_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, expected: str
+) -> None:
+    monkeypatch.setenv("T_MEMORY", "3GB")
+    monkeypatch.delenv("T_ABSENT", raising=False)
+    place = load_place(write(tmp_path / "dev.yml", changed(PLACE, "compute.memory_limit", text)))
+    assert place.compute.memory_limit == expected
+
+
+def test_environment_variables_may_give_a_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("T_THREADS", "4")
+    place = load_place(write(tmp_path / "dev.yml", changed(PLACE, "compute.threads", "${env:T_THREADS,2}")))
+    assert place.compute.threads == 4
+
+
+def test_variable_that_is_not_set_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("T_ABSENT", raising=False)
+    with pytest.raises(ConfigError, match="environment variable T_ABSENT is not set") as caught:
+        load_place(write(tmp_path / "prod.yml", changed(PLACE, "compute.memory_limit", "${env:T_ABSENT}")))
+    assert ".env.prod" in caught.value.solution
+
+
+def test_sources_may_not_depend_on_a_variable(tmp_path: Path) -> None:
+    path = write(tmp_path / "dev.yml", changed(PLACE, "sources.sales.path", "${env:HOME}/sales.csv"))
+    with pytest.raises(ConfigError, match=r"sources\.sales\.path: .*depends on an environment variable"):
+        load_place(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param("a: 1\na: 2\n", "key 'a' is given twice", id="twice"),
+        pytest.param("x:\n  a: 1\n  b: 2\n  a: 3\n", "key 'a' is given twice", id="twice, deeper"),
+        pytest.param("a: [1\n", "is not valid YAML", id="syntax"),
+        pytest.param("a:\tb\n\t- c", "is not valid YAML", id="tabs"),
+        pytest.param("a: !!python/object/apply:os.getcwd []\n", "is not valid YAML", id="code"),
+        pytest.param("path: {{ home }}\n", "is not valid YAML", id="a key that is no scalar"),
+    ],
+)
+def test_yaml_that_is_no_configuration_is_told(tmp_path: Path, text: str, message: str) -> None:
+    path = write(tmp_path / "dev.yml", text)
+    with pytest.raises(ConfigError) as caught:
+        read_yaml(path)
+    assert str(path) in caught.value.args[0]
+    assert message in caught.value.args[0]
+
+
+def test_one_key_in_two_blocks_is_fine(tmp_path: Path) -> None:
+    assert read_yaml(write(tmp_path / "x.yml", "a: {n: 1}\nb: {n: 1}\n")) == {"a": {"n": 1}, "b": {"n": 1}}
+
+
+def test_missing_file_is_told_with_those_that_are_there(tmp_path: Path) -> None:
+    write(tmp_path / "dev.yml", PLACE)
+    write(tmp_path / "prod.yml", PLACE)
+    with pytest.raises(ConfigError, match=r"stagin\.yml does not exist") as caught:
+        load_place(tmp_path / "stagin.yml")
+    assert "dev, prod" in caught.value.solution
+
+
+@pytest.mark.parametrize("text", ["", "- a\n", "hello\n"])
+def test_file_that_is_no_mapping_is_told(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError, match="the file: Input should be a valid dictionary"):
+        load_place(write(tmp_path / "dev.yml", text))
+
+
+def test_the_projects_own_files_are_right() -> None:
+    load_params(PROJECT / "params.yaml")
+    for path in sorted((PROJECT / "configs").glob("*.yml")):
+        load_place(path)
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "message"),
+    [
+        ("env", "../dev", "env: String should match pattern"),
+        ("internal.categories", {}, "internal.categories: Dictionary should have at least 1 item"),
+        ("internal.categories.Bad", {"name": "X"}, "internal.categories.Bad"),
+        ("internal.categories.other", {"name": "BEAUTY"}, "other and beauty both name 'BEAUTY'"),
+        ("internal.categories.external", {"name": "X"}, "'external' is the name of the external view"),
+        (
+            "internal.categories.beauty.name",
+            "",
+            "internal.categories.beauty.name: String should have at least 1 character",
+        ),
+        ("internal.ingest_sales.negative_sales", "ignore", "'keep', 'drop' or 'fail', found 'ignore'"),
+        ("internal.ingest_sales.negative_sale", "keep", "negative_sale is not a known key (nearest: 'negative_sales')"),
+        ("internal.ingest_sales.invalid_lines", "keep", "'drop' or 'fail', found 'keep'"),
+        ("internal.split_need_states.unmapped_skus", ..., "internal.split_need_states.unmapped_skus: Field required"),
+        ("internal.build_features.outlier_share", 0.6, "less than or equal to 0.5, found 0.6"),
+        ("internal.build_features.outlier_share", "0.1", "outlier_share: Input should be a valid number, found '0.1'"),
+        ("internal.build_features.pca_variance", 0, "greater than 0, found 0"),
+        (
+            "internal.cluster_stores.min_clusters",
+            1,
+            "min_clusters: Input should be greater than or equal to 2, found 1",
+        ),
+        ("internal.cluster_stores.min_clusters", 2.5, "min_clusters: Input should be a valid integer"),
+        ("internal.cluster_stores.min_clusters", 99, "min_clusters 99 is above max_clusters 10"),
+        ("internal.cluster_stores.rule", "elbow", "'consensus', found 'elbow'"),
+        ("external.build_features.min_lines", 5, "external.build_features.min_lines is not a known key"),
+        ("external.join_external.stores_without_sales", None, "found None"),
+        (
+            "merging.min_cluster_size",
+            0,
+            "merging.min_cluster_size: Input should be greater than or equal to 1, found 0",
+        ),
+        ("merging.internal_weight", 0, "merging.internal_weight: Input should be greater than 0, found 0"),
+        ("demo.dev.categories", 5, "demo.dev.categories: Input should be less than or equal to 4, found 5"),
+    ],
+)
+def test_mistakes_in_the_method_are_told(tmp_path: Path, keys: str, value: object, message: str) -> None:
+    path = write(tmp_path / "params.yaml", changed(read_yaml(PROJECT / "params.yaml"), keys, value))
+    with pytest.raises(ConfigError) as caught:
+        load_params(path)
+    assert str(path) in caught.value.args[0]
+    assert message in caught.value.args[0]
+
+
+def test_several_mistakes_are_counted(tmp_path: Path) -> None:
+    tree = changed(
+        changed(read_yaml(PROJECT / "params.yaml"), "merging.min_cluster_size", 0), "merging.internal_weight", 0
+    )
+    with pytest.raises(ConfigError, match=r"\(1 more\)"):
+        load_params(write(tmp_path / "params.yaml", tree))

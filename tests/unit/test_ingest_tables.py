@@ -1,0 +1,224 @@
+"""The small tables: product map, stores, external sources, known labels."""
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import ingest_external
+import ingest_labels
+import ingest_product_map
+import ingest_stores
+from lib.errors import DataError
+
+NO_CATEGORY = {"store_id": "STORE", "sku": "SKU", "sales": "AMOUNT"}
+SALES_WITHOUT_CATEGORY = {"reader": "csv", "path": "sales.csv", "columns": NO_CATEGORY}
+STORES = {"reader": "csv", "path": "stores.csv", "columns": {"store_id": "STORE", "county": "FIPS"}}
+
+
+@pytest.fixture
+def ingest(bench: Any) -> Callable[..., None]:
+    def run(module: Any, output: str, flags: dict[str, str] | None = None, **sources: Any) -> None:
+        bench.run(
+            module, config=bench.place(**sources), raw=bench.raw, **{output: bench / "out.parquet"}, **(flags or {})
+        )
+
+    return run
+
+
+class TestProductMap:
+    def test_distinct_pairs_in_the_order_of_the_key(self, bench: Any, ingest: Callable[..., None]) -> None:
+        bench.csv("raw/map.csv", "SKU,NEED,CAT", "b,dry,B", "010, oily ,B", "010,dry,B", "b,dry,B", "010,oily,B")
+        ingest(ingest_product_map, "product_map")
+        assert bench.rows("out.parquet") == [("010", "B", "dry"), ("010", "B", "oily"), ("b", "B", "dry")]
+
+    def test_columns_of_a_need_state_are_joined_by_a_space(self, bench: Any, ingest: Callable[..., None]) -> None:
+        bench.csv("raw/map.csv", "SKU,WHO,WHAT", "a,men,dry", "b,men,", "c,,dry")
+        columns = {"sku": "SKU", "need_state": ["WHO", "WHAT"]}
+        ingest(ingest_product_map, "product_map", product_map={"reader": "csv", "path": "map.csv", "columns": columns})
+        # a part that is missing makes the whole missing
+        assert bench.rows("out.parquet", "sku", "need_state") == [("a", "men dry"), ("b", None), ("c", None)]
+
+    def test_missing_need_state_keeps_the_category(self, bench: Any, ingest: Callable[..., None]) -> None:
+        bench.csv("raw/map.csv", "SKU,NEED,CAT", "a,,B", "b,NA,B", "b,dry,B", "c,dry,")
+        source = {
+            "reader": "csv",
+            "path": "map.csv",
+            "columns": {"sku": "SKU", "need_state": "NEED", "category": "CAT"},
+        }
+        ingest(ingest_product_map, "product_map", product_map=source | {"missing": ["NA"]})
+        assert bench.rows("out.parquet") == [("a", "B", None), ("b", "B", "dry"), ("c", None, "dry")]
+
+    @pytest.mark.parametrize("need_states", [("dry", "sweet"), ("", "sweet"), ("", "")])
+    def test_sku_in_two_categories_is_refused_when_sales_carry_none(
+        self, bench: Any, ingest: Callable[..., None], need_states: tuple[str, str]
+    ) -> None:
+        bench.csv(
+            "raw/map.csv", "SKU,NEED,CAT", f"a,{need_states[0]},BEAUTY", f"a,{need_states[1]},SNACKS", "b,dry,BEAUTY"
+        )
+        with pytest.raises(
+            DataError, match=r"1 SKUs lie in more than one category, such as 'a' in \['BEAUTY', 'SNACKS'\]"
+        ):
+            ingest(ingest_product_map, "product_map", sales=SALES_WITHOUT_CATEGORY)
+
+    def test_category_of_a_row_without_need_state_is_not_lost(self, bench: Any, ingest: Callable[..., None]) -> None:
+        bench.csv("raw/map.csv", "SKU,NEED,CAT", "a,,BEAUTY", "a,dry,")
+        ingest(ingest_product_map, "product_map", sales=SALES_WITHOUT_CATEGORY)
+        assert "BEAUTY" in bench.rows("out.parquet", "category")
+
+    def test_sku_in_two_categories_is_fine_where_sales_carry_one(self, bench: Any, ingest: Callable[..., None]) -> None:
+        bench.csv("raw/map.csv", "SKU,NEED,CAT", "a,dry,BEAUTY", "a,dry,SNACKS")
+        ingest(ingest_product_map, "product_map")
+        assert bench.rows("out.parquet", "category") == ["BEAUTY", "SNACKS"]
+
+    def test_row_without_a_sku_is_refused(self, bench: Any, ingest: Callable[..., None]) -> None:
+        bench.csv("raw/map.csv", "SKU,NEED,CAT", "a,dry,B", ",dry,B", " ,oily,B")
+        with pytest.raises(DataError, match=r"map\.csv: column 'sku' is empty on 2 rows"):
+            ingest(ingest_product_map, "product_map")
+
+    def test_map_without_rows_is_refused(self, bench: Any, ingest: Callable[..., None]) -> None:
+        bench.csv("raw/map.csv", "SKU,NEED,CAT")
+        with pytest.raises(DataError, match=r"map\.csv holds no row"):
+            ingest(ingest_product_map, "product_map")
+
+
+class TestStores:
+    def test_every_column_is_text_in_the_order_of_the_key(self, bench: Any, ingest: Callable[..., None]) -> None:
+        columns = {"STORE": pa.array([12.0, 7.0, 904631.0]), "FIPS": ["01001", None, "01003"], "LAT": [1.5, 2.0, None]}
+        bench.parquet("raw/stores.parquet", columns)
+        names = {"county": "FIPS", "store_id": "STORE", "latitude": "LAT"}
+        ingest(ingest_stores, "stores", stores={"reader": "parquet", "path": "stores.parquet", "columns": names})
+        assert bench.rows("out.parquet", "store_id", "county", "latitude") == [
+            ("12", "01001", "1.5"), ("7", None, "2"), ("904631", "01003", None),
+        ]  # fmt: skip
+        assert pq.read_schema(bench / "out.parquet").names[0] == "store_id"
+
+    def test_without_a_store_table_there_is_a_header(self, bench: Any, ingest: Callable[..., None]) -> None:
+        ingest(ingest_stores, "stores")
+        assert (bench.rows("out.parquet"), pq.read_schema(bench / "out.parquet").names) == ([], ["store_id"])
+
+    def test_store_given_twice_is_refused(self, bench: Any, ingest: Callable[..., None]) -> None:
+        bench.csv("raw/stores.csv", "STORE,FIPS", "1,a", "2,a", " 1,b")
+        with pytest.raises(DataError, match=r"stores\.csv: .*key.*more than once on 2 rows.*'store_id': '1'"):
+            ingest(ingest_stores, "stores", stores=STORES)
+
+    def test_store_without_an_id_is_refused(self, bench: Any, ingest: Callable[..., None]) -> None:
+        bench.csv("raw/stores.csv", "STORE,FIPS", "1,a", ",a")
+        with pytest.raises(DataError, match="column 'store_id' is empty on 1 rows"):
+            ingest(ingest_stores, "stores", stores=STORES)
+
+
+def external(**more: Any) -> dict[str, Any]:
+    return {"county": {"reader": "csv", "path": "county.csv", "key": {"county": "FIPS"}, **more}}
+
+
+class TestExternal:
+    def test_one_row_per_key_and_numeric_feature(self, bench: Any, ingest: Callable[..., None]) -> None:
+        bench.csv("raw/county.csv", "FIPS,income,name,age", "01003,55.5,Bald,", "01001,1e3,Auta,-1.0", "01005,2,Barb,7")
+        ingest(ingest_external, "sources", stores=STORES, external=external(missing=[-1]))
+        # name is no number; -1 (written -1.0) and nothing mean not known
+        columns = bench.rows("out.parquet", "source", "column", "key", "feature")
+        assert columns == [
+            ("county", "county", key, f) for key in ("01001", "01003", "01005") for f in ("age", "income")
+        ]
+        assert bench.rows("out.parquet", "value")[1::2] == [1000.0, 55.5, 2.0]
+        ages = np.array(bench.rows("out.parquet", "value")[::2], dtype="float64")
+        np.testing.assert_array_equal(ages, [np.nan, np.nan, 7.0])
+
+    def test_key_given_twice_is_refused(self, bench: Any, ingest: Callable[..., None]) -> None:
+        bench.csv("raw/county.csv", "FIPS,income", "01001,1", "01001,2", "01003,3")
+        with pytest.raises(DataError, match=r"county\.csv: .*key.*more than once on 2 rows.*'01001'"):
+            ingest(ingest_external, "sources", stores=STORES, external=external())
+
+    def test_named_feature_that_is_no_number_is_refused(self, bench: Any, ingest: Callable[..., None]) -> None:
+        bench.csv("raw/county.csv", "FIPS,income", "01001,1", "01003,n/a")
+        with pytest.raises(DataError, match=r"column 'income' holds 'n/a' where a number is expected \(1 rows\)"):
+            ingest(ingest_external, "sources", stores=STORES, external=external(features=["income"]))
+
+    def test_named_features_alone_are_read(self, bench: Any, ingest: Callable[..., None]) -> None:
+        bench.csv("raw/county.csv", "FIPS,income,age", "01001,1,2")
+        ingest(ingest_external, "sources", stores=STORES, external=external(features=["age"]))
+        assert bench.rows("out.parquet", "feature", "value") == [("age", 2.0)]
+
+    def test_misspelt_feature_is_told(self, bench: Any, ingest: Callable[..., None]) -> None:
+        bench.csv("raw/county.csv", "FIPS,income", "01001,1")
+        with pytest.raises(DataError, match=r"no column 'incom' \(nearest: 'income'\)"):
+            ingest(ingest_external, "sources", stores=STORES, external=external(features=["incom"]))
+
+    @pytest.mark.parametrize("name", ["key", "value", "feature", "source", "column"])
+    def test_feature_may_have_any_name(self, bench: Any, ingest: Callable[..., None], name: str) -> None:
+        bench.csv("raw/county.csv", f"FIPS,{name}", "01001,5", "01003,7")
+        ingest(ingest_external, "sources", stores=STORES, external=external())
+        assert bench.rows("out.parquet", "key", "feature", "value") == [("01001", name, 5.0), ("01003", name, 7.0)]
+
+    def test_numbers_keep_every_digit(self, bench: Any, ingest: Callable[..., None]) -> None:
+        values = [0.1 + 0.2, 1 / 3, 1e-300, 12345678901234567.0, -0.7]
+        bench.parquet("raw/county.parquet", {"FIPS": [f"{i}" for i in range(5)], "x": values})
+        ingest(ingest_external, "sources", stores=STORES, external=external(reader="parquet", path="county.parquet"))
+        assert bench.rows("out.parquet", "value") == values
+
+    def test_without_sources_there_is_a_header(self, bench: Any, ingest: Callable[..., None]) -> None:
+        ingest(ingest_external, "sources")
+        assert bench.rows("out.parquet") == []
+
+
+LABELS = {"reader": "csv", "path": "labels.csv"}
+LABEL_HEADER = "category,store_id,internal_cluster,external_cluster,merged_cluster,segment"
+
+
+class TestLabels:
+    def test_earlier_segments_are_read_as_they_were_written(self, bench: Any, ingest: Callable[..., None]) -> None:
+        bench.csv(
+            "raw/labels.csv", LABEL_HEADER, "snacks,007,1,2,1x2,3", "beauty,007,2,2,2x2,1", "beauty,001,1,1,1x1,12"
+        )
+        ingest(ingest_labels, "labels", {"source": "baseline"}, baseline=LABELS)
+        assert bench.rows("out.parquet") == [
+            ("beauty", "001", 1, 1, 12), ("beauty", "007", 2, 2, 1), ("snacks", "007", 1, 2, 3),
+        ]  # fmt: skip
+
+    @pytest.mark.parametrize("source", ["baseline", "reference"])
+    def test_without_known_labels_there_is_a_header(self, bench: Any, ingest: Callable[..., None], source: str) -> None:
+        ingest(ingest_labels, "labels", {"source": source})
+        assert bench.rows("out.parquet") == []
+
+    @pytest.mark.parametrize("label", ["0", "-1", "x", "1.5", ""])
+    def test_label_that_is_no_number_from_one_is_refused(
+        self, bench: Any, ingest: Callable[..., None], label: str
+    ) -> None:
+        bench.csv("raw/labels.csv", LABEL_HEADER, f"beauty,1,1,1,1x1,{label}")
+        with pytest.raises(DataError, match=r"labels\.csv: column 'segment' .* on 1 rows"):
+            ingest(ingest_labels, "labels", {"source": "reference"}, reference=LABELS)
+
+    def test_store_with_two_segments_in_a_category_is_refused(self, bench: Any, ingest: Callable[..., None]) -> None:
+        bench.csv("raw/labels.csv", LABEL_HEADER, "beauty,1,1,1,1x1,1", "beauty,1,1,1,1x1,2")
+        with pytest.raises(DataError, match="more than once on 2 rows"):
+            ingest(ingest_labels, "labels", {"source": "reference"}, reference=LABELS)
+
+
+@pytest.mark.parametrize(
+    ("module", "output", "flags", "name", "header", "lines"),
+    [
+        (ingest_product_map, "product_map", {}, "map", "SKU,NEED,CAT", [f"{i % 9},n{i % 5},{'BS'[i % 2]}" for i in range(60)]),
+        (ingest_stores, "stores", {}, "stores", "STORE,FIPS", [f"{i:02d},{i % 4}" for i in range(60)]),
+        (ingest_external, "sources", {}, "county", "FIPS,x,y", [f"{i},{i / 7},{'' if i % 3 else i}" for i in range(60)]),
+        (
+            ingest_labels, "labels", {"source": "baseline"}, "labels", LABEL_HEADER,
+            [f"c{i % 2},{i:02d},{i % 3 + 1},{i % 4 + 1},x,{i % 5 + 1}" for i in range(60)],
+        ),
+    ],
+)  # fmt: skip
+def test_order_of_rows_is_nothing(
+    bench: Any, ingest: Callable[..., None], module: Any, output: str, flags: dict[str, str], name: str, header: str,
+    lines: list[str],
+) -> None:  # fmt: skip
+    results = set()
+    for seed in range(3):
+        random.Random(seed).shuffle(lines)  # noqa: S311 (an order)
+        bench.csv(f"raw/{name}.csv", header, *lines)
+        ingest(module, output, flags, stores=STORES, external=external(), baseline=LABELS)
+        results.add((bench / "out.parquet").read_bytes())
+    assert len(results) == 1

@@ -1,0 +1,114 @@
+"""Tables are written whole or not at all, and equal tables are equal bytes."""
+
+import os
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from lib import tables
+from lib.tables import read_frame, replacing, wide_schema, write_batches, write_frame, write_table, write_text
+
+NUMBERS = pa.table({"n": list(range(10))})
+
+
+def test_folders_are_made(tmp_path: Path) -> None:
+    write_table(NUMBERS, tmp_path / "a/b/c.parquet")
+    assert pq.read_table(tmp_path / "a/b/c.parquet").equals(NUMBERS)
+
+
+def test_failure_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "x.txt"
+    write_text("old", path)
+
+    def fail() -> None:
+        with replacing(path) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["x.txt"]
+
+
+def test_stream_that_breaks_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    write_table(NUMBERS, path)
+
+    def batches() -> object:
+        yield NUMBERS.to_batches()[0]
+        raise OSError("gone")
+
+    with pytest.raises(OSError, match="gone"):
+        write_batches(pa.RecordBatchReader.from_batches(NUMBERS.schema, batches()), path)
+    assert pq.read_table(path).equals(NUMBERS)
+    assert [p.name for p in tmp_path.iterdir()] == ["x.parquet"]
+
+
+def test_link_is_replaced_not_written_through(tmp_path: Path) -> None:
+    """As DVC links its cache."""
+    cached, path = tmp_path / "cached", tmp_path / "x.txt"
+    cached.write_text("cached")
+    os.link(cached, path)
+    write_text("new", path)
+    assert (cached.read_text(), path.read_text()) == ("cached", "new")
+
+
+def test_symbolic_link_is_replaced_too(tmp_path: Path) -> None:
+    cached, path = tmp_path / "cached", tmp_path / "x.txt"
+    cached.write_text("cached")
+    path.symlink_to(cached)
+    write_text("new", path)
+    assert (cached.read_text(), path.read_text(), path.is_symlink()) == ("cached", "new", False)
+
+
+@pytest.mark.parametrize("cuts", [[10], [1] * 10, [3, 0, 4, 3]])
+def test_bytes_do_not_depend_on_the_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cuts: list[int]) -> None:
+    monkeypatch.setattr(tables, "ROW_GROUP", 4)
+
+    def written(sizes: list[int], name: str) -> bytes:
+        starts = [sum(sizes[:i]) for i in range(len(sizes))]
+        batches = [
+            pa.record_batch({"n": pa.array(range(s, s + size), pa.int64())})
+            for s, size in zip(starts, sizes, strict=True)
+        ]
+        assert write_batches(pa.RecordBatchReader.from_batches(NUMBERS.schema, batches), tmp_path / name) == 10
+        return (tmp_path / name).read_bytes()
+
+    assert written(cuts, "a.parquet") == written([5, 5], "b.parquet")
+    file = pq.ParquetFile(tmp_path / "a.parquet")
+    # groups of 4, 4 and 2
+    assert [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)] == [4, 4, 2]
+    assert file.read().equals(NUMBERS)
+
+
+def test_empty_stream_has_a_header(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    assert write_batches(pa.RecordBatchReader.from_batches(NUMBERS.schema, []), path) == 0
+    assert pq.read_table(path).schema.names == ["n"]
+
+
+def test_pandas_leaves_no_trace(tmp_path: Path) -> None:
+    schema = wide_schema(["x"])
+    frame = pd.DataFrame({"store_id": ["b", "a"], "x": [1.0, None]}, index=[7, 3])
+    write_frame(frame, schema, tmp_path / "a.parquet")
+    write_frame(frame.set_axis(["p", "q"], axis="index"), schema, tmp_path / "b.parquet")
+    assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
+    assert pq.read_schema(tmp_path / "a.parquet").metadata is None
+    assert read_frame(tmp_path / "a.parquet")["store_id"].tolist() == ["b", "a"]
+
+
+@pytest.mark.parametrize("columns", [["store_id"], ["store_id", "x", "y"], ["x", "store_id"]])
+def test_columns_that_are_not_the_schemas_are_refused(tmp_path: Path, columns: list[str]) -> None:
+    frame = pd.DataFrame({name: [1.0] for name in columns})
+    with pytest.raises(ValueError, match="are not the schema's"):
+        write_frame(frame, wide_schema(["x"]), tmp_path / "a.parquet")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_text_has_unix_line_ends_and_utf_8(tmp_path: Path) -> None:
+    write_text("é\n", tmp_path / "x.txt")
+    assert (tmp_path / "x.txt").read_bytes() == b"\xc3\xa9\n"
