@@ -28,7 +28,10 @@ def save_png(chart: alt.TopLevelMixin, path: Path) -> None:
         fontSize=15, anchor="start", subtitleFontSize=12, subtitleColor="#555555", offset=12
     )
     styled = styled.configure_view(strokeWidth=0).configure_header(labelFontSize=12, titleFontSize=12)
-    picture = vl_convert.vegalite_to_png(styled.to_dict(), scale=2)
+    # Altair's limit of 5,000 rows is for notebooks.
+    with alt.data_transformers.enable("default", max_rows=None):
+        specification = styled.to_dict()
+    picture = vl_convert.vegalite_to_png(specification, scale=2)
     with replacing(path) as temporary:
         temporary.write_bytes(picture)
 
