@@ -8,7 +8,6 @@ import sys
 from dataclasses import asdict, fields
 
 import numpy as np
-
 from worlds import World, make
 
 # Segments of each view, by world: every number from 1 to 8, and enough worlds of one segment to measure false alarms.

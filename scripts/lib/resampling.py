@@ -4,6 +4,7 @@ Each clusters anew some dozens of times what the scan clusters once: they cost t
 """
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from sklearn.metrics import adjusted_rand_score
 from sklearn.metrics.cluster import contingency_matrix
@@ -95,7 +96,7 @@ def bootstrap(
     """Mean adjusted Rand index of the partition with those of bootstrap samples, and each cluster's mean Jaccard (k,).
 
     A sample is drawn with replacement and clustered; compared are the stores that were drawn, each counted once. A cluster
-    of which no store was drawn has no coefficient in that sample. Source: Hennig 2007.
+    of which no store was drawn has no coefficient in that sample; NaN where it has none at all. Source: Hennig 2007.
     """
     k = int(labels.max())
     rng = np.random.default_rng([seed, 3])
@@ -110,4 +111,4 @@ def bootstrap(
         agreements.append(adjusted_rand_score(labels[stores], again[first]))
         present = np.unique(labels[stores]) - 1
         coefficients[sample, present] = jaccards_of(labels[stores], again[first])
-    return float(np.mean(agreements)), np.nanmean(coefficients, axis=0)
+    return float(np.mean(agreements)), pd.DataFrame(coefficients).mean().to_numpy()

@@ -28,6 +28,8 @@ def silhouettes(points: Matrix, partitions: Sequence[NDArray[np.int32]]) -> list
     for count in counts:
         if not 2 <= count < stores:
             raise ValueError(f"silhouettes need 2 to {stores - 1} clusters of {stores} stores, not {count}")
+    if not partitions:
+        return []
     sums = sums_of_distances(
         points, np.hstack([np.eye(k)[labels - 1] for k, labels in zip(counts, partitions, strict=True)])
     )

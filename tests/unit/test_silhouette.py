@@ -53,6 +53,10 @@ def test_store_alone_and_stores_in_one_point_have_none() -> None:
     assert [w.tolist() for w in silhouettes(points, partitions)] == [[0, 0, 0, 0, 0], [1, 1, 1, 1, 0]]
 
 
+def test_no_partition_has_no_silhouettes() -> None:
+    assert silhouettes(np.arange(3.0)[:, None], []) == []
+
+
 @pytest.mark.parametrize("labels", [[1, 1, 1], [1, 2, 3]])
 def test_partitions_that_have_no_silhouette_are_refused(labels: list[int]) -> None:
     with pytest.raises(ValueError, match="2 to 2 clusters of 3 stores"):
