@@ -323,9 +323,12 @@ rule build_features:
         table="data/internal/shares/{category}.parquet",
         store_sales="data/internal/store_sales/{category}.parquet",
         script="scripts/build_features.py",
-        lib=expand("scripts/lib/{module}.py", module=["errors", "runtime", "tables"]),
+        lib=expand(
+            "scripts/lib/{module}.py", module=["errors", "features", "outliers", "runtime", "tables", "transforms"]
+        ),
     output:
         features="data/internal/features/{category}.parquet",
+        feature_report="data/internal/feature_reports/{category}.parquet",
     log:
         "logs/build_features/{category}.log",
     conda:
@@ -334,7 +337,7 @@ rule build_features:
         flags=flags_of(config["internal"]["build_features"]),
     shell:
         "python {input.script:q} --table {input.table:q} --store_sales {input.store_sales:q} "
-        "--features {output.features:q} {params.flags} --log {log:q}"
+        "--features {output.features:q} --feature_report {output.feature_report:q} {params.flags} --log {log:q}"
 
 
 rule cluster_stores:
@@ -430,9 +433,12 @@ rule build_external_features:
     input:
         table="data/external/store_features.parquet",
         script="scripts/build_features.py",
-        lib=expand("scripts/lib/{module}.py", module=["errors", "runtime", "tables"]),
+        lib=expand(
+            "scripts/lib/{module}.py", module=["errors", "features", "outliers", "runtime", "tables", "transforms"]
+        ),
     output:
         features="data/external/features.parquet",
+        feature_report="data/external/feature_report.parquet",
     log:
         "logs/build_external_features.log",
     conda:
@@ -440,7 +446,8 @@ rule build_external_features:
     params:
         flags=flags_of(config["external"]["build_features"]),
     shell:
-        "python {input.script:q} --table {input.table:q} --features {output.features:q} " "{params.flags} --log {log:q}"
+        "python {input.script:q} --table {input.table:q} --features {output.features:q} "
+        "--feature_report {output.feature_report:q} {params.flags} --log {log:q}"
 
 
 rule cluster_external_stores:

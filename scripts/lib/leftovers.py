@@ -9,6 +9,7 @@ from pathlib import Path
 # The folders that hold one file per category, named after its key.
 FOLDERS = (
     "data/internal/clusters",
+    "data/internal/feature_reports",
     "data/internal/features",
     "data/internal/k_scores",
     "data/internal/ledger",

@@ -67,20 +67,42 @@ class JoinExternal(Model):
 
 
 class BuildFeatures(Model):
-    """A table of stores to the points that are clustered."""
+    """A table of stores to the points that are clustered. Applied in this order, but for the seed."""
 
-    imputation: Literal["mean", "median", "most_frequent"]
-    transform: Literal["none", "hellinger"]
-    outlier_share: float = Field(ge=0, le=0.5, description="contamination of the isolation forest; 0 is off")
-    scaling: Literal["none", "robust", "standard"]
+    transform: Literal["none", "hellinger", "clr", "log1p", "yeo_johnson"]
+    winsorise_iqr: float = Field(
+        ge=0,
+        allow_inf_nan=False,
+        description="interquartile ranges beyond the quartiles, where values are cut; 0 is off",
+    )
+    scaling: Literal["none", "robust", "standard", "quantile"]
+    imputation: Literal["mean", "median", "most_frequent", "knn"]
+    max_correlation: float = Field(gt=0, le=1, description="of two features with a larger |r| one goes; 1 is off")
+    outliers: Literal["none", "isolation_forest", "elliptic_envelope", "local_outlier_factor"]
+    outlier_share: float = Field(ge=0, le=0.5, description="contamination: the share of stores taken out; 0 is off")
     pca_variance: float = Field(gt=0, le=1, description="share of variance kept by PCA; 1 is off")
+    pca_components: int = Field(ge=0, description="number of components kept by PCA; 0 is off")
     seed: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def components_are_chosen_once(self) -> "BuildFeatures":
+        """By share of variance, by number, or not at all."""
+        if self.pca_variance < 1 and self.pca_components > 0:
+            raise ValueError(
+                f"pca_variance {self.pca_variance} and pca_components {self.pca_components} are both set; "
+                "pca_variance: 1 or pca_components: 0 is expected"
+            )
+        return self
 
 
 class BuildInternalFeatures(BuildFeatures):
     """Shares to points."""
 
     min_lines: int = Field(ge=0, description="stores with fewer sales lines are placed but do not train")
+    min_sales: float = Field(
+        ge=0, allow_inf_nan=False, description="stores with less net sales are placed but do not train"
+    )
+    min_need_states: int = Field(ge=0, description="stores that sell fewer need states are placed but do not train")
 
 
 class ClusterStores(Model):
