@@ -346,7 +346,20 @@ rule cluster_stores:
         features="data/internal/features/{category}.parquet",
         baseline="data/merging/baseline.parquet",
         script="scripts/cluster_stores.py",
-        lib=expand("scripts/lib/{module}.py", module=["errors", "labels", "runtime", "tables"]),
+        lib=expand(
+            "scripts/lib/{module}.py",
+            module=[
+                "errors",
+                "indices",
+                "k_rules",
+                "labels",
+                "partitions",
+                "resampling",
+                "runtime",
+                "silhouette",
+                "tables",
+            ],
+        ),
     output:
         clusters="data/internal/clusters/{category}.parquet",
         k_scores="data/internal/k_scores/{category}.parquet",
@@ -371,10 +384,11 @@ rule profile_clusters:
         clusters="data/internal/clusters/{category}.parquet",
         k_scores="data/internal/k_scores/{category}.parquet",
         script="scripts/profile_clusters.py",
-        lib=expand("scripts/lib/{module}.py", module=["charts", "errors", "runtime", "tables"]),
+        lib=expand("scripts/lib/{module}.py", module=["charts", "errors", "k_rules", "runtime", "tables"]),
     output:
         profile="data/internal/profiles/{category}.parquet",
         k_figure="reports/figures/k_scores/{category}.png",
+        silhouette_figure="reports/figures/silhouettes/{category}.png",
         stores_figure="reports/figures/stores/{category}.png",
         profile_figure="reports/figures/profile/{category}.png",
     log:
@@ -385,7 +399,7 @@ rule profile_clusters:
         "python {input.script:q} --view {wildcards.category} --table {input.table:q} "
         "--store_sales {input.store_sales:q} --features {input.features:q} --clusters {input.clusters:q} "
         "--k_scores {input.k_scores:q} --profile {output.profile:q} --k_figure {output.k_figure:q} "
-        "--stores_figure {output.stores_figure:q} --profile_figure {output.profile_figure:q} --log {log:q}"
+        "--silhouette_figure {output.silhouette_figure:q} --stores_figure {output.stores_figure:q} --profile_figure {output.profile_figure:q} --log {log:q}"
 
 
 # External data: where stores are -------------------------------------------------------------------------
@@ -442,7 +456,20 @@ rule cluster_external_stores:
         features="data/external/features.parquet",
         baseline="data/merging/baseline.parquet",
         script="scripts/cluster_stores.py",
-        lib=expand("scripts/lib/{module}.py", module=["errors", "labels", "runtime", "tables"]),
+        lib=expand(
+            "scripts/lib/{module}.py",
+            module=[
+                "errors",
+                "indices",
+                "k_rules",
+                "labels",
+                "partitions",
+                "resampling",
+                "runtime",
+                "silhouette",
+                "tables",
+            ],
+        ),
     output:
         clusters="data/external/clusters.parquet",
         k_scores="data/external/k_scores.parquet",
@@ -467,10 +494,11 @@ rule profile_external_clusters:
         clusters="data/external/clusters.parquet",
         k_scores="data/external/k_scores.parquet",
         script="scripts/profile_clusters.py",
-        lib=expand("scripts/lib/{module}.py", module=["charts", "errors", "runtime", "tables"]),
+        lib=expand("scripts/lib/{module}.py", module=["charts", "errors", "k_rules", "runtime", "tables"]),
     output:
         profile="data/external/profile.parquet",
         k_figure="reports/figures/k_scores/external.png",
+        silhouette_figure="reports/figures/silhouettes/external.png",
         stores_figure="reports/figures/stores/external.png",
         profile_figure="reports/figures/profile/external.png",
     log:
@@ -481,7 +509,7 @@ rule profile_external_clusters:
         "python {input.script:q} --view external --table {input.table:q} "
         "--store_sales {input.store_sales:q} --features {input.features:q} --clusters {input.clusters:q} "
         "--k_scores {input.k_scores:q} --profile {output.profile:q} --k_figure {output.k_figure:q} "
-        "--stores_figure {output.stores_figure:q} --profile_figure {output.profile_figure:q} --log {log:q}"
+        "--silhouette_figure {output.silhouette_figure:q} --stores_figure {output.stores_figure:q} --profile_figure {output.profile_figure:q} --log {log:q}"
 
 
 # Merging: internal x external ----------------------------------------------------------------------------
@@ -533,7 +561,7 @@ rule collect_segments:
         script="scripts/collect_segments.py",
         lib=expand(
             "scripts/lib/{module}.py",
-            module=["charts", "database", "errors", "labels", "ledger", "runtime", "tables"],
+            module=["charts", "database", "errors", "k_rules", "labels", "ledger", "runtime", "tables"],
         ),
     output:
         segments="data/merging/segments.parquet",

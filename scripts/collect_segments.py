@@ -22,11 +22,10 @@ import pyarrow.parquet as pq
 from lib.charts import cluster_colour, save_png
 from lib.database import database, literal
 from lib.errors import DataError
+from lib.k_rules import INDICES
 from lib.labels import known_labels
 from lib.ledger import Entry, check_balance, ledger_table, read_ledger
 from lib.tables import read_frame, write_table, write_text
-
-INDICES = ["silhouette", "calinski_harabasz", "davies_bouldin"]
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -104,9 +103,9 @@ def check_chain(entries: list[Entry]) -> None:
 
 
 def view_metrics(scores: pd.DataFrame) -> dict[str, Any]:
-    """The chosen k and its indices."""
+    """The chosen k and its indices; one cluster has none."""
     chosen = scores[scores["chosen"]].iloc[0]
-    return {"k": int(chosen["k"])} | {index: round(float(chosen[index]), 6) for index in INDICES}
+    return {"k": int(chosen["k"])} | {i: round(float(chosen[i]), 6) for i in INDICES if pd.notna(chosen[i])}
 
 
 def agreement(segments: pd.DataFrame, known: pd.DataFrame, category: str) -> dict[str, Any]:

@@ -26,6 +26,7 @@ FOLDERS = (
     "logs/split_need_states",
     "reports/figures/k_scores",
     "reports/figures/profile",
+    "reports/figures/silhouettes",
     "reports/figures/stores",
 )
 

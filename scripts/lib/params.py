@@ -7,7 +7,10 @@ from pydantic import Field, field_validator, model_validator
 
 from lib.config import Key, Model, read_yaml, validated
 
-Rule = Literal["silhouette", "calinski_harabasz", "davies_bouldin", "consensus"]
+Rule = Literal[
+    "silhouette", "calinski_harabasz", "davies_bouldin", "consensus", "bic", "bic_tied",
+    "gap", "prediction_strength", "stability",
+]  # fmt: skip
 
 
 class Demo(Model):
@@ -106,9 +109,17 @@ class ClusterStores(Model):
     """Points to clusters."""
 
     algorithm: Literal["kmeans"]
-    min_clusters: int = Field(ge=2)
-    max_clusters: int = Field(ge=2)
+    min_clusters: int = Field(ge=1, description="1 allows the finding that there is no structure")
+    max_clusters: int = Field(ge=1)
     rule: Rule
+    all_rules: bool = Field(
+        description="compute gap, prediction_strength and stability too, which cost dozens of scans"
+    )
+    min_cluster_share: float = Field(
+        ge=0, lt=1, description="a k with a cluster of fewer of the training stores is not eligible; 0 is off"
+    )
+    bic_coarsening: float = Field(ge=0, description="how far BIC believes that clusters are Gaussian; 0 is wholly")
+    resamples: int = Field(ge=2, description="reference sets, halvings and bootstrap samples of the resampling rules")
     n_init: int = Field(ge=1, description="starts of k-means")
     seed: int = Field(ge=0)
 
