@@ -3,9 +3,9 @@
 A recipe is a transform and a scaling; everything else is as in params.yaml, whose own recipe is marked `default`. For each
 view of each world and each recipe the oracle is k-means told the planted k, on the same features; a world is identifiable
 by it where the oracle's adjusted Rand index is at least 0.9. The rules that cluster dozens of times more are computed for
-the default recipe only. Worlds with dirt are clustered without it too, as `clean`.
+the default recipe only, with --all_rules. Worlds with dirt are clustered without it too, as `clean`.
 
-usage: python benchmarks/planted_worlds/recover.py tuning|final [--processes 2] [--worlds 3]
+usage: python benchmarks/planted_worlds/recover.py tuning|final [--all_rules] [--processes 2] [--worlds 3]
 
 writes benchmarks/planted_worlds/<purpose>.csv: one row per world, view, recipe and rule.
 """
@@ -16,17 +16,20 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "scripts"), str(Path(__file__).parent)]
 
+import lib.runtime  # isort: skip  # noqa: F401 (pins threads before numpy is loaded)
 
 import argparse
 import multiprocessing
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import pandas as pd
 from sklearn.metrics import adjusted_rand_score
 from worlds import View, World, load_worlds, make
 
 from cluster_stores import add_resampling, score_partitions
+from lib.errors import PipelineError
 from lib.features import FeatureOptions, fit_features
 from lib.k_rules import RESAMPLING, choices_of
 from lib.params import BuildFeatures, ClusterStores, load_params
@@ -79,14 +82,22 @@ def cluster(view: View, options: FeatureOptions, clustering: ClusterStores, *, c
         yield found | {"ari": None if k is None else round(agreement(k), 4)}
 
 
-def recover(world: World) -> list[Row]:
+def recover(world: World, *, all_rules: bool) -> list[Row]:
     """Every row of one world."""
+    try:
+        return list(rows_of(world, all_rules=all_rules))
+    except PipelineError as error:
+        # An error with keyword arguments does not survive the way between processes.
+        raise RuntimeError(f"{world.name}: {error}") from None
+
+
+def rows_of(world: World, *, all_rules: bool) -> Iterator[Row]:
+    """Both views, by every recipe, as planted; then by the default recipe, without dirt."""
     params = load_params(ROOT / "params.yaml")
     blocks = {
         "internal": (options_of(params.internal.build_features), params.internal.cluster_stores),
         "external": (options_of(params.external.build_features), params.external.cluster_stores),
     }
-    rows: list[Row] = []
     for variant in ("as planted", "clean") if world.strangers or world.dirt else ("as planted",):
         views = make(world.clean() if variant == "clean" else world)
         for name, view in views.items():
@@ -103,22 +114,22 @@ def recover(world: World) -> list[Row]:
                     "scaling": options.scaling,
                     "default": options == default,
                 }
-                costly = options == default and variant == "as planted"
-                rows += [key | row for row in cluster(view, options, clustering, costly=costly)]
-    return rows
+                costly = all_rules and options == default and variant == "as planted"
+                yield from (key | row for row in cluster(view, options, clustering, costly=costly))
 
 
 def main() -> None:
     """Recover, with progress on stderr."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("purpose", choices=["tuning", "final"])
+    parser.add_argument("--all_rules", action="store_true", help="also those that cost dozens of scans")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--worlds", type=int, help="only the first so many, to standard output")
     args = parser.parse_args()
     worlds = load_worlds(args.purpose)[: args.worlds]
     rows: list[Row] = []
     with multiprocessing.Pool(args.processes) as pool:
-        for done, found in enumerate(pool.imap(recover, worlds), start=1):
+        for done, found in enumerate(pool.imap(partial(recover, all_rules=args.all_rules), worlds), start=1):
             rows += found
             print(f"{done} of {len(worlds)} worlds", file=sys.stderr)
     table = pd.DataFrame(rows).astype({"found": "Int64"})

@@ -135,14 +135,16 @@ def log1p(table: Matrix, trains: Rows) -> tuple[Matrix, Rows]:
 def yeo_johnson(table: Matrix, trains: Rows, names: Sequence[str]) -> Matrix:
     """The power transform that brings each column nearest to a normal distribution, by maximum likelihood.
 
+    The family bends values about 0 and about a width of 1, so each column is first put into those units: its median and
+    interquartile range among the rows that train (their standard deviation where that range is 0), as Raymaekers and
+    Rousseeuw 2024, Transforming variables to central normality, advise. So units decide nothing.
     A row that does not train may come out infinite; the caller clips or refuses it.
     Source: Yeo and Johnson 2000, A new family of power transformations to improve normality or symmetry.
-    Raises DataError for a column whose training values overflow or melt into one, as columns far from 0 with a small
-    spread can (a year, for example).
+    Raises DataError for a column whose training values overflow or melt into one.
     """
     points = np.full_like(table, np.nan)
     for position, name in enumerate(names):
-        column = table[:, [position]]
+        column = standardised(table[:, [position]], trains)
         try:
             # What overflows on the search for the best power is no news; what the result holds is looked at below.
             with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -161,6 +163,14 @@ def yeo_johnson(table: Matrix, trains: Rows, names: Sequence[str]) -> Matrix:
         lost = np.isnan(points[:, position]) & ~np.isnan(table[:, position])
         points[lost, position] = np.copysign(np.inf, table[lost, position])
     return points
+
+
+def standardised(column: Matrix, trains: Rows) -> Matrix:
+    """A column less its median, over its interquartile range or, where that is 0, its standard deviation."""
+    low, middle, high = np.nanpercentile(column[trains], [25, 50, 75])
+    with np.errstate(over="ignore"):
+        result: Matrix = (column - middle) / (high - low or np.nanstd(column[trains]))
+    return result
 
 
 def broken_power(name: str, why: str) -> DataError:
