@@ -323,9 +323,12 @@ rule build_features:
         table="data/internal/shares/{category}.parquet",
         store_sales="data/internal/store_sales/{category}.parquet",
         script="scripts/build_features.py",
-        lib=expand("scripts/lib/{module}.py", module=["errors", "runtime", "tables"]),
+        lib=expand(
+            "scripts/lib/{module}.py", module=["errors", "features", "outliers", "runtime", "tables", "transforms"]
+        ),
     output:
         features="data/internal/features/{category}.parquet",
+        feature_report="data/internal/feature_reports/{category}.parquet",
     log:
         "logs/build_features/{category}.log",
     conda:
@@ -334,7 +337,7 @@ rule build_features:
         flags=flags_of(config["internal"]["build_features"]),
     shell:
         "python {input.script:q} --table {input.table:q} --store_sales {input.store_sales:q} "
-        "--features {output.features:q} {params.flags} --log {log:q}"
+        "--features {output.features:q} --feature_report {output.feature_report:q} {params.flags} --log {log:q}"
 
 
 rule cluster_stores:
@@ -343,7 +346,20 @@ rule cluster_stores:
         features="data/internal/features/{category}.parquet",
         baseline="data/merging/baseline.parquet",
         script="scripts/cluster_stores.py",
-        lib=expand("scripts/lib/{module}.py", module=["errors", "labels", "runtime", "tables"]),
+        lib=expand(
+            "scripts/lib/{module}.py",
+            module=[
+                "errors",
+                "indices",
+                "k_rules",
+                "labels",
+                "partitions",
+                "resampling",
+                "runtime",
+                "silhouette",
+                "tables",
+            ],
+        ),
     output:
         clusters="data/internal/clusters/{category}.parquet",
         k_scores="data/internal/k_scores/{category}.parquet",
@@ -368,10 +384,11 @@ rule profile_clusters:
         clusters="data/internal/clusters/{category}.parquet",
         k_scores="data/internal/k_scores/{category}.parquet",
         script="scripts/profile_clusters.py",
-        lib=expand("scripts/lib/{module}.py", module=["charts", "errors", "runtime", "tables"]),
+        lib=expand("scripts/lib/{module}.py", module=["charts", "errors", "k_rules", "runtime", "tables"]),
     output:
         profile="data/internal/profiles/{category}.parquet",
         k_figure="reports/figures/k_scores/{category}.png",
+        silhouette_figure="reports/figures/silhouettes/{category}.png",
         stores_figure="reports/figures/stores/{category}.png",
         profile_figure="reports/figures/profile/{category}.png",
     log:
@@ -382,7 +399,7 @@ rule profile_clusters:
         "python {input.script:q} --view {wildcards.category} --table {input.table:q} "
         "--store_sales {input.store_sales:q} --features {input.features:q} --clusters {input.clusters:q} "
         "--k_scores {input.k_scores:q} --profile {output.profile:q} --k_figure {output.k_figure:q} "
-        "--stores_figure {output.stores_figure:q} --profile_figure {output.profile_figure:q} --log {log:q}"
+        "--silhouette_figure {output.silhouette_figure:q} --stores_figure {output.stores_figure:q} --profile_figure {output.profile_figure:q} --log {log:q}"
 
 
 # External data: where stores are -------------------------------------------------------------------------
@@ -416,9 +433,12 @@ rule build_external_features:
     input:
         table="data/external/store_features.parquet",
         script="scripts/build_features.py",
-        lib=expand("scripts/lib/{module}.py", module=["errors", "runtime", "tables"]),
+        lib=expand(
+            "scripts/lib/{module}.py", module=["errors", "features", "outliers", "runtime", "tables", "transforms"]
+        ),
     output:
         features="data/external/features.parquet",
+        feature_report="data/external/feature_report.parquet",
     log:
         "logs/build_external_features.log",
     conda:
@@ -426,7 +446,8 @@ rule build_external_features:
     params:
         flags=flags_of(config["external"]["build_features"]),
     shell:
-        "python {input.script:q} --table {input.table:q} --features {output.features:q} " "{params.flags} --log {log:q}"
+        "python {input.script:q} --table {input.table:q} --features {output.features:q} "
+        "--feature_report {output.feature_report:q} {params.flags} --log {log:q}"
 
 
 rule cluster_external_stores:
@@ -435,7 +456,20 @@ rule cluster_external_stores:
         features="data/external/features.parquet",
         baseline="data/merging/baseline.parquet",
         script="scripts/cluster_stores.py",
-        lib=expand("scripts/lib/{module}.py", module=["errors", "labels", "runtime", "tables"]),
+        lib=expand(
+            "scripts/lib/{module}.py",
+            module=[
+                "errors",
+                "indices",
+                "k_rules",
+                "labels",
+                "partitions",
+                "resampling",
+                "runtime",
+                "silhouette",
+                "tables",
+            ],
+        ),
     output:
         clusters="data/external/clusters.parquet",
         k_scores="data/external/k_scores.parquet",
@@ -460,10 +494,11 @@ rule profile_external_clusters:
         clusters="data/external/clusters.parquet",
         k_scores="data/external/k_scores.parquet",
         script="scripts/profile_clusters.py",
-        lib=expand("scripts/lib/{module}.py", module=["charts", "errors", "runtime", "tables"]),
+        lib=expand("scripts/lib/{module}.py", module=["charts", "errors", "k_rules", "runtime", "tables"]),
     output:
         profile="data/external/profile.parquet",
         k_figure="reports/figures/k_scores/external.png",
+        silhouette_figure="reports/figures/silhouettes/external.png",
         stores_figure="reports/figures/stores/external.png",
         profile_figure="reports/figures/profile/external.png",
     log:
@@ -474,7 +509,7 @@ rule profile_external_clusters:
         "python {input.script:q} --view external --table {input.table:q} "
         "--store_sales {input.store_sales:q} --features {input.features:q} --clusters {input.clusters:q} "
         "--k_scores {input.k_scores:q} --profile {output.profile:q} --k_figure {output.k_figure:q} "
-        "--stores_figure {output.stores_figure:q} --profile_figure {output.profile_figure:q} --log {log:q}"
+        "--silhouette_figure {output.silhouette_figure:q} --stores_figure {output.stores_figure:q} --profile_figure {output.profile_figure:q} --log {log:q}"
 
 
 # Merging: internal x external ----------------------------------------------------------------------------
@@ -526,7 +561,7 @@ rule collect_segments:
         script="scripts/collect_segments.py",
         lib=expand(
             "scripts/lib/{module}.py",
-            module=["agreement", "charts", "database", "errors", "labels", "ledger", "runtime", "tables"],
+            module=["agreement", "charts", "database", "errors", "k_rules", "labels", "ledger", "runtime", "tables"],
         ),
     output:
         segments="data/merging/segments.parquet",

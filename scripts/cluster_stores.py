@@ -1,8 +1,8 @@
 """Score every number of clusters for one view, choose one, and place every store.
 
-k-means is fitted to the stores that train, for each k in range. Each k is scored by silhouette, Calinski-Harabasz and
-Davies-Bouldin, and the configured rule chooses. Every store, training or not, then goes to its nearest centre. Clusters
-are numbered by size, or as in the baseline where there is one.
+k-means is fitted to the stores that train, for each k in range. Each k is scored by several rules, and the configured one
+chooses among the k whose clusters are all large enough. k = 1, no structure, can be chosen where it is in range. Every store,
+training or not, then goes to its nearest centre. Clusters are numbered by size, or as in the baseline where there is one.
 """
 
 import lib.runtime  # isort: skip (pins threads before numpy is loaded)
@@ -15,24 +15,26 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans
-from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score, silhouette_score
 
 from lib.errors import DataError
-from lib.labels import canonical_labels, known_labels, match_to_baseline
+from lib.indices import bic, calinski_harabasz, davies_bouldin, moments_of, principal_axes
+from lib.k_rules import RESAMPLING, RULES, choices_of, choose_k, consensus
+from lib.labels import known_labels, match_to_baseline
+from lib.partitions import Matrix, Partition, centres_of, distances_to, fit_partition, sizes_of
+from lib.resampling import bootstrap, gap, prediction_strength
+from lib.silhouette import silhouettes
 from lib.tables import read_frame, write_frame
 
-Matrix = NDArray[np.float64]
-Labels = NDArray[np.int32]
-# +1: more is better.
-INDICES = {"silhouette": 1, "calinski_harabasz": 1, "davies_bouldin": -1}
 SCORES = pa.schema(
     [
         ("k", pa.int32()),
-        *((index, pa.float64()) for index in INDICES),
-        ("consensus", pa.float64()),
+        *((rule, pa.float64()) for rule in RULES),
+        ("gap_error", pa.float64()),
+        ("bootstrap_ari", pa.float64()),
         ("inertia", pa.float64()),
         ("smallest", pa.int32()),
+        ("eligible", pa.bool_()),
+        ("chosen_by", pa.string()),
         ("chosen", pa.bool_()),
     ]
 )
@@ -43,6 +45,7 @@ CLUSTERS = pa.schema(
         ("distance", pa.float64()),
         ("runner_up", pa.int32()),
         ("runner_up_distance", pa.float64()),
+        ("silhouette", pa.float64()),
         ("is_outlier", pa.bool_()),
         ("exclusion", pa.string()),
     ]
@@ -58,9 +61,13 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--clusters", type=Path, required=True, help="output: one row per store")
     parser.add_argument("--k_scores", type=Path, required=True, help="output: one row per k")
     parser.add_argument("--algorithm", choices=["kmeans"], required=True)
-    parser.add_argument("--min_clusters", type=int, required=True)
+    parser.add_argument("--min_clusters", type=int, required=True, help="1: finding no structure is allowed")
     parser.add_argument("--max_clusters", type=int, required=True)
-    parser.add_argument("--rule", choices=[*INDICES, "consensus"], required=True)
+    parser.add_argument("--rule", choices=list(RULES), required=True)
+    parser.add_argument("--all_rules", action="store_true", help="compute the rules that cost dozens of scans too")
+    parser.add_argument("--min_cluster_share", type=float, required=True, help="of the stores that train; 0 is off")
+    parser.add_argument("--bic_coarsening", type=float, required=True, help="in stores; 0 is plain BIC")
+    parser.add_argument("--resamples", type=int, required=True, help="of gap, prediction_strength and stability")
     parser.add_argument("--n_init", type=int, required=True, help="starts of k-means")
     parser.add_argument("--seed", type=int, required=True)
     return parser.parse_args(argv)
@@ -72,88 +79,96 @@ def range_of_k(points: Matrix, smallest: int, largest: int) -> range:
     The indices need more points than clusters. Raises DataError where not even `smallest` clusters are possible.
     """
     distinct = len(np.unique(points, axis=0))
-    allowed = min(distinct, len(points) - 1)
+    allowed = min(distinct, max(len(points) - 1, 1))
     if smallest > largest:
         raise DataError(f"min_clusters {smallest} is above max_clusters {largest}", solution="swap them in params.yaml")
     if smallest > allowed:
         raise DataError(
             f"{smallest} clusters are asked for, but {len(points)} stores train, with {distinct} distinct points: "
-            f"at most {max(allowed, 0)} are possible",
+            f"at most {allowed} are possible",
             solution="lower min_clusters, lower min_lines and outlier_share, or take this category out",
         )
     return range(smallest, min(largest, allowed) + 1)
 
 
-def fit_partition(points: Matrix, k: int, n_init: int, seed: int) -> tuple[Labels, float]:
-    """Labels 1..k in canonical order, and inertia (sum of squared distances to the centres) of Lloyd's k-means."""
-    model = KMeans(n_clusters=k, n_init=n_init, random_state=seed, algorithm="lloyd", tol=0.0, max_iter=1000).fit(
-        points
-    )
-    return canonical_labels(model.labels_, points), float(model.inertia_)
+def score_partitions(
+    points: Matrix,
+    partitions: dict[int, Partition],
+    *,
+    coarsening: float,
+    min_cluster_share: float,
+) -> tuple[pd.DataFrame, dict[int, NDArray[np.float64]]]:
+    """One row per k, by the rules that need no more than the partitions, and the silhouettes of each k.
 
-
-def score_partitions(points: Matrix, partitions: dict[int, Labels], inertias: dict[int, float]) -> pd.DataFrame:
-    """One row per k: the three indices, their consensus, inertia and the size of the smallest cluster.
-
-    Source: Rousseeuw 1987; Calinski and Harabasz 1974; Davies and Bouldin 1979. The consensus is the mean of the
-    indices, each scaled to 0..1 over the k tried, with more meaning better; an index that is equal for all k counts 0.
+    points: (n_stores, n_features). Indices are missing for k = 1, of which they know nothing.
     """
-    scores = pd.DataFrame(
-        [
-            {
-                "k": k,
-                "silhouette": silhouette_score(points, labels),
-                "calinski_harabasz": calinski_harabasz_score(points, labels),
-                "davies_bouldin": davies_bouldin_score(points, labels),
-                "inertia": inertias[k],
-                "smallest": int(np.bincount(labels)[1:].min()),
-            }
-            for k, labels in partitions.items()
-        ]
-    )
-    signed = scores[list(INDICES)] * pd.Series(INDICES)
-    spread = signed.max() - signed.min()
-    scores["consensus"] = ((signed - signed.min()) / spread.where(spread > 0, np.inf)).mean(axis="columns")
-    return scores
+    several = [k for k in partitions if k > 1]
+    widths = dict(zip(several, silhouettes(points, [partitions[k].labels for k in several]), strict=True))
+    axes = principal_axes(points)
+    rows = []
+    for k, (labels, inertia) in partitions.items():
+        moments = moments_of(points, labels)
+        smallest = int(sizes_of(labels).min())
+        row = {
+            "k": k,
+            "bic": bic(axes, labels, "spherical", coarsening),
+            "bic_tied": bic(axes, labels, "tied", coarsening),
+            "inertia": inertia,
+            "smallest": smallest,
+            "eligible": k == 1 or smallest >= min_cluster_share * len(points),
+        }
+        if k > 1:
+            row["silhouette"] = float(widths[k].mean())
+            row["calinski_harabasz"] = calinski_harabasz(moments)
+            row["davies_bouldin"] = davies_bouldin(moments)
+        rows.append(row)
+    scores = pd.DataFrame(rows).reindex(columns=[name for name in SCORES.names if name not in ("chosen", "chosen_by")])
+    scores["consensus"] = consensus(scores)
+    return scores, widths
 
 
-def choose_k(scores: pd.DataFrame, rule: str) -> int:
-    """The k that the rule likes best; the smallest of several that are equally good.
-
-    scores: one row per k, finite in the rule's column. Raises DataError where it is not.
-    """
-    values = scores[rule] * INDICES.get(rule, 1)
-    if not np.isfinite(values).all():
-        broken = scores.loc[~np.isfinite(values), "k"].tolist()
-        raise DataError(
-            f"{rule} cannot be computed for k = {broken}", solution="choose another rule, or other features"
-        )
-    return int(scores["k"].iloc[int(values.to_numpy().argmax())])
-
-
-def centres_of(points: Matrix, labels: Labels) -> Matrix:
-    """Means of the clusters 1..k: (k, n_features)."""
-    return np.vstack([points[labels == label].mean(axis=0) for label in range(1, int(labels.max()) + 1)])
-
-
-def distances_to(points: Matrix, centres: Matrix) -> Matrix:
-    """Euclidean distances (n_stores, k), computed without BLAS so that each is exact in its own right."""
-    return np.sqrt(np.stack([((points - centre) ** 2).sum(axis=1) for centre in centres], axis=1))
+def add_resampling(
+    scores: pd.DataFrame,
+    points: Matrix,
+    partitions: dict[int, Partition],
+    rules: set[str],
+    *,
+    resamples: int,
+    n_init: int,
+    seed: int,
+) -> pd.DataFrame:
+    """The scores with those of the rules asked for that cluster anew."""
+    scores = scores.set_index("k")
+    if "gap" in rules:
+        inertias = {k: partition.inertia for k, partition in partitions.items()}
+        gaps, errors = gap(points, inertias, resamples, n_init, seed)
+        scores["gap"], scores["gap_error"] = pd.Series(gaps), pd.Series(errors)
+    for k, partition in partitions.items():
+        if "prediction_strength" in rules:
+            scores.loc[k, "prediction_strength"] = prediction_strength(points, k, resamples, n_init, seed)
+        if "stability" in rules:
+            agreement, jaccards = bootstrap(points, partition.labels, resamples, n_init, seed)
+            scores.loc[k, "bootstrap_ari"] = agreement
+            scores.loc[k, "stability"] = jaccards.min()
+    return scores.reset_index()
 
 
 def place_stores(points: Matrix, centres: Matrix) -> pd.DataFrame:
-    """Nearest and second nearest centre of each point (numbered from 1), with their distances."""
+    """Nearest and second nearest centre of each point (numbered from 1), with their distances.
+
+    Of one centre alone there is no second: it is missing.
+    """
     distances = distances_to(points, centres)
-    nearest, second = np.argsort(distances, axis=1, kind="stable")[:, :2].T
+    order = np.argsort(distances, axis=1, kind="stable")
     rows = np.arange(len(points))
-    return pd.DataFrame(
-        {
-            "cluster": nearest + 1,
-            "distance": distances[rows, nearest],
-            "runner_up": second + 1,
-            "runner_up_distance": distances[rows, second],
-        }
-    )
+    placed = pd.DataFrame({"cluster": order[:, 0] + 1, "distance": distances[rows, order[:, 0]]})
+    if len(centres) > 1:
+        placed["runner_up"] = pd.Series(order[:, 1] + 1, dtype="Int32")
+        placed["runner_up_distance"] = distances[rows, order[:, 1]]
+    else:
+        placed["runner_up"] = pd.Series(pd.NA, index=placed.index, dtype="Int32")
+        placed["runner_up_distance"] = np.nan
+    return placed
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -162,28 +177,48 @@ def main(argv: Sequence[str] | None = None) -> None:
     log = lib.runtime.start_log(args.log)
     features = read_frame(args.features)
     points = features.iloc[:, 3:].to_numpy(dtype="float64")
-    training = points[features["trains"].to_numpy()]
+    trains = features["trains"].to_numpy()
+    training = points[trains]
     wanted = range_of_k(training, args.min_clusters, args.max_clusters)
     if wanted[-1] < args.max_clusters:
         log.warning("k is tried up to %d only: %d stores train", wanted[-1], len(training))
-    fits = {k: fit_partition(training, k, args.n_init, args.seed) for k in wanted}
-    partitions = {k: labels for k, (labels, _) in fits.items()}
-    scores = score_partitions(training, partitions, {k: inertia for k, (_, inertia) in fits.items()})
+    partitions = {k: fit_partition(training, k, args.n_init, args.seed) for k in wanted}
+    scores, widths = score_partitions(
+        training, partitions, coarsening=args.bic_coarsening, min_cluster_share=args.min_cluster_share
+    )
+    scores = add_resampling(
+        scores,
+        training,
+        partitions,
+        set(RESAMPLING) if args.all_rules else {args.rule},
+        resamples=args.resamples,
+        n_init=args.n_init,
+        seed=args.seed,
+    )
     chosen = choose_k(scores, args.rule)
+    choices = choices_of(scores)
+    scores["chosen_by"] = [" ".join(rule for rule, choice in choices.items() if choice == k) for k in scores["k"]]
+    scores["chosen"] = scores["k"] == chosen
 
-    placed = place_stores(points, centres_of(training, partitions[chosen]))
+    placed = place_stores(points, centres_of(training, partitions[chosen].labels))
     label = "external_cluster" if args.view == "external" else "internal_cluster"
     baseline = known_labels(read_frame(args.baseline), label, args.view)
     numbers = match_to_baseline(placed["cluster"].set_axis(features["store_id"]), baseline)
     placed["cluster"] = placed["cluster"].map(numbers)
-    placed["runner_up"] = placed["runner_up"].map(numbers)
+    placed["runner_up"] = placed["runner_up"].map(numbers).astype("Int32")
     placed.insert(0, "store_id", features["store_id"])
+    placed["silhouette"] = np.nan
+    if chosen in widths:
+        placed.loc[trains, "silhouette"] = widths[chosen]
     placed["is_outlier"] = features["exclusion"] == "outlier"
     placed["exclusion"] = features["exclusion"]
-    write_frame(placed, CLUSTERS, args.clusters)
-    write_frame(scores.assign(chosen=scores["k"] == chosen)[SCORES.names], SCORES, args.k_scores)
+    write_frame(placed[CLUSTERS.names], CLUSTERS, args.clusters)
+    write_frame(scores[SCORES.names], SCORES, args.k_scores)
     sizes = placed["cluster"].value_counts().sort_index().to_dict()
     log.info("k = %d by %s of k = %d..%d; stores per cluster: %s", chosen, args.rule, wanted[0], wanted[-1], sizes)
+    log.info("choices: %s", ", ".join(f"{rule} {choice or 'none'}" for rule, choice in choices.items()))
+    if chosen == 1:
+        log.warning("no structure was found in this view: all its stores are one cluster")
 
 
 if __name__ == "__main__":

@@ -24,11 +24,11 @@ from lib.agreement import Agreement, compare, shared_labels
 from lib.charts import INK, cluster_colour, save_png
 from lib.database import database, literal
 from lib.errors import DataError
+from lib.k_rules import INDICES
 from lib.labels import known_labels, match_to_baseline
 from lib.ledger import Entry, check_balance, ledger_table, read_ledger
 from lib.tables import read_frame, write_table, write_text
 
-INDICES = ["silhouette", "calinski_harabasz", "davies_bouldin"]
 LABELS = ("internal_cluster", "external_cluster", "segment")
 RECOVERY = ["view", "label", "planted_k", "found_k", "stores", "ari"]
 
@@ -110,9 +110,9 @@ def check_chain(entries: list[Entry]) -> None:
 
 
 def view_metrics(scores: pd.DataFrame) -> dict[str, Any]:
-    """The chosen k and its indices."""
+    """The chosen k and its indices; one cluster has none."""
     chosen = scores[scores["chosen"]].iloc[0]
-    return {"k": int(chosen["k"])} | {index: round(float(chosen[index]), 6) for index in INDICES}
+    return {"k": int(chosen["k"])} | {i: round(float(chosen[i]), 6) for i in INDICES if pd.notna(chosen[i])}
 
 
 def pairs(segments: pd.DataFrame, known: pd.DataFrame, view: str, label: str) -> tuple[pd.Series, pd.Series]:

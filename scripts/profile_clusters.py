@@ -1,9 +1,9 @@
 """Describe the clusters of one view in figures and pictures.
 
 Writes, per cluster and feature, the mean of the stores, the chain's mean and the index against it (chain = 100), with the
-cluster's size and share of sales; and three pictures: scores of each k, stores on the first two principal components, and
-the profile as a heat map. Means are of known values in stores that train: one gross outlier would stand for a whole
-cluster. Sizes and sales are of all stores.
+cluster's size and share of sales; and four pictures: scores of each k by each rule, silhouettes of the stores, stores on the
+first two principal components, and the profile as a heat map. Means are of known values in stores that train: one gross
+outlier would stand for a whole cluster. Sizes and sales are of all stores.
 """
 
 import lib.runtime  # isort: skip (pins threads before numpy is loaded)
@@ -17,10 +17,19 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from lib.charts import GREY, INK, cluster_colour, save_png
+from lib.charts import GREY, INK, RED, cluster_colour, note_chart, save_png
+from lib.k_rules import STABLE, STRENGTH, choices_of
 from lib.tables import read_frame, write_frame
 
 ROWS_SHOWN = 24
+# A cluster's silhouettes are drawn as a curve through so many of them.
+CURVE = 200
+HINTS = {
+    "davies_bouldin": "lower is better",
+    "gap": "smallest k within one standard error of the next",
+    "prediction_strength": f"largest k of at least {STRENGTH}",
+    "stability": f"largest k of at least {STABLE}",
+}
 PROFILE = pa.schema(
     [
         ("cluster", pa.int32()),
@@ -47,6 +56,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--k_scores", type=Path, required=True, help="one row per k")
     parser.add_argument("--profile", type=Path, required=True, help="output: one row per cluster and feature")
     parser.add_argument("--k_figure", type=Path, required=True, help="output: picture of the scores")
+    parser.add_argument("--silhouette_figure", type=Path, required=True, help="output: picture of the silhouettes")
     parser.add_argument("--stores_figure", type=Path, required=True, help="output: picture of the stores")
     parser.add_argument("--profile_figure", type=Path, required=True, help="output: picture of the profile")
     return parser.parse_args(argv)
@@ -75,24 +85,68 @@ def profile_table(table: pd.DataFrame, clusters: pd.DataFrame, sales: pd.Series)
 
 
 def k_chart(scores: pd.DataFrame, view: str) -> alt.TopLevelMixin:
-    """The three indices over k, the chosen one marked."""
-    panels = []
-    for index, better in (
-        ("silhouette", "higher is better"),
-        ("calinski_harabasz", "higher is better"),
-        ("davies_bouldin", "lower is better"),
-    ):
-        base = alt.Chart(scores).encode(
-            x=alt.X("k:O", title="number of clusters k", axis=alt.Axis(labelAngle=0)),
-            y=alt.Y(f"{index}:Q", title=None, scale=alt.Scale(zero=False)),
-        )
-        line = base.mark_line(color=GREY, point=alt.OverlayMarkDef(color=GREY, size=45))
-        chosen = base.transform_filter("datum.chosen").mark_point(color="#ee6677", size=180, filled=True, opacity=1)
-        panels.append(
-            (line + chosen).properties(title=[index.replace("_", "-").title(), better], width=230, height=200)
-        )
+    """A panel for each rule that was computed, its own choice filled, and a line at the k that was chosen."""
     k = int(scores.loc[scores["chosen"], "k"].iloc[0])
-    return alt.hconcat(*panels).properties(title=f"{view}: k = {k} was chosen (red)")
+    vetoed = scores.loc[~scores["eligible"], "k"].tolist()
+    ks = scores["k"].tolist()
+    panels = []
+    for rule, choice in choices_of(scores).items():
+        known = scores.loc[np.isfinite(scores[rule]), ["k", rule]].rename(columns={rule: "score"})
+        known["own"] = known["k"] == choice
+        base = alt.Chart(known).encode(
+            x=alt.X("k:O", title="number of clusters k", axis=alt.Axis(labelAngle=0), scale=alt.Scale(domain=ks)),
+            y=alt.Y("score:Q", title=None, scale=alt.Scale(zero=False)),
+        )
+        line = base.mark_line(color=GREY) + base.mark_point(color=GREY, fill="white", size=45, opacity=1)
+        own = base.transform_filter("datum.own").mark_point(color=INK, size=140, filled=True, opacity=1)
+        chosen = alt.Chart(pd.DataFrame({"k": [k]})).mark_rule(color=RED, strokeWidth=2).encode(x="k:O")
+        title = f"{rule.replace('_', ' ')}: {'none' if choice is None else f'k = {choice}'}"
+        subtitle = HINTS.get(rule, "higher is better")
+        panels.append(
+            (chosen + line + own).properties(title=alt.TitleParams(title, subtitle=subtitle), width=230, height=150)
+        )
+    subtitle = ["red: the k that was chosen; filled: the rule's own choice"]
+    if vetoed:
+        subtitle.append(f"not eligible, for a cluster is too small: k = {', '.join(map(str, vetoed))}")
+    title = alt.TitleParams(f"{view}: {k} cluster{'s' if k > 1 else ', no structure found'}", subtitle=subtitle)
+    return alt.concat(*panels, columns=3).properties(title=title)
+
+
+def silhouette_chart(clusters: pd.DataFrame, view: str) -> alt.TopLevelMixin:
+    """Silhouettes of the stores that trained, cluster by cluster, largest first (Rousseeuw 1987)."""
+    known = clusters.dropna(subset="silhouette")
+    title = f"{view}: how much nearer stores are to their own cluster than to the next"
+    if known.empty:
+        return note_chart(title, "One cluster: silhouettes need two.")
+    curves = []
+    top = 0
+    for cluster, widths in known.groupby("cluster")["silhouette"]:
+        ranks = np.unique(np.linspace(0, len(widths) - 1, CURVE).round().astype(int))
+        ordered = np.sort(widths.to_numpy())[::-1]
+        name = f"{cluster}: {len(widths):,} stores, mean {widths.mean():.2f}"
+        curves.append(
+            pd.DataFrame({"cluster": cluster, "name": name, "store": top + ranks, "silhouette": ordered[ranks]})
+        )
+        # A gap between clusters, as wide in every picture.
+        top += len(widths) + max(len(known) // 60, 1)
+    frame = pd.concat(curves)
+    names = {int(c): n for c, n in frame.groupby("cluster")["name"].first().items()}
+    colours = alt.Scale(domain=list(names.values()), range=cluster_colour(list(names))["range"])
+    areas = (
+        alt.Chart(frame)
+        .mark_area(orient="horizontal", interpolate="step")
+        .encode(
+            y=alt.Y("store:Q", title="stores", scale=alt.Scale(domain=[top, 0]), axis=None),
+            x=alt.X(
+                "silhouette:Q", title="silhouette: 1 is at home, 0 between two clusters, below 0 nearer to another"
+            ),
+            color=alt.Color("name:N", title="cluster", scale=colours, sort=list(names.values())),
+        )
+    )
+    mean = float(known["silhouette"].mean())
+    line = alt.Chart(pd.DataFrame({"mean": [mean]})).mark_rule(strokeDash=[4, 4], color=INK).encode(x="mean:Q")
+    subtitle = f"mean {mean:.2f} (dashed); the {len(known):,} stores that trained, sorted within each cluster"
+    return (areas + line).properties(width=460, height=380, title=alt.TitleParams(title, subtitle=subtitle))
 
 
 def stores_chart(features: pd.DataFrame, clusters: pd.DataFrame, view: str) -> alt.TopLevelMixin:
@@ -181,6 +235,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     aligned = by_store.reindex(features["store_id"]).reset_index()
     write_frame(profile, PROFILE, args.profile)
     save_png(k_chart(scores, args.view), args.k_figure)
+    save_png(silhouette_chart(clusters, args.view), args.silhouette_figure)
     save_png(stores_chart(features, aligned, args.view), args.stores_figure)
     save_png(profile_chart(profile, args.view), args.profile_figure)
     log.info("%d clusters, %d features", profile["cluster"].nunique(), profile["feature"].nunique())

@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import altair as alt
+import pandas as pd
 import vl_convert
 
 from lib.tables import replacing
 
 INK = "#222222"
 GREY = "#9a9a9a"
+RED = "#ee6677"
 # Paul Tol's "bright" and "muted" schemes, told apart by colour-blind readers too.
 CLUSTER_COLOURS = [
     "#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377",
@@ -26,9 +28,19 @@ def save_png(chart: alt.TopLevelMixin, path: Path) -> None:
         fontSize=15, anchor="start", subtitleFontSize=12, subtitleColor="#555555", offset=12
     )
     styled = styled.configure_view(strokeWidth=0).configure_header(labelFontSize=12, titleFontSize=12)
-    picture = vl_convert.vegalite_to_png(styled.to_dict(), scale=2)
+    # Altair's limit of 5,000 rows is for notebooks.
+    with alt.data_transformers.enable("default", max_rows=None):
+        specification = styled.to_dict()
+    picture = vl_convert.vegalite_to_png(specification, scale=2)
     with replacing(path) as temporary:
         temporary.write_bytes(picture)
+
+
+def note_chart(title: str, note: str) -> alt.TopLevelMixin:
+    """A picture that says why there is none."""
+    words = alt.Chart(pd.DataFrame({"note": [note]})).mark_text(fontSize=14, color="#555555", align="left", x=0)
+    picture: alt.TopLevelMixin = words.encode(text="note:N").properties(width=560, height=60, title=title)
+    return picture
 
 
 def cluster_colour(clusters: list[int]) -> alt.Scale:

@@ -9,6 +9,7 @@ from pathlib import Path
 # The folders that hold one file per category, named after its key.
 FOLDERS = (
     "data/internal/clusters",
+    "data/internal/feature_reports",
     "data/internal/features",
     "data/internal/k_scores",
     "data/internal/ledger",
@@ -25,6 +26,7 @@ FOLDERS = (
     "logs/split_need_states",
     "reports/figures/k_scores",
     "reports/figures/profile",
+    "reports/figures/silhouettes",
     "reports/figures/stores",
 )
 

@@ -7,7 +7,10 @@ from pydantic import Field, field_validator, model_validator
 
 from lib.config import Key, Model, read_yaml, validated
 
-Rule = Literal["silhouette", "calinski_harabasz", "davies_bouldin", "consensus"]
+Rule = Literal[
+    "silhouette", "calinski_harabasz", "davies_bouldin", "consensus", "bic", "bic_tied",
+    "gap", "prediction_strength", "stability",
+]  # fmt: skip
 
 
 class Demo(Model):
@@ -64,29 +67,59 @@ class JoinExternal(Model):
 
 
 class BuildFeatures(Model):
-    """A table of stores to the points that are clustered."""
+    """A table of stores to the points that are clustered. Applied in this order, but for the seed."""
 
-    imputation: Literal["mean", "median", "most_frequent"]
-    transform: Literal["none", "hellinger"]
-    outlier_share: float = Field(ge=0, le=0.5, description="contamination of the isolation forest; 0 is off")
-    scaling: Literal["none", "robust", "standard"]
+    transform: Literal["none", "hellinger", "clr", "log1p", "yeo_johnson"]
+    winsorise_iqr: float = Field(
+        ge=0,
+        allow_inf_nan=False,
+        description="interquartile ranges beyond the quartiles, where values are cut; 0 is off",
+    )
+    scaling: Literal["none", "robust", "standard", "quantile"]
+    imputation: Literal["mean", "median", "most_frequent", "knn"]
+    max_correlation: float = Field(gt=0, le=1, description="of two features with a larger |r| one goes; 1 is off")
+    outliers: Literal["none", "isolation_forest", "elliptic_envelope", "local_outlier_factor"]
+    outlier_share: float = Field(ge=0, le=0.5, description="contamination: the share of stores taken out; 0 is off")
     pca_variance: float = Field(gt=0, le=1, description="share of variance kept by PCA; 1 is off")
+    pca_components: int = Field(ge=0, description="number of components kept by PCA; 0 is off")
     seed: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def components_are_chosen_once(self) -> "BuildFeatures":
+        """By share of variance, by number, or not at all."""
+        if self.pca_variance < 1 and self.pca_components > 0:
+            raise ValueError(
+                f"pca_variance {self.pca_variance} and pca_components {self.pca_components} are both set; "
+                "pca_variance: 1 or pca_components: 0 is expected"
+            )
+        return self
 
 
 class BuildInternalFeatures(BuildFeatures):
     """Shares to points."""
 
     min_lines: int = Field(ge=0, description="stores with fewer sales lines are placed but do not train")
+    min_sales: float = Field(
+        ge=0, allow_inf_nan=False, description="stores with less net sales are placed but do not train"
+    )
+    min_need_states: int = Field(ge=0, description="stores that sell fewer need states are placed but do not train")
 
 
 class ClusterStores(Model):
     """Points to clusters."""
 
     algorithm: Literal["kmeans"]
-    min_clusters: int = Field(ge=2)
-    max_clusters: int = Field(ge=2)
+    min_clusters: int = Field(ge=1, description="1 allows the finding that there is no structure")
+    max_clusters: int = Field(ge=1)
     rule: Rule
+    all_rules: bool = Field(
+        description="compute gap, prediction_strength and stability too, which cost dozens of scans"
+    )
+    min_cluster_share: float = Field(
+        ge=0, lt=1, description="a k with a cluster of fewer of the training stores is not eligible; 0 is off"
+    )
+    bic_coarsening: float = Field(ge=0, description="how far BIC believes that clusters are Gaussian; 0 is wholly")
+    resamples: int = Field(ge=2, description="reference sets, halvings and bootstrap samples of the resampling rules")
     n_init: int = Field(ge=1, description="starts of k-means")
     seed: int = Field(ge=0)
 

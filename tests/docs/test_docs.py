@@ -11,6 +11,7 @@ import pytest
 import typer
 from pydantic import BaseModel
 
+import build_features
 import collect_segments
 import merge_segments
 from clustering.cli import app
@@ -186,6 +187,11 @@ def test_columns_of_the_results_are_explained() -> None:
     words = codes(text_of(README))
     assert set(SCHEMA.names) <= set(words)
     assert set(FLOWS) <= set(words)
+
+
+def test_columns_of_the_feature_report_are_explained() -> None:
+    explained = [name for row in rows_of(DESIGN, "column of the report", "meaning") for name in codes(row[0])]
+    assert explained == build_features.REPORT.names
 
 
 def test_outputs_that_are_named_are_made() -> None:

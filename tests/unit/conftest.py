@@ -49,7 +49,7 @@ class Bench:
             module = importlib.import_module(module)
         argv = ["--log", str(self / f"logs/{module.__name__}.log")]
         for name, value in flags.items():
-            argv += [f"--{name}", str(value)]
+            argv += [f"--{name}", *map(str, value if isinstance(value, list) else [value])]
         try:
             module.main(argv)
         finally:
@@ -228,7 +228,7 @@ def run_chain(bench: Bench, files: dict[str, list[str]], threads: int = 2, seed:
     cleaning = {"imputation": "median", "outlier_share": 0.05, "seed": 1}
     clustering = {
         "baseline": bench / "baseline.parquet", "algorithm": "kmeans", "min_clusters": 2, "max_clusters": 5,
-        "rule": "silhouette", "n_init": 3, "seed": 1,
+        "rule": "silhouette", "min_cluster_share": 0, "bic_coarsening": 0, "resamples": 2, "n_init": 3, "seed": 1,
     }  # fmt: skip
     bench.run(
         "build_features", table=bench / "store_features.parquet", features=bench / "external_features.parquet",

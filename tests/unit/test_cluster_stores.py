@@ -1,6 +1,5 @@
 """k by the configured rule, canonical clusters, every store at its nearest centre."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,18 +11,24 @@ import pytest
 import cluster_stores
 from cluster_stores import choose_k, place_stores, range_of_k, score_partitions
 from lib.errors import DataError
+from lib.partitions import Partition
 
-# 0, 1 | 10, 11 and 0, 1 | 10 | 11
+# All, 0, 1 | 10, 11 and 0, 1 | 10 | 11
 LINE = np.array([[0.0], [1.0], [10.0], [11.0]])
-PARTITIONS = {2: np.array([1, 1, 2, 2], dtype=np.int32), 3: np.array([1, 1, 2, 3], dtype=np.int32)}
+CHEAP = ("silhouette", "calinski_harabasz", "davies_bouldin", "consensus", "bic", "bic_tied")
+PARTITIONS = {
+    k: Partition(np.array(labels, dtype=np.int32), inertia)
+    for k, labels, inertia in ((1, [1, 1, 1, 1], 101.0), (2, [1, 1, 2, 2], 1.0), (3, [1, 1, 2, 3], 0.5))
+}
 
 
-def scores_of(**columns: list[float]) -> pd.DataFrame:
-    return pd.DataFrame({"k": [2, 3, 4, 5][: len(next(iter(columns.values())))]} | columns)
+def score(**options: float) -> pd.DataFrame:
+    plain = {"coarsening": 0, "min_cluster_share": 0}
+    return score_partitions(LINE, PARTITIONS, **(plain | options))[0].set_index("k")
 
 
 def test_indices_are_those_of_the_books() -> None:
-    scores = score_partitions(LINE, PARTITIONS, {2: 1.0, 3: 0.5}).set_index("k")
+    scores = score()
     # Silhouette, k = 2: store 0: a = 1, b = (10 + 11) / 2 = 10.5; store 1: a = 1, b = (9 + 10) / 2 = 9.5; mirrored.
     assert scores.at[2, "silhouette"] == pytest.approx((9.5 / 10.5 + 8.5 / 9.5) / 2)
     # k = 3: store 0: a = 1, b = 10; store 1: a = 1, b = 9; clusters of one store count 0.
@@ -37,52 +42,25 @@ def test_indices_are_those_of_the_books() -> None:
     # k = 3: centres 0.5, 10, 11 with spreads 0.5, 0, 0: the worst pairs are 0.5 / 9.5, 0.5 / 9.5, 0.5 / 10.5
     assert scores.at[3, "davies_bouldin"] == pytest.approx((0.5 / 9.5 * 2 + 0.5 / 10.5) / 3)
     # k = 2 is best of two indices, k = 3 of one
-    assert scores["consensus"].tolist() == pytest.approx([2 / 3, 1 / 3])
-    assert scores["smallest"].tolist() == [2, 1]
-    assert scores["inertia"].tolist() == [1.0, 0.5]
+    assert scores.loc[[2, 3], "consensus"].tolist() == pytest.approx([2 / 3, 1 / 3])
+    assert scores["smallest"].tolist() == [4, 2, 1]
+    assert scores["inertia"].tolist() == [101.0, 1.0, 0.5]
+    # of one cluster the indices know nothing, BIC does
+    assert scores.loc[1, ["silhouette", "calinski_harabasz", "davies_bouldin", "consensus"]].isna().all()
+    assert np.isfinite(scores["bic"]).all()
 
 
 @pytest.mark.parametrize(
     ("rule", "k"), [("silhouette", 2), ("calinski_harabasz", 2), ("davies_bouldin", 3), ("consensus", 2)]
 )
 def test_rules_may_disagree(rule: str, k: int) -> None:
-    assert choose_k(score_partitions(LINE, PARTITIONS, {2: 1.0, 3: 0.5}), rule) == k
+    assert choose_k(score().reset_index(), rule) == k
 
 
-@pytest.mark.parametrize("rule", ["silhouette", "calinski_harabasz", "consensus"])
-def test_more_is_better(rule: str) -> None:
-    assert choose_k(scores_of(**{rule: [0.1, 0.2, 0.9, 0.3]}), rule) == 4
-
-
-def test_less_is_better_for_davies_bouldin() -> None:
-    assert choose_k(scores_of(davies_bouldin=[0.9, 0.8, 0.7, 0.1]), "davies_bouldin") == 5
-
-
-@pytest.mark.parametrize(
-    ("rule", "values"), [("silhouette", [0.1, 0.7, 0.7, 0.2]), ("davies_bouldin", [0.9, 0.2, 0.2, 0.5])]
-)
-def test_of_equals_the_smallest_k(rule: str, values: list[float]) -> None:
-    assert choose_k(scores_of(**{rule: values}), rule) == 3
-
-
-def test_index_that_cannot_be_computed_is_told_and_nothing_is_chosen_instead() -> None:
-    with pytest.raises(DataError, match=r"silhouette cannot be computed for k = \[3\]"):
-        choose_k(scores_of(silhouette=[0.1, math.nan, 0.3]), "silhouette")
-
-
-def test_consensus_scales_each_index_over_the_k_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    values = {
-        "silhouette_score": {2: 0.2, 3: 0.4, 4: 0.3},  # scaled 0, 1, 1/2
-        "calinski_harabasz_score": {2: 500.0, 3: 100.0, 4: 400.0},  # scaled 1, 0, 3/4
-        "davies_bouldin_score": {2: 1.0, 3: 1.0, 4: 1.0},  # equal for all: 0
-    }
-    for name, by_k in values.items():
-        monkeypatch.setattr(cluster_stores, name, lambda _points, labels, by_k=by_k: by_k[int(labels.max())])
-    partitions = {k: np.arange(1, k + 1, dtype=np.int32) for k in (2, 3, 4)}
-    scores = score_partitions(np.zeros((4, 1)), partitions, dict.fromkeys(partitions, 0.0))
-    # (0 + 1 + 0) / 3, (1 + 0 + 0) / 3, (1/2 + 3/4 + 0) / 3: k = 4, second in each, wins
-    assert scores["consensus"].tolist() == pytest.approx([1 / 3, 1 / 3, 5 / 12])
-    assert choose_k(scores, "consensus") == 4
+def test_smallest_cluster_has_a_share_of_the_stores_that_train() -> None:
+    # 2 of 4 stores are half of them; one cluster is always large enough
+    assert score(min_cluster_share=0.5)["eligible"].tolist() == [True, True, False]
+    assert score(min_cluster_share=0.51)["eligible"].tolist() == [True, False, False]
 
 
 @pytest.mark.parametrize(
@@ -103,13 +81,18 @@ def test_k_is_tried_as_far_as_the_data_allow(values: list[float], expected: list
     [
         ([0, 1, 2], "3 clusters are asked for, but 3 stores train, with 3 distinct points: at most 2 are possible"),
         ([0, 0, 0, 0, 1], "5 stores train, with 2 distinct points: at most 2 are possible"),
-        ([5], "1 stores train, with 1 distinct points: at most 0 are possible"),
+        ([5], "1 stores train, with 1 distinct points: at most 1 are possible"),
     ],
 )
 def test_k_that_the_data_do_not_allow_is_told(values: list[float], message: str) -> None:
     with pytest.raises(DataError, match=message) as caught:
         range_of_k(np.array(values, dtype="float64")[:, None], 3, 10)
     assert "min_clusters" in caught.value.solution
+
+
+@pytest.mark.parametrize("values", [[5.0], [5.0, 5.0, 5.0], [1.0, 2.0]])
+def test_one_cluster_is_always_possible(values: list[float]) -> None:
+    assert list(range_of_k(np.array(values)[:, None], 1, 10)) == [1]
 
 
 def test_no_training_store_is_told() -> None:
@@ -142,11 +125,14 @@ def test_distance_is_euclidean_and_a_tie_goes_to_the_lower_number() -> None:
 
 @pytest.fixture
 def cluster(bench: Any) -> Callable[..., dict[str, Any]]:
-    def run(low: int = 2, high: int = 5, rule: str = "silhouette", view: str = "beauty") -> dict[str, Any]:
+    def run(
+        low: int = 2, high: int = 5, rule: str = "silhouette", view: str = "beauty", **options: Any
+    ) -> dict[str, Any]:
+        plain = {"min_cluster_share": 0, "bic_coarsening": 0, "resamples": 5, "n_init": 5, "seed": 1}
         bench.run(
             cluster_stores, view=view, features=bench / "features.parquet", baseline=bench / "baseline.parquet",
             clusters=bench / "clusters.parquet", k_scores=bench / "k_scores.parquet", algorithm="kmeans", min_clusters=low,
-            max_clusters=high, rule=rule, n_init=5, seed=1,
+            max_clusters=high, rule=rule, **(plain | options),
         )  # fmt: skip
         return bench.frame("clusters.parquet").to_dict("index")
 
@@ -175,7 +161,9 @@ def test_three_groups_are_found_not_the_first_k(bench: Any, cluster: Callable[..
     scores = bench.rows("k_scores.parquet", "k", "chosen")
     assert scores == [(2, False), (3, True), (4, False), (5, False)]
     assert pq.read_schema(bench / "k_scores.parquet").names == [
-        "k", "silhouette", "calinski_harabasz", "davies_bouldin", "consensus", "inertia", "smallest", "chosen",
+        "k", "silhouette", "calinski_harabasz", "davies_bouldin", "consensus", "bic", "bic_tied", "gap",
+        "prediction_strength", "stability", "gap_error", "bootstrap_ari", "inertia", "smallest", "eligible", "chosen_by",
+        "chosen",
     ]  # fmt: skip
 
 
@@ -233,3 +221,71 @@ def test_more_clusters_than_the_data_allow_write_nothing(bench: Any, cluster: Ca
     with pytest.raises(DataError, match="3 clusters are asked for"):
         cluster(low=3)
     assert not (bench / "clusters.parquet").exists()
+
+
+def test_silhouettes_are_kept_of_stores_that_train(bench: Any, cluster: Callable[..., dict[str, Any]]) -> None:
+    bench.features("features.parquet", points_of(GROUPS | {"x": 900.0}), {"x": "outlier"})
+    found = cluster()
+    # h: 1 from i; 50, 49, 48, 49 from a to d (49 on average), 50, 51, 52 from e to g
+    assert found["h"]["silhouette"] == pytest.approx((49 - 1) / 49)
+    assert np.isnan(found["x"]["silhouette"])
+    mean = np.mean([row["silhouette"] for store, row in found.items() if store != "x"])
+    assert dict(bench.rows("k_scores.parquet", "k", "silhouette"))[3] == pytest.approx(mean)
+
+
+def test_where_there_is_no_structure_one_cluster_is_found_and_said(
+    bench: Any, cluster: Callable[..., dict[str, Any]]
+) -> None:
+    values = np.random.default_rng(1).normal(size=(200, 3))
+    bench.features("features.parquet", {f"s{i:03d}": tuple(point) for i, point in enumerate(values)})
+    found = cluster(low=1, rule="bic_tied")
+    assert {row["cluster"] for row in found.values()} == {1}
+    # there is no other centre to be nearest to
+    assert all(row["runner_up"] is None or np.isnan(row["runner_up"]) for row in found.values())
+    assert all(np.isnan(row["runner_up_distance"]) for row in found.values())
+    assert "no structure was found" in bench.log(cluster_stores)
+
+
+@pytest.mark.parametrize("rule", ["gap", "prediction_strength", "stability", "bic", "bic_tied"])
+def test_every_rule_finds_three_groups_far_apart(bench: Any, cluster: Callable[..., dict[str, Any]], rule: str) -> None:
+    rng = np.random.default_rng(7)
+    points = np.concatenate([rng.normal(centre, 1, size=(30, 2)) for centre in ((0, 0), (30, 0), (0, 30))])
+    bench.features("features.parquet", {f"s{i:02d}": tuple(point) for i, point in enumerate(points)})
+    found = cluster(low=1, rule=rule)
+    assert [row["cluster"] for row in found.values()][::30] in (
+        [1, 2, 3],
+        [1, 3, 2],
+        [2, 1, 3],
+        [2, 3, 1],
+        [3, 1, 2],
+        [3, 2, 1],
+    )
+    assert len({(i // 30, row["cluster"]) for i, row in enumerate(found.values())}) == 3
+    chosen = {k: by.split() for k, by in bench.rows("k_scores.parquet", "k", "chosen_by")}
+    assert rule in chosen[3]
+    # the costly ones are computed only where they are asked for
+    assert {r for by in chosen.values() for r in by} == {*CHEAP, rule}
+
+
+def test_all_rules_are_computed_where_asked(bench: Any, cluster: Callable[..., dict[str, Any]]) -> None:
+    bench.features("features.parquet", points_of(GROUPS))
+    bench.run(
+        cluster_stores, view="beauty", features=bench / "features.parquet", baseline=bench / "baseline.parquet",
+        clusters=bench / "clusters.parquet", k_scores=bench / "k_scores.parquet", algorithm="kmeans", min_clusters=1,
+        max_clusters=4, rule="silhouette", all_rules=[], min_cluster_share=0, bic_coarsening=0, resamples=3, n_init=2, seed=1,
+    )  # fmt: skip
+    rows = bench.rows("k_scores.parquet", "gap", "gap_error", "bootstrap_ari", "stability")
+    assert not np.isnan(np.array(rows, dtype=float)[:3]).any()
+
+
+def test_a_cluster_that_is_too_small_is_never_chosen(bench: Any, cluster: Callable[..., dict[str, Any]]) -> None:
+    # ten stores about 0, ten about 10, and one far away: silhouette alone would make it a cluster
+    values = [i / 10 for i in range(10)] + [10 + i / 10 for i in range(10)] + [500.0]
+    bench.features("features.parquet", {f"s{i:02d}": (value,) for i, value in enumerate(values)})
+    cluster()
+    assert bench.rows("k_scores.parquet", "k", "eligible", "chosen")[0] == (2, True, True)
+    assert bench.rows("k_scores.parquet", "smallest")[0] == 1
+    with pytest.raises(DataError, match="each of k = 2 to 5 has a cluster of fewer stores"):
+        cluster(min_cluster_share=0.1)
+    cluster(low=1, min_cluster_share=0.1)
+    assert [row for row in bench.rows("k_scores.parquet", "k", "chosen") if row[1]] == [(1, True)]

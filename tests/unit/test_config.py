@@ -184,6 +184,11 @@ def test_the_projects_own_files_are_right() -> None:
         ("internal.build_features.outlier_share", 0.6, "less than or equal to 0.5, found 0.6"),
         ("internal.build_features.outlier_share", "0.1", "outlier_share: Input should be a valid number, found '0.1'"),
         ("internal.build_features.pca_variance", 0, "greater than 0, found 0"),
+        ("external.build_features.pca_components", 3, "pca_variance 0.9 and pca_components 3 are both set"),
+        ("internal.build_features.transform", "sqrt", "'log1p' or 'yeo_johnson', found 'sqrt'"),
+        ("internal.build_features.winsorise_iqr", float("inf"), "winsorise_iqr: Input should be a finite number"),
+        ("internal.build_features.max_correlation", 0, "max_correlation: Input should be greater than 0, found 0"),
+        ("internal.build_features.min_sales", -1, "min_sales: Input should be greater than or equal to 0, found -1"),
         (
             "internal.cluster_stores.min_clusters",
             1,

@@ -1,0 +1,83 @@
+"""Profiles and pictures of a view's clusters."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import cluster_stores
+import profile_clusters
+from lib.k_rules import RULES
+from profile_clusters import k_chart, profile_table, silhouette_chart
+
+FIGURES = ("k_figure", "silhouette_figure", "stores_figure", "profile_figure")
+
+
+def test_profile_by_hand() -> None:
+    table = pd.DataFrame({"x": [1.0, 3.0, 8.0, 900.0], "y": [0.0, 0.0, 0.0, 5.0]}, index=list("abcd"))
+    clusters = pd.DataFrame({"cluster": [1, 1, 2, 2], "exclusion": ["", "", "", "outlier"]}, index=list("abcd"))
+    found = profile_table(table, clusters, pd.Series([10.0, 20.0, 30.0, 40.0], index=list("abcd")))
+    # d trains nothing: the chain's mean of x is (1 + 3 + 8) / 3 = 4, cluster 1 has 2 = half of it, cluster 2 has 8 = twice
+    x = found[found["feature"] == "x"]
+    assert x[["cluster", "mean", "chain_mean", "index"]].to_numpy().tolist() == [[1, 2, 4, 50], [2, 8, 4, 200]]
+    # but it counts among the stores, and 30 + 40 of 100 are its cluster's sales
+    assert x[["stores", "share_of_stores", "sales", "share_of_sales"]].to_numpy().tolist() == [
+        [2, 0.5, 30, 0.3], [2, 0.5, 70, 0.7],
+    ]  # fmt: skip
+    # nothing can be compared with a chain's mean of 0
+    assert found.loc[found["feature"] == "y", "index"].isna().all()
+
+
+@pytest.fixture
+def profile(bench: Any) -> Callable[..., pd.DataFrame]:
+    """Cluster points on a line, describe the clusters, return the profile."""
+
+    def run(points: dict[str, float], **clustering: Any) -> pd.DataFrame:
+        bench.labels()
+        bench.features("features.parquet", {store: (value,) for store, value in points.items()})
+        files = {name: bench / f"{name}.parquet" for name in ("features", "clusters", "k_scores")}
+        plain = {
+            "algorithm": "kmeans", "min_clusters": 1, "max_clusters": 4, "rule": "bic_tied", "min_cluster_share": 0.02,
+            "bic_coarsening": 250, "resamples": 3, "n_init": 3, "seed": 1,
+        }  # fmt: skip
+        bench.run(cluster_stores, view="beauty", baseline=bench / "baseline.parquet", **files, **(plain | clustering))
+        bench.parquet("table.parquet", {"store_id": list(points), "x": [5 + value for value in points.values()]})
+        sales = {"store_id": list(points), "sales": [1.0] * len(points)}
+        bench.run(
+            profile_clusters, view="beauty", table=bench / "table.parquet", profile=bench / "profile.parquet",
+            store_sales=bench.parquet("store_sales.parquet", sales), **files,
+            **{figure: bench / f"{figure}.png" for figure in FIGURES},
+        )  # fmt: skip
+        return pd.DataFrame(bench.rows("profile.parquet", "cluster", "stores", "index"))
+
+    return run
+
+
+def test_one_cluster_is_the_chain(bench: Any, profile: Callable[..., pd.DataFrame]) -> None:
+    found = profile({f"s{i:02d}": i / 10 for i in range(20)}, max_clusters=1)
+    assert found.to_numpy().tolist() == [[1, 20, 100]]
+    assert all((bench / f"{figure}.png").stat().st_size > 1000 for figure in FIGURES)
+
+
+def test_every_rule_has_its_panel(bench: Any, profile: Callable[..., pd.DataFrame]) -> None:
+    points = {f"s{i:02d}": i / 10 + 50 * (i % 2) for i in range(40)}
+    assert profile(points, all_rules=[], min_cluster_share=0.1)[0].nunique() == 2
+    chart = k_chart(
+        pd.DataFrame(dict(zip(SCORES, zip(*bench.rows("k_scores.parquet", *SCORES), strict=True), strict=True))),
+        "beauty",
+    )
+    titles = [panel["title"]["text"] for panel in chart.to_dict()["concat"]]
+    assert [title.partition(":")[0].replace(" ", "_") for title in titles] == list(RULES)
+    assert all((bench / f"{figure}.png").stat().st_size > 1000 for figure in FIGURES)
+
+
+SCORES = cluster_stores.SCORES.names
+
+
+def test_silhouettes_are_drawn_sorted_within_clusters() -> None:
+    clusters = pd.DataFrame({"cluster": [1, 2, 1, 1], "silhouette": [0.1, 0.9, 0.5, None]})
+    curves = silhouette_chart(clusters, "beauty").to_dict()["datasets"]
+    rows = [row for rows in curves.values() for row in rows if "name" in row]
+    assert [(row["cluster"], row["silhouette"]) for row in rows] == [(1, 0.5), (1, 0.1), (2, 0.9)]
+    assert rows[0]["name"] == "1: 2 stores, mean 0.30"
