@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from clustering import __version__
 from clustering.halves import REPORT, split_half
@@ -161,26 +161,24 @@ def split_half_command(
     show_halves(rows)
     halves = [f"{counts[half]['lines']:,} lines in {counts[half]['weeks']} {half} weeks" for half in ("odd", "even")]
     without = f"{counts['lines_without_date']:,} lines without a date that can be read are in neither"
-    console.print(f"{', '.join(halves)}; {without}.", soft_wrap=True)
+    console.print(f"{', '.join(halves)}; {without}.", soft_wrap=True, highlight=False)
     for what, where in (("report", root / REPORT), *((("projects", keep),) if keep else ())):
         console.print(f"  {what:<9} {where}", soft_wrap=True, highlight=False)
 
 
 def show_halves(rows: list[dict[str, str]]) -> None:
-    """A table of how far the halves agree; one line per view where nobody looks."""
+    """A table of how far the halves agree; one line per view where the output is no terminal."""
     labels = {"internal": "internal_cluster_ari", "external": "external_cluster_ari", "segment": "segment_ari"}
-    table = Table(
-        "view", "k odd", "k even", "stores odd", "stores even", "in both", *(f"ARI {word}" for word in labels)
-    )
+    heads = ("k odd", "k even", "stores in both", *(f"ARI {word}" for word in labels))
+    table = Table(Column("view", no_wrap=True), *heads)
     for row in rows:
         found = {word: f"{float(row[label]):.3f}" if row[label] else "" for word, label in labels.items()}
-        counts = [row[name] for name in ("k_odd", "k_even", "stores_odd", "stores_even", "stores_both")]
-        if console.is_terminal:
-            table.add_row(row["view"], *counts, *found.values())
-        else:
+        counts = [row["view"], row["k_odd"], row["k_even"], row["stores_both"]]
+        table.add_row(*counts, *found.values())
+        if not console.is_terminal:
             agreed = ", ".join(f"{word} {ari}" for word, ari in found.items() if ari)
-            line = "{}: k {} and {}, {} and {} stores, {} in both; ARI: ".format(row["view"], *counts)
-            console.print(line + agreed, soft_wrap=True, highlight=False)
+            line = "{}: k {} and {}, {} stores in both; ARI: ".format(*counts)
+            console.print(line + (agreed or "none"), soft_wrap=True, highlight=False)
     if console.is_terminal:
         console.print(table)
 
