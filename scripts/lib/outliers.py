@@ -17,8 +17,9 @@ from lib.errors import DataError
 
 Matrix = NDArray[np.float64]
 NEIGHBOURS = 20
-# A principal component with less than this part of the largest one's variance is rounding, not data.
-NEGLIGIBLE = 1e-9
+# Parts of the largest variance: below ROUNDING a singular value is not data; below FLAT most of the stores are equal.
+ROUNDING = 1e-20
+FLAT = 1e-12
 
 
 def isolation_forest(points: Matrix, seed: int) -> Matrix:
@@ -30,32 +31,62 @@ def isolation_forest(points: Matrix, seed: int) -> Matrix:
 def elliptic_envelope(points: Matrix, seed: int) -> Matrix:
     """Minus the squared Mahalanobis distance under the minimum covariance determinant (Rousseeuw and Van Driessen 1999).
 
-    It is taken on the principal components whose variance is not negligible: shares that sum to 1 and features that
-    repeat each other have no invertible covariance in their own axes, and the distance is the same in any others.
-    Raises DataError where there are too few rows, or where most of them lie in a plane, which leaves it undefined.
+    It is taken along principal components, without those that hold nothing but rounding: shares that sum to 1 and
+    features that repeat each other have no invertible covariance, and the distance is the same in any axes. A direction in
+    which more than half of the rows do not differ, such as a need state that most do not sell, has no ellipse and is left out.
+    Raises DataError where there are too few rows, where no direction is left, or where rounding defeats the search.
     """
-    whole = PCA(svd_solver="full").fit(points)
-    kept = whole.explained_variance_ > NEGLIGIBLE * whole.explained_variance_[0]
-    components = whole.transform(points)[:, kept] / np.sqrt(whole.explained_variance_[kept])
-    n, dimensions = components.shape
-    if n <= 2 * dimensions:
-        raise DataError(
-            f"elliptic_envelope needs more than two stores per dimension, found {n} stores that train in "
-            f"{dimensions} dimensions",
-            solution="choose outliers: isolation_forest, or lower max_correlation",
-        )
-    with warnings.catch_warnings(record=True) as caught:
-        # Every warning of the search says that the determinant it minimises is 0, or so near that rounding misleads it.
-        warnings.simplefilter("always")
-        model = MinCovDet(random_state=seed).fit(components)
-    spread = np.linalg.eigvalsh(model.raw_covariance_)
-    if caught or not spread[0] > NEGLIGIBLE * spread[-1]:
-        raise DataError(
-            "elliptic_envelope is undefined: in some direction more than half of the stores do not differ",
-            solution="choose outliers: isolation_forest or local_outlier_factor",
-        )
+    components = independent(points)
+    while True:
+        n, dimensions = components.shape
+        if n <= 2 * dimensions:
+            raise DataError(
+                f"elliptic_envelope needs more than two stores per dimension, found {n} stores that train in "
+                f"{dimensions} dimensions",
+                solution="choose outliers: isolation_forest, or lower max_correlation",
+            )
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                model = MinCovDet(random_state=seed).fit(components)
+            except ValueError:
+                # In one dimension the search says itself that it found equal rows alone.
+                raise undefined_envelope("more than half of the stores are equal") from None
+        variances, axes = np.linalg.eigh(model.raw_covariance_)
+        differ = variances > FLAT * max(variances[-1], FLAT)
+        if differ.all():
+            break
+        if not differ.any():
+            raise undefined_envelope("more than half of the stores are equal")
+        components = components @ axes[:, differ]
+    if caught:
+        # Every warning of the search says that the determinant it minimises is so near 0 that rounding misleads it.
+        raise undefined_envelope("in some direction about half of the stores do not differ")
     scores: Matrix = -model.mahalanobis(components)
     return scores
+
+
+def independent(points: Matrix) -> Matrix:
+    """Principal components, in units of their spread, without those whose variance is rounding."""
+    components: Matrix = PCA(svd_solver="full").fit_transform(points / spread(points))
+    variances = components.var(axis=0)
+    components = components[:, variances > ROUNDING * variances[0]]
+    return components / spread(components)
+
+
+def spread(points: Matrix) -> Matrix:
+    """Interquartile range of each column, which outliers do not stretch; where that is 0, the standard deviation."""
+    first, third = np.quantile(points, [0.25, 0.75], axis=0)
+    units: Matrix = np.where(third > first, third - first, points.std(axis=0))
+    return units
+
+
+def undefined_envelope(why: str) -> DataError:
+    """The elliptic envelope of points that have none."""
+    return DataError(
+        f"elliptic_envelope is undefined: {why}",
+        solution="choose outliers: isolation_forest or local_outlier_factor",
+    )
 
 
 def local_outlier_factor(points: Matrix, seed: int) -> Matrix:  # noqa: ARG001 (as the others; nothing is drawn)

@@ -460,11 +460,35 @@ def test_envelope_takes_features_that_repeat_each_other() -> None:
     assert singular.tolist() == plain.tolist()
 
 
+def test_envelope_leaves_out_what_most_stores_share() -> None:
+    # 30 of 40 stores do not sell z, so that it has no ellipse.
+    table = cloud()
+    plain, sparse = (
+        fit(t, outliers="elliptic_envelope", outlier_share=0.1).outliers
+        for t in (table, table | {"z": [0.0] * 30 + [1, 2, 3, 4, 5] * 2})
+    )
+    assert plain[17]
+    assert sparse[17]
+
+
+def test_envelope_does_not_depend_on_units() -> None:
+    table = cloud()
+    small = {"x": table["x"], "y": [1e-9 * value for value in table["y"]]}
+    plain, units = (fit(t, outliers="elliptic_envelope", outlier_share=0.1).outliers for t in (table, small))
+    assert units.tolist() == plain.tolist()
+
+
 @pytest.mark.parametrize(
     ("table", "message"),
     [
         ({"x": [1, 2, 3, 4], "y": [2, 1, 5, 3]}, r"more than two stores per dimension, found 4 .* 2 dimensions"),
-        ({"x": [0.0] * 30 + [1] * 10, "y": list(range(40))}, "in some direction more than half of the stores do not"),
+        ({"x": [0.0] * 30 + [1] * 10}, "more than half of the stores are equal"),
+        ({"x": [0.0] * 30 + [1, 3] * 5, "y": [0.0] * 31 + [2] * 9}, "more than half of the stores are equal"),
+        # so near to it that the search for the least determinant comes to grief
+        (
+            {"x": [0.0] * 30 + [1] * 10, "y": list(range(40))},
+            "in some direction about half of the stores do not differ",
+        ),
     ],
 )
 def test_envelope_that_is_undefined_is_told(table: dict[str, list[float]], message: str) -> None:
