@@ -561,7 +561,7 @@ rule collect_segments:
         script="scripts/collect_segments.py",
         lib=expand(
             "scripts/lib/{module}.py",
-            module=["charts", "database", "errors", "k_rules", "labels", "ledger", "runtime", "tables"],
+            module=["agreement", "charts", "database", "errors", "k_rules", "labels", "ledger", "runtime", "tables"],
         ),
     output:
         segments="data/merging/segments.parquet",
@@ -569,7 +569,9 @@ rule collect_segments:
         segments_csv="reports/segments.csv",
         metrics="reports/metrics.json",
         scores="reports/k_scores.csv",
+        recovery="reports/recovery.csv",
         figure="reports/figures/segments.png",
+        recovery_figure="reports/figures/recovery.png",
     log:
         "logs/collect_segments.log",
     conda:
@@ -587,4 +589,5 @@ rule collect_segments:
         "--internal_k_scores {params.internal_k_scores:q} --external_k_scores {input.external_k_scores:q} "
         "--reference {input.reference:q} --baseline {input.baseline:q} --segments {output.segments:q} "
         "--ledger {output.ledger:q} --segments_csv {output.segments_csv:q} --metrics {output.metrics:q} "
-        "--scores {output.scores:q} --figure {output.figure:q} --log {log:q}"
+        "--scores {output.scores:q} --recovery {output.recovery:q} --figure {output.figure:q} "
+        "--recovery_figure {output.recovery_figure:q} --log {log:q}"

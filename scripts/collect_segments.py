@@ -1,7 +1,8 @@
 """Collect the segments of every selected category, the ledger of every stage, and the metrics.
 
 Nothing is computed anew: it checks that the ledgers follow on each other to the cent, that every selling store has one
-segment in each of its categories, and compares with reference labels where there are any (adjusted Rand index).
+segment in each of its categories, and compares with reference labels where there are any: adjusted Rand index, and how
+many stores of each known cluster lie in each found one, as a picture. The demo's reference is the planted truth.
 """
 
 import lib.runtime  # isort: skip (pins threads before numpy is loaded)
@@ -19,13 +20,17 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lib.charts import cluster_colour, save_png
+from lib.agreement import Agreement, compare, shared_labels
+from lib.charts import INK, cluster_colour, save_png
 from lib.database import database, literal
 from lib.errors import DataError
 from lib.k_rules import INDICES
-from lib.labels import known_labels
+from lib.labels import known_labels, match_to_baseline
 from lib.ledger import Entry, check_balance, ledger_table, read_ledger
 from lib.tables import read_frame, write_table, write_text
+
+LABELS = ("internal_cluster", "external_cluster", "segment")
+RECOVERY = ["view", "label", "planted_k", "found_k", "stores", "ari"]
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -48,7 +53,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--segments_csv", type=Path, required=True, help="output: the segments as CSV")
     parser.add_argument("--metrics", type=Path, required=True, help="output: metrics.json")
     parser.add_argument("--scores", type=Path, required=True, help="output: scores of every k and view, as CSV")
+    parser.add_argument("--recovery", type=Path, required=True, help="output: found against planted labels, as CSV")
     parser.add_argument("--figure", type=Path, required=True, help="output: picture of the segments' sizes")
+    parser.add_argument("--recovery_figure", type=Path, required=True, help="output: picture of found against planted")
     return parser.parse_args(argv)
 
 
@@ -108,24 +115,40 @@ def view_metrics(scores: pd.DataFrame) -> dict[str, Any]:
     return {"k": int(chosen["k"])} | {i: round(float(chosen[i]), 6) for i in INDICES if pd.notna(chosen[i])}
 
 
-def agreement(segments: pd.DataFrame, known: pd.DataFrame, category: str) -> dict[str, Any]:
-    """Adjusted Rand index of each label with the known ones, over the stores in both (Hubert and Arabie 1985)."""
-    from sklearn.metrics import adjusted_rand_score  # a second's import, spared where nothing is known
+def pairs(segments: pd.DataFrame, known: pd.DataFrame, view: str, label: str) -> tuple[pd.Series, pd.Series]:
+    """One label by store: as it is known, and as it was found.
 
-    result: dict[str, Any] = {}
-    for label in ("internal_cluster", "external_cluster", "segment"):
-        labels = known_labels(known, label, category)
-        both = segments.set_index("store_id")[[label]].join(labels.rename("known"), how="inner")
-        result[f"{label}_ari"] = round(float(adjusted_rand_score(both["known"], both[label])), 6)
-        result["stores"] = len(both)
-    return result
+    segments: of every category. known: as `ingest_labels` writes it. view: a category, or `external`, whose label is the
+    same in all of them.
+    """
+    rows = segments if view == "external" else segments[segments["category"] == view]
+    found = rows[["store_id", label]].drop_duplicates().set_index("store_id")[label]
+    return known_labels(known, label, view), found
+
+
+def agreement(segments: pd.DataFrame, known: pd.DataFrame) -> dict[tuple[str, str], Agreement]:
+    """Agreement of what is known with what was found, by view and label; views without a store in both are left out.
+
+    So is the external view where the known external clusters are not the same in every category.
+    """
+    names = [(str(key), label) for key in sorted(segments["category"].unique()) for label in LABELS]
+    if known[["store_id", "external_cluster"]].drop_duplicates()["store_id"].is_unique:
+        names.insert(0, ("external", "external_cluster"))
+    every = {name: compare(*pairs(segments, known, *name)) for name in names}
+    return {name: part for name, part in every.items() if part.stores}
+
+
+def recovery_table(found: dict[tuple[str, str], Agreement]) -> pd.DataFrame:
+    """The agreement with the planted labels, one row per view and label."""
+    rows = [[view, label, part.first_k, part.second_k, part.stores, part.ari] for (view, label), part in found.items()]
+    return pd.DataFrame(rows, columns=RECOVERY)
 
 
 def metrics_of(
     segments: dict[str, pd.DataFrame],
     scores: dict[str, pd.DataFrame],
     entries: list[Entry],
-    known: dict[str, pd.DataFrame],
+    known: dict[str, dict[tuple[str, str], Agreement]],
 ) -> dict[str, Any]:
     """What `dvc metrics show` prints. Money is in the source's currency."""
 
@@ -151,10 +174,16 @@ def metrics_of(
             for key, table in segments.items()
         },
     }
-    for name, table in known.items():
-        if len(table):
-            shared = [key for key in segments if key in set(table["category"])]
-            metrics[name] = {key: agreement(segments[key], table, key) for key in shared}
+    for name, found in known.items():
+        of_categories: dict[str, dict[str, Any]] = {}
+        for (view, label), part in found.items():
+            if view != "external":
+                figures = of_categories.setdefault(view, {"stores": part.stores})
+                figures[f"{label}_ari"] = part.ari
+                if name == "recovery":
+                    figures |= {f"{label}_planted_k": part.first_k, f"{label}_found_k": part.second_k}
+        if of_categories:
+            metrics[name] = of_categories
     return metrics
 
 
@@ -181,6 +210,67 @@ def sizes_chart(segments: pd.DataFrame) -> alt.TopLevelMixin:
     )
 
 
+def crossed(planted: pd.Series, found: pd.Series) -> tuple[pd.DataFrame, list[int]]:
+    """Stores of each planted label in each found one, and the found labels in the order in which a diagonal shows.
+
+    planted, found: labels by store. Rows of the table: planted, found, stores, and share of the planted label's stores;
+    pairs without a store are there too. A found label stands where the planted one does that it is paired with, by the
+    optimal assignment of shared stores; those without a partner come last.
+    """
+    both = shared_labels(planted, found)
+    table = pd.crosstab(both["first"], both["second"]).rename_axis(index="planted", columns="found")
+    cells = table.reset_index().melt(id_vars="planted", value_name="stores")
+    cells["share"] = cells["stores"] / cells.groupby("planted")["stores"].transform("sum")
+    places = match_to_baseline(both["second"], both["first"])
+    return cells, sorted((int(name) for name in places), key=lambda name: places[name])
+
+
+def recovery_map(planted: pd.Series, found: pd.Series, title: list[str]) -> alt.TopLevelMixin:
+    """One heat map: rows planted, columns found, cells stores, shaded by their share of the row."""
+    cells, columns = crossed(planted, found)
+    cells["label"] = cells["stores"].astype("str").where(cells["stores"] > 0, "")
+    base = alt.Chart(cells).encode(
+        x=alt.X("found:O", sort=columns, axis=alt.Axis(labelAngle=0)), y=alt.Y("planted:O", axis=alt.Axis(labelAngle=0))
+    )
+    shade = alt.Scale(domain=[0, 1], range=["#ffffff", "#2166ac"], interpolate="rgb")
+    blocks = base.mark_rect(stroke="#e4e4e4").encode(color=alt.Color("share:Q", scale=shade, legend=None))
+    ink = alt.condition("datum.share > 0.5", alt.value("white"), alt.value(INK))
+    numbers = base.mark_text(fontSize=11).encode(text="label:N", color=ink)
+    name, figures = title
+    return (blocks + numbers).properties(
+        width=alt.Step(34), height=alt.Step(22), title=alt.TitleParams(name, subtitle=figures)
+    )
+
+
+def recovery_chart(
+    segments: pd.DataFrame, known: pd.DataFrame, found: dict[tuple[str, str], Agreement]
+) -> alt.TopLevelMixin:
+    """Planted against found: a heat map of each view's clusters, then one of each category's segments."""
+    if not found:
+        line = "No known segments were given (sources.reference in configs/<env>.yml): there is nothing to compare."
+        text = alt.Chart(pd.DataFrame({"line": [line]})).mark_text(fontSize=13, color=INK).encode(text="line:N")
+        return text.properties(width=720, height=40)
+
+    def side_by_side(maps: list[tuple[str, str]], word: str, columns: int) -> alt.TopLevelMixin:
+        charts = []
+        for view, label in maps:
+            part = found[view, label]
+            figures = f"planted k {part.first_k}, found k {part.second_k}, ARI {part.ari:.3f}"
+            charts.append(recovery_map(*pairs(segments, known, view, label), [f"{view}: {word}", figures]))
+        return alt.concat(*charts, columns=columns, spacing=36)
+
+    # The external clusters are the same in every category: they are shown once.
+    clusters = [name for name in found if name[0] == "external" or name[1] == "internal_cluster"]
+    of_segments = [name for name in found if name[1] == "segment"]
+    subtitle = (
+        "stores of each planted cluster (row) in each found one (column), shaded by their share of the row; "
+        "columns are ordered so that agreement is a diagonal"
+    )
+    return alt.vconcat(
+        side_by_side(clusters, "clusters", columns=5), side_by_side(of_segments, "segments", columns=2), spacing=40
+    ).properties(title=alt.TitleParams("Planted against found", subtitle=subtitle))
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Collect, check, compare, write."""
     args = parse_args(argv)
@@ -205,7 +295,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     by_category = {str(key): part for key, part in frame.groupby("category")}
     scores = {key: read_frame(path) for key, path in per_category(args.internal_k_scores).items()}
     scores["external"] = read_frame(args.external_k_scores)
-    known = {"recovery": read_frame(args.reference), "baseline": read_frame(args.baseline)}
+    reference = read_frame(args.reference)
+    recovery = agreement(frame, reference)
+    known = {"recovery": recovery, "baseline": agreement(frame, read_frame(args.baseline))}
     metrics = metrics_of(by_category, scores, entries, known)
 
     every_score = pd.concat([table.assign(view=view) for view, table in sorted(scores.items())])
@@ -214,7 +306,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     write_table(ledger_table(entries), args.ledger)
     write_text(as_csv(frame), args.segments_csv)
     write_text(as_csv(every_score), args.scores)
+    write_text(as_csv(recovery_table(recovery)), args.recovery)
     save_png(sizes_chart(frame), args.figure)
+    save_png(recovery_chart(frame, reference, recovery), args.recovery_figure)
     write_text(json.dumps(metrics, indent=2) + "\n", args.metrics)
     amounts = metrics["ledger"]
     log.info(

@@ -10,12 +10,13 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from clustering import __version__
+from clustering.halves import REPORT, split_half
 from clustering.jobs import DESCRIPTIONS, JOBS, job_name
 from clustering.projects import check_project, examples, find_project, make_project
-from clustering.runners import call, heal, only_run, record, sync
+from clustering.runners import call, failure, heal, only_run, record, sync
 from lib.errors import ConfigError, DataError, PipelineError, nearest_name
 from lib.leftovers import prune
 
@@ -97,19 +98,6 @@ def run_job(root: Path, job: str, env: str | None, cores: int, engine: Engine) -
         show_segments(root)
 
 
-def failure(root: Path, job: str, began: float) -> DataError:
-    """The first mistake that a stage logged since the run began, said again where the eye is."""
-    logs = sorted((path.stat().st_mtime, path) for path in (root / "logs").rglob("*.log"))
-    for path in [path for written, path in logs if written >= began - 1]:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-        errors = [line.partition(": Error: ") for line in lines if ": Error: " in line]
-        solutions = [line.partition(": Solution: ")[2] for line in lines if ": Solution: " in line]
-        if errors and solutions:
-            stage, _, message = errors[0]
-            return DataError(f"{stage}: {message}", solution=f"{solutions[0]} (log: {path})")
-    return DataError(f"{job} failed", solution=f"read what the runner says above; logs are in {root / 'logs'}")
-
-
 def show_segments(root: Path) -> None:
     """A table of what was found, and where it lies."""
     metrics = json.loads((root / "reports" / "metrics.json").read_text(encoding="utf-8"))
@@ -151,6 +139,48 @@ def minimal(
     folder = Path(tempfile.mkdtemp(prefix="clustering-minimal-")) / "project"
     make_project(folder, "minimal")
     run_job(folder, "full_pipeline", None, cores, Engine.snakemake)
+
+
+@app.command("split-half")
+def split_half_command(
+    env: Annotated[
+        str | None, typer.Option(help="Environment: configs/<env>.yml. By default `env` of params.yaml.")
+    ] = None,
+    cores: Annotated[int, typer.Option(min=1, help="Stages at a time.")] = 2,
+    keep: Annotated[
+        Path | None, typer.Option(help="A new folder for the projects of both halves, which are otherwise temporary.")
+    ] = None,
+) -> None:
+    """Would the same stores be together, had we looked at the other half of the weeks?
+
+    Runs the pipeline on the sales of odd and of even weeks, and compares: adjusted Rand index, 1 is the same partition, 0 is
+    chance. Example: clustering split-half --cores 4
+    """
+    root = find_project()
+    rows, counts = split_half(root, env, cores, keep)
+    show_halves(rows)
+    halves = [f"{counts[half]['lines']:,} lines in {counts[half]['weeks']} {half} weeks" for half in ("odd", "even")]
+    without = f"{counts['lines_without_date']:,} lines without a date that can be read are in neither"
+    console.print(f"{', '.join(halves)}; {without}.", soft_wrap=True, highlight=False)
+    for what, where in (("report", root / REPORT), *((("projects", keep),) if keep else ())):
+        console.print(f"  {what:<9} {where}", soft_wrap=True, highlight=False)
+
+
+def show_halves(rows: list[dict[str, str]]) -> None:
+    """A table of how far the halves agree; one line per view where the output is no terminal."""
+    labels = {"internal": "internal_cluster_ari", "external": "external_cluster_ari", "segment": "segment_ari"}
+    heads = ("k odd", "k even", "stores in both", *(f"ARI {word}" for word in labels))
+    table = Table(Column("view", no_wrap=True), *heads)
+    for row in rows:
+        found = {word: f"{float(row[label]):.3f}" if row[label] else "" for word, label in labels.items()}
+        counts = [row["view"], row["k_odd"], row["k_even"], row["stores_both"]]
+        table.add_row(*counts, *found.values())
+        if not console.is_terminal:
+            agreed = ", ".join(f"{word} {ari}" for word, ari in found.items() if ari)
+            line = "{}: k {} and {}, {} stores in both; ARI: ".format(*counts)
+            console.print(line + (agreed or "none"), soft_wrap=True, highlight=False)
+    if console.is_terminal:
+        console.print(table)
 
 
 @app.command()

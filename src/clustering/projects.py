@@ -24,6 +24,7 @@ FILES = (
     ".dvc/plots/k_scores.json",
 )
 FOLDERS = ("configs", "envs", "profiles", "scripts")
+UNWANTED = shutil.ignore_patterns("__pycache__", "*.sh", "*.bat")
 
 
 def find_project() -> Path:
@@ -60,7 +61,18 @@ def make_project(folder: Path, example: str | None) -> None:
     if example is not None and example not in examples():
         hint = nearest_name(example, examples())
         raise ConfigError(f"there is no example {example!r}{hint}", solution=f"choose one of: {', '.join(examples())}")
-    if folder.exists() and any(folder.iterdir()):
+    copy_workflow(TEMPLATE, folder)
+    if example is not None:
+        shutil.rmtree(folder / "configs")
+        shutil.copytree(TEMPLATE / "examples" / example, folder, ignore=UNWANTED, dirs_exist_ok=True)
+    params = load_params(folder / "params.yaml")
+    (folder / "data" / "raw" / params.env).mkdir(parents=True)
+    start_git(folder)
+
+
+def copy_workflow(source: Path, folder: Path) -> None:
+    """Copy the workflow's files of one project, or of the template, into a new folder."""
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise PipelineError(f"{folder} is not empty", solution="name a new folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -69,17 +81,17 @@ def make_project(folder: Path, example: str | None) -> None:
             f"{folder} cannot be made: {error.strerror}", solution="name a folder you may write to"
         ) from None
     for name in FILES:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(TEMPLATE / name, folder / name)
-    unwanted = shutil.ignore_patterns("__pycache__", "*.sh", "*.bat")
+        # A project may do without some of them; the template has them all.
+        if (source / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / name, folder / name)
     for name in FOLDERS:
-        shutil.copytree(TEMPLATE / name, folder / name, ignore=unwanted)
-    if example is not None:
-        shutil.rmtree(folder / "configs")
-        shutil.copytree(TEMPLATE / "examples" / example, folder, ignore=unwanted, dirs_exist_ok=True)
-    params = load_params(folder / "params.yaml")
-    (folder / "data" / "raw" / params.env).mkdir(parents=True)
-    # DVC keeps its versions beside git's.
+        if (source / name).is_dir():
+            shutil.copytree(source / name, folder / name, ignore=UNWANTED)
+
+
+def start_git(folder: Path) -> None:
+    """Make a folder a git repository, unless it lies in one: DVC keeps its versions beside git's."""
     inside = subprocess.run(
         ["git", "rev-parse", "--git-dir"], cwd=folder, capture_output=True, check=False, env=os.environ
     )

@@ -10,13 +10,14 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 
-from lib.errors import DataError, PipelineError
+from lib.errors import ConfigError, DataError, PipelineError
 from lib.leftovers import prune
 from lib.params import Params, load_params
 
@@ -36,6 +37,33 @@ def call(root: Path, program: str, arguments: Sequence[str]) -> int:
     return subprocess.run(
         [sys.executable, "-m", program, *arguments], cwd=root, env=environment(), check=False
     ).returncode
+
+
+def call_script(root: Path, name: str, flags: Mapping[str, object]) -> None:
+    """Run a script of the project that is no stage, such as `split_sales`. Raises DataError with what it logged."""
+    if not (root / "scripts" / f"{name}.py").is_file():
+        raise ConfigError(
+            f"{root} has no scripts/{name}.py: it was made by an earlier version of `clustering`",
+            solution="make a project with `clustering init DIR`, and copy its scripts, Snakefile and dvc.yaml over these",
+        )
+    words = [word for flag, value in flags.items() for word in (f"--{flag}", str(value))]
+    command = [sys.executable, f"scripts/{name}.py", *words, "--log", f"logs/{name}.log"]
+    began = time.time()
+    if subprocess.run(command, cwd=root, env=environment(), check=False).returncode:
+        raise failure(root, name, began)
+
+
+def failure(root: Path, job: str, began: float) -> DataError:
+    """The first mistake that a stage logged since the run began, said again where the eye is."""
+    logs = sorted((path.stat().st_mtime, path) for path in (root / "logs").rglob("*.log"))
+    for path in [path for written, path in logs if written >= began - 1]:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        errors = [line.partition(": Error: ") for line in lines if ": Error: " in line]
+        solutions = [line.partition(": Solution: ")[2] for line in lines if ": Solution: " in line]
+        if errors and solutions:
+            stage, _, message = errors[0]
+            return DataError(f"{stage}: {message}", solution=f"{solutions[0]} (log: {path})")
+    return DataError(f"{job} failed", solution=f"read what the runner says above; logs are in {root / 'logs'}")
 
 
 def ask(root: Path, program: str, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:

@@ -51,6 +51,7 @@ COMMANDS = {
     "make run": "sets up an environment",
     "make test": "runs these tests",
     "source .venv/bin/activate": "changes the shell; the tests put the environment first in PATH",
+    "clustering split-half": "runs the pipeline twice, which tests/integration does",
     "clustering minimal": "does what the commands above do",
     "dvc queue start -j 2": "works on in the background",
     "cd ../my-stores": "changes the shell",

@@ -12,6 +12,8 @@ pytestmark = pytest.mark.integration
 
 SCRIPTS = ROOT / "scripts"
 LIB = SCRIPTS / "lib"
+# `clustering split-half` starts these; they are no stages.
+OF_THE_COMMAND = {"scripts/split_sales.py", "scripts/compare_halves.py"}
 MODULES = {path.stem for path in LIB.glob("*.py")}
 
 
@@ -61,7 +63,8 @@ def test_stages_declare_what_their_scripts_import(root: Path, runner: Callable[[
         expected = {script, *(f"scripts/lib/{module}.py" for module in closure(ROOT / script))}
         assert declared(stage) == expected, name
         run.add(script)
-    assert run == {path.relative_to(ROOT).as_posix() for path in SCRIPTS.glob("*.py")}
+    assert run.isdisjoint(OF_THE_COMMAND)
+    assert run | OF_THE_COMMAND == {path.relative_to(ROOT).as_posix() for path in SCRIPTS.glob("*.py")}
 
 
 def test_every_import_is_seen(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The whole chain on made-up data: the contract of segments, the ledger from end to end, the same bytes."""
 
+import json
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -11,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import collect_segments
-from collect_segments import agreement, check_chain, selection_entries
+from collect_segments import agreement, check_chain, crossed, recovery_chart, selection_entries
+from lib.agreement import Agreement
 from lib.errors import DataError
 from lib.ledger import Entry, read_ledger, write_ledger
 
@@ -28,6 +30,7 @@ def collect(bench: Any, keys: dict[str, str] | None = None) -> None:
         external_k_scores=bench / "external_k_scores.parquet", segments=bench / "merging/segments.parquet",
         ledger=bench / "merging/ledger.parquet", segments_csv=bench / "reports/segments.csv",
         metrics=bench / "reports/metrics.json", scores=bench / "reports/k_scores.csv", figure=bench / "reports/segments.png",
+        recovery=bench / "reports/recovery.csv", recovery_figure=bench / "reports/recovery.png",
     )  # fmt: skip
 
 
@@ -142,14 +145,92 @@ def test_chain_that_is_broken_anywhere_is_refused(position: int, change: dict[st
         check_chain(entries)
 
 
+LABELS = ["internal_cluster", "external_cluster", "segment"]
+
+
 def test_agreement_joins_by_store_and_does_not_mind_the_numbers() -> None:
-    labels = ["internal_cluster", "external_cluster", "segment"]
-    ours = pd.DataFrame({"store_id": list("abcdz"), **{label: [1, 1, 2, 2, 9] for label in labels}})
-    theirs = pd.DataFrame({"store_id": list("dcba"), "category": "x", **{label: [1, 1, 7, 7] for label in labels}})
+    ours = pd.DataFrame({"store_id": list("abcdz"), "category": "x", **{label: [1, 1, 2, 2, 9] for label in LABELS}})
+    theirs = pd.DataFrame({"store_id": list("dcba"), "category": "x", **{label: [1, 1, 7, 7] for label in LABELS}})
     theirs["segment"] = [1, 2, 1, 2]
-    found = agreement(ours, theirs, "x")
-    # same pairs: 1. Segment: pairs of 4 stores cut across: (0 - 2*2/6) / ((2 + 2)/2 - 2*2/6) = -0.5
-    assert found == {"internal_cluster_ari": 1.0, "external_cluster_ari": 1.0, "segment_ari": -0.5, "stores": 4}
+    # same pairs: 1. Segment: pairs of 4 stores cut across: (0 - 2*2/6) / ((2 + 2)/2 - 2*2/6) = -0.5. Store z is in one only
+    same = Agreement(4, 2, 2, 1.0)
+    assert agreement(ours, theirs) == {
+        ("external", "external_cluster"): same, ("x", "internal_cluster"): same, ("x", "external_cluster"): same,
+        ("x", "segment"): Agreement(4, 2, 2, -0.5),
+    }  # fmt: skip
+
+
+def test_external_clusters_are_compared_once_over_the_stores_of_all_categories() -> None:
+    ours = pd.DataFrame(
+        {"store_id": list("abbc"), "category": list("xxyy"), **{label: [1, 2, 2, 2] for label in LABELS}}
+    )
+    theirs = pd.DataFrame({"store_id": list("abcd"), "category": "x", **{label: [1, 2, 3, 4] for label in LABELS}})
+    found = agreement(ours, theirs)
+    # a|b|c planted, a|bc found, no pair together in both: (0 - 0*1/3) / ((0 + 1)/2 - 0) = 0
+    assert found["external", "external_cluster"] == Agreement(3, 3, 2, 0.0)
+    # category y is not in what is known
+    assert {view for view, _ in found} == {"external", "x"}
+
+
+def test_known_external_clusters_of_each_category_are_compared_by_category_alone() -> None:
+    ours = pd.DataFrame(
+        {"store_id": list("abab"), "category": list("xxyy"), **{label: [1, 2, 1, 2] for label in LABELS}}
+    )
+    theirs = ours.assign(external_cluster=[1, 2, 2, 1])
+    found = agreement(ours, theirs)
+    assert {view for view, _ in found} == {"x", "y"}
+    assert found["y", "external_cluster"] == Agreement(2, 2, 2, 1.0)
+
+
+def test_nothing_known_is_nothing_compared() -> None:
+    ours = pd.DataFrame({"store_id": ["a"], "category": "x", **{label: [1] for label in LABELS}})
+    theirs = pd.DataFrame({"store_id": ["b"], "category": "x", **{label: [1] for label in LABELS}})
+    assert agreement(ours, theirs) == {}
+    line = recovery_chart(ours, theirs, {}).to_dict()
+    assert "No known segments were given" in str(line)
+
+
+def test_cells_count_stores_and_columns_follow_the_diagonal() -> None:
+    planted = pd.Series([1, 1, 1, 2, 2, 3, 3, 3, 9], index=list("abcdefghx"))
+    found = pd.Series([2, 2, 5, 3, 3, 2, 1, 1, 9], index=list("abcdefghz"))
+    cells, columns = crossed(planted, found)
+    stores = {(row.planted, row.found): row.stores for row in cells.itertuples() if row.stores}
+    assert stores == {(1, 2): 2, (1, 5): 1, (2, 3): 2, (3, 2): 1, (3, 1): 2}
+    assert len(cells) == 3 * 4
+    # 1 is found as 2, 2 as 3, 3 as 1; nothing is left for 5
+    assert columns == [2, 3, 1, 5]
+    shares = {(row.planted, row.found): row.share for row in cells.itertuples()}
+    assert shares[1, 2] == pytest.approx(2 / 3)
+    assert shares[2, 3] == 1
+
+
+def test_reference_is_compared_in_the_table_the_metrics_and_the_picture(chain: Callable[..., Any]) -> None:
+    bench = chain("run")
+    known = [(key, f"{s:03d}", s % 3 + 1, 1, s % 3 + 1) for key in ("beauty", "snacks") for s in range(24)]
+    bench.labels(*known, name="reference.parquet")
+    collect(bench)
+    rows = pd.read_csv(bench / "reports/recovery.csv").set_index(["view", "label"])
+    assert list(rows.index) == [
+        ("external", LABELS[1]),
+        *((key, label) for key in ("beauty", "snacks") for label in LABELS),
+    ]
+    snacks = rows.loc["snacks", "internal_cluster"]
+    assert snacks.to_dict() == {"planted_k": 3, "found_k": 3, "stores": 24, "ari": 1.0}
+    recovery = json.loads((bench / "reports/metrics.json").read_text())["recovery"]
+    assert sorted(recovery) == ["beauty", "snacks"]
+    assert recovery["snacks"]["stores"] == 24
+    for label in LABELS:
+        figures = {key: recovery["snacks"][f"{label}_{key}"] for key in ("planted_k", "found_k", "ari")}
+        assert figures == rows.loc["snacks", label][list(figures)].to_dict()
+    assert (bench / "reports/recovery.png").stat().st_size > 20_000
+
+
+def test_without_a_reference_the_outputs_are_there_all_the_same(chain: Callable[..., Any]) -> None:
+    bench = chain("run")
+    collect(bench)
+    assert (bench / "reports/recovery.csv").read_text() == "view,label,planted_k,found_k,stores,ari\n"
+    assert (bench / "reports/recovery.png").read_bytes().startswith(b"\x89PNG")
+    assert "recovery" not in json.loads((bench / "reports/metrics.json").read_text())
 
 
 def test_stages_write_no_pandas_metadata(chain: Callable[..., Any]) -> None:

@@ -1,0 +1,79 @@
+"""Compare the clusters and segments of two halves of the same retailer, joined by store.
+
+Reads data/merging/segments.parquet and data/external/clusters.parquet of both, and writes one row per view: k in each half,
+stores in each and in both, and the adjusted Rand index of each label over the stores in both.
+"""
+
+import lib.runtime  # isort: skip (pins threads before numpy is loaded)
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from lib.agreement import compare
+from lib.tables import read_frame, write_text
+
+LABELS = ("internal_cluster", "external_cluster", "segment")
+COLUMNS = ["view", "k_odd", "k_even", "stores_odd", "stores_even", "stores_both", *(f"{label}_ari" for label in LABELS)]
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Flags of this program."""
+    parser = lib.runtime.stage_parser(__doc__)
+    parser.add_argument("--odd_segments", type=Path, required=True, help="segments of one half")
+    parser.add_argument("--even_segments", type=Path, required=True, help="segments of the other half")
+    parser.add_argument("--odd_external", type=Path, required=True, help="external clusters of one half")
+    parser.add_argument("--even_external", type=Path, required=True, help="external clusters of the other half")
+    parser.add_argument("--comparison", type=Path, required=True, help="output: one row per view, as CSV")
+    return parser.parse_args(argv)
+
+
+def view_row(view: str, odd: pd.DataFrame, even: pd.DataFrame, counted: str) -> dict[str, Any]:
+    """The comparison of one view.
+
+    odd, even: labels by store, the columns the same. counted: the label whose numbers are the k.
+    """
+    row: dict[str, Any] = {
+        "view": view,
+        "k_odd": odd[counted].nunique(),
+        "k_even": even[counted].nunique(),
+        "stores_odd": len(odd),
+        "stores_even": len(even),
+        "stores_both": len(odd.index.intersection(even.index)),
+    }
+    return row | {f"{label}_ari": compare(odd[label], even[label]).ari for label in odd.columns}
+
+
+def compare_halves(
+    segments: tuple[pd.DataFrame, pd.DataFrame], external: tuple[pd.DataFrame, pd.DataFrame]
+) -> pd.DataFrame:
+    """One row per category, sorted, then one for the external view.
+
+    segments: as `collect_segments` writes them, of the odd and the even half; external: as `cluster_stores` does. A category that one
+    half lacks has no stores there.
+    """
+    rows = []
+    for category in sorted({key for half in segments for key in half["category"]}):
+        odd, even = (half[half["category"] == category].set_index("store_id")[list(LABELS)] for half in segments)
+        rows.append(view_row(category, odd, even, "internal_cluster"))
+    odd, even = (half.set_index("store_id")[["cluster"]].set_axis(["external_cluster"], axis=1) for half in external)
+    rows.append(view_row("external", odd, even, "external_cluster"))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Read, compare, write."""
+    args = parse_args(argv)
+    log = lib.runtime.start_log(args.log)
+    segments = (read_frame(args.odd_segments), read_frame(args.even_segments))
+    external = (read_frame(args.odd_external), read_frame(args.even_external))
+    compared = compare_halves(segments, external)
+    write_text(compared.to_csv(index=False, lineterminator="\n"), args.comparison)
+    log.info("%d views compared", len(compared))
+
+
+if __name__ == "__main__":
+    lib.runtime.run_stage(main)
