@@ -225,7 +225,10 @@ def run_chain(bench: Bench, files: dict[str, list[str]], threads: int = 2, seed:
         sources=bench / "sources.parquet", store_features=bench / "store_features.parquet",
         ledger=bench / "join_ledger.parquet", stores_without_sales="drop",
     )  # fmt: skip
-    cleaning = {"imputation": "median", "outlier_share": 0.05, "seed": 1}
+    cleaning = {
+        "winsorise_iqr": 0, "imputation": "median", "max_correlation": 1, "outliers": "isolation_forest", "outlier_share": 0.05,
+        "pca_components": 0, "feature_report": bench / "feature_report.parquet", "seed": 1,
+    }  # fmt: skip
     clustering = {
         "baseline": bench / "baseline.parquet", "algorithm": "kmeans", "min_clusters": 2, "max_clusters": 5,
         "rule": "silhouette", "min_cluster_share": 0, "bic_coarsening": 0, "resamples": 2, "n_init": 3, "seed": 1,

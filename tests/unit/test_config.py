@@ -184,19 +184,20 @@ def test_the_projects_own_files_are_right() -> None:
         ("internal.build_features.outlier_share", 0.6, "less than or equal to 0.5, found 0.6"),
         ("internal.build_features.outlier_share", "0.1", "outlier_share: Input should be a valid number, found '0.1'"),
         ("internal.build_features.pca_variance", 0, "greater than 0, found 0"),
-        ("external.build_features.pca_components", 3, "pca_variance 0.9 and pca_components 3 are both set"),
         ("internal.build_features.transform", "sqrt", "'log1p' or 'yeo_johnson', found 'sqrt'"),
         ("internal.build_features.winsorise_iqr", float("inf"), "winsorise_iqr: Input should be a finite number"),
         ("internal.build_features.max_correlation", 0, "max_correlation: Input should be greater than 0, found 0"),
         ("internal.build_features.min_sales", -1, "min_sales: Input should be greater than or equal to 0, found -1"),
         (
             "internal.cluster_stores.min_clusters",
-            1,
-            "min_clusters: Input should be greater than or equal to 2, found 1",
+            0,
+            "min_clusters: Input should be greater than or equal to 1, found 0",
         ),
         ("internal.cluster_stores.min_clusters", 2.5, "min_clusters: Input should be a valid integer"),
         ("internal.cluster_stores.min_clusters", 99, "min_clusters 99 is above max_clusters 10"),
-        ("internal.cluster_stores.rule", "elbow", "'consensus', found 'elbow'"),
+        ("internal.cluster_stores.rule", "elbow", "'prediction_strength' or 'stability', found 'elbow'"),
+        ("internal.cluster_stores.min_cluster_share", 1, "min_cluster_share: Input should be less than 1, found 1"),
+        ("internal.cluster_stores.all_rules", "yes", "all_rules: Input should be a valid boolean, found 'yes'"),
         ("external.build_features.min_lines", 5, "external.build_features.min_lines is not a known key"),
         ("external.join_external.stores_without_sales", None, "found None"),
         (
@@ -214,6 +215,13 @@ def test_mistakes_in_the_method_are_told(tmp_path: Path, keys: str, value: objec
         load_params(path)
     assert str(path) in caught.value.args[0]
     assert message in caught.value.args[0]
+
+
+def test_components_are_by_variance_or_by_count(tmp_path: Path) -> None:
+    tree = changed(read_yaml(PROJECT / "params.yaml"), "external.build_features.pca_components", 3)
+    path = write(tmp_path / "params.yaml", changed(tree, "external.build_features.pca_variance", 0.9))
+    with pytest.raises(ConfigError, match=r"pca_variance 0\.9 and pca_components 3 are both set"):
+        load_params(path)
 
 
 def test_several_mistakes_are_counted(tmp_path: Path) -> None:
