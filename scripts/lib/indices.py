@@ -94,20 +94,19 @@ def bic(axes: Matrix, labels: NDArray[np.int32], shape: str, coarsening: float) 
     stores, dimensions = axes.shape
     sizes = sizes_of(labels)
     residuals = axes - centres_of(axes, labels)[labels - 1]
-    variance = float((residuals**2).sum()) / stores / dimensions
-    if variance == 0:
+    pooled = residuals.T @ residuals / stores
+    if np.trace(pooled) == 0:
         return np.inf
-    sphere = variance * np.eye(dimensions)
+    sphere = np.trace(pooled) / dimensions * np.eye(dimensions)
     if shape == "spherical":
         covariance, free = sphere, 1
     else:
-        covariance = (1 - SHRINKAGE) * (residuals.T @ residuals) / stores + SHRINKAGE * sphere
-        free = dimensions * (dimensions + 1) // 2
-    factor = np.linalg.cholesky(covariance)
-    scaled = np.linalg.solve(factor, residuals.T)
-    log_determinant = 2 * float(np.log(np.diag(factor)).sum())
+        covariance, free = (1 - SHRINKAGE) * pooled + SHRINKAGE * sphere, dimensions * (dimensions + 1) // 2
+    _, log_determinant = np.linalg.slogdet(covariance)
+    # The stores' squared distances in units of the covariance add up to n times this trace.
+    quadratic = np.trace(np.linalg.solve(covariance, pooled))
     likelihood = float((sizes * np.log(sizes / stores)).sum())
-    likelihood -= (stores * (dimensions * np.log(2 * np.pi) + log_determinant) + float((scaled**2).sum())) / 2
+    likelihood -= stores * (dimensions * np.log(2 * np.pi) + log_determinant + quadratic) / 2
     power = coarsening / (coarsening + stores) if coarsening else 1.0
     parameters = len(sizes) * dimensions + len(sizes) - 1 + free
     return float(2 * power * likelihood - parameters * np.log(power * stores))
