@@ -86,8 +86,9 @@ def bic(axes: Matrix, labels: NDArray[np.int32], shape: str, coarsening: float) 
 
     coarsening: how many stores it would take to tell the data from clusters that are exactly Gaussian. They never are, and
     with enough stores plain BIC splits them for that alone. The likelihood is raised to the power
-    z = coarsening / (coarsening + n), the posterior of data known only to about that accuracy (Miller and Dunson 2019).
-    0 is plain BIC, z = 1.
+    z = coarsening / (coarsening + m) x m / n, where m of the n points are distinct: the posterior of data known only to about
+    that accuracy (Miller and Dunson 2019), in which stores that share a point, such as all of a county, are one observation.
+    0 is plain BIC of m observations, z = m / n.
 
     axes: from `principal_axes`; labels: (n_stores,) from 1 without gaps. Infinite where clusters are single points.
     """
@@ -107,6 +108,7 @@ def bic(axes: Matrix, labels: NDArray[np.int32], shape: str, coarsening: float) 
     quadratic = np.trace(np.linalg.solve(covariance, pooled))
     likelihood = float((sizes * np.log(sizes / stores)).sum())
     likelihood -= stores * (dimensions * np.log(2 * np.pi) + log_determinant + quadratic) / 2
-    power = coarsening / (coarsening + stores) if coarsening else 1.0
+    distinct = len(np.unique(axes, axis=0))
+    power = distinct / stores * (coarsening / (coarsening + distinct) if coarsening else 1.0)
     parameters = len(sizes) * dimensions + len(sizes) - 1 + free
     return float(2 * power * likelihood - parameters * np.log(power * stores))

@@ -70,6 +70,13 @@ def test_bic_is_that_of_the_density(shape: str) -> None:
     assert bic(principal_axes(points), labels, shape, 0) == pytest.approx(2 * likelihood - free * np.log(60))
 
 
+def test_stores_that_share_a_point_are_one_observation() -> None:
+    # Each store of a county has the county's point: three stores instead of one tell nothing new.
+    counties = np.array([[0.0], [2.0], [10.0], [12.0]])
+    once, thrice = (bic(np.repeat(counties, n, axis=0), np.repeat(PAIRS, n), "tied", 4) for n in (1, 3))
+    assert thrice == pytest.approx(once)
+
+
 def test_bic_of_clusters_that_are_points_is_infinite() -> None:
     assert bic(np.array([[0.0], [0.0], [5.0], [5.0]]), PAIRS, "tied", 0) == np.inf
 
