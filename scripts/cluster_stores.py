@@ -17,7 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from lib.errors import DataError
-from lib.indices import bic, calinski_harabasz, davies_bouldin, moments_of, principal_axes
+from lib.indices import bic, calinski_harabasz, davies_bouldin, distinct_points, moments_of, principal_axes
 from lib.k_rules import RESAMPLING, RULES, choices_of, choose_k, consensus
 from lib.labels import known_labels, match_to_baseline
 from lib.partitions import Matrix, Partition, centres_of, distances_to, fit_partition, sizes_of
@@ -104,15 +104,15 @@ def score_partitions(
     """
     several = [k for k in partitions if k > 1]
     widths = dict(zip(several, silhouettes(points, [partitions[k].labels for k in several]), strict=True))
-    axes = principal_axes(points)
+    axes, distinct = principal_axes(points), distinct_points(points)
     rows = []
     for k, (labels, inertia) in partitions.items():
         moments = moments_of(points, labels)
         smallest = int(sizes_of(labels).min())
         row = {
             "k": k,
-            "bic": bic(axes, labels, "spherical", coarsening),
-            "bic_tied": bic(axes, labels, "tied", coarsening),
+            "bic": bic(axes, labels, "spherical", coarsening, distinct),
+            "bic_tied": bic(axes, labels, "tied", coarsening, distinct),
             "inertia": inertia,
             "smallest": smallest,
             "eligible": k == 1 or smallest >= min_cluster_share * len(points),

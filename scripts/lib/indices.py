@@ -76,7 +76,13 @@ def principal_axes(points: Matrix) -> Matrix:
     return rotated
 
 
-def bic(axes: Matrix, labels: NDArray[np.int32], shape: str, coarsening: float) -> float:
+def distinct_points(points: Matrix) -> int:
+    """How many stores differ, but for rounding: rotating equal points may leave them equal to the last digits only."""
+    largest = np.abs(points).max(initial=0)
+    return len(np.unique(np.round(points / (largest or 1), 12), axis=0))
+
+
+def bic(axes: Matrix, labels: NDArray[np.int32], shape: str, coarsening: float, distinct: int) -> float:
     """Bayesian information criterion of a partition as Gaussian clusters of one covariance; more is better.
 
     2 z L - q ln(z n). L is the classification likelihood: each store belongs to its cluster alone, whose share of stores is
@@ -86,7 +92,7 @@ def bic(axes: Matrix, labels: NDArray[np.int32], shape: str, coarsening: float) 
 
     coarsening: how many stores it would take to tell the data from clusters that are exactly Gaussian. They never are, and
     with enough stores plain BIC splits them for that alone. The likelihood is raised to the power
-    z = coarsening / (coarsening + m) x m / n, where m of the n points are distinct: the posterior of data known only to about
+    z = coarsening / (coarsening + m) x m / n, where m = `distinct` of the n points: the posterior of data known only to about
     that accuracy (Miller and Dunson 2019), in which stores that share a point, such as all of a county, are one observation.
     0 is plain BIC of m observations, z = m / n.
 
@@ -108,7 +114,6 @@ def bic(axes: Matrix, labels: NDArray[np.int32], shape: str, coarsening: float) 
     quadratic = np.trace(np.linalg.solve(covariance, pooled))
     likelihood = float((sizes * np.log(sizes / stores)).sum())
     likelihood -= stores * (dimensions * np.log(2 * np.pi) + log_determinant + quadratic) / 2
-    distinct = len(np.unique(axes, axis=0))
     power = distinct / stores * (coarsening / (coarsening + distinct) if coarsening else 1.0)
     parameters = len(sizes) * dimensions + len(sizes) - 1 + free
     return float(2 * power * likelihood - parameters * np.log(power * stores))

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import multivariate_normal
 from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score
 
-from lib.indices import SHRINKAGE, bic, calinski_harabasz, davies_bouldin, moments_of, principal_axes
+from lib.indices import SHRINKAGE, bic, calinski_harabasz, davies_bouldin, distinct_points, moments_of, principal_axes
 
 PAIRS = np.array([1, 1, 2, 2], dtype=np.int32)
 
@@ -44,11 +44,11 @@ def test_bic_by_hand() -> None:
     likelihood = 4 * np.log(1 / 2) - 4 / 2 * np.log(2 * np.pi) - 4 / 2
     # two means, one share, one variance
     expected = 2 * likelihood - 4 * np.log(4)
-    assert bic(axes, PAIRS, "spherical", 0) == pytest.approx(expected)
+    assert bic(axes, PAIRS, "spherical", 0, 4) == pytest.approx(expected)
     # in one dimension every covariance is a sphere
-    assert bic(axes, PAIRS, "tied", 0) == pytest.approx(expected)
+    assert bic(axes, PAIRS, "tied", 0, 4) == pytest.approx(expected)
     # coarsened to 4 stores, the likelihood counts half, as of 2 stores
-    assert bic(axes, PAIRS, "tied", 4) == pytest.approx(likelihood - 4 * np.log(2))
+    assert bic(axes, PAIRS, "tied", 4, 4) == pytest.approx(likelihood - 4 * np.log(2))
 
 
 @pytest.mark.parametrize("shape", ["spherical", "tied"])
@@ -65,20 +65,27 @@ def test_bic_is_that_of_the_density(shape: str) -> None:
         for point, label in zip(points, labels, strict=True)
     )
     free = 4 * 3 + 3 + (1 if shape == "spherical" else 6)
-    assert bic(points, labels, shape, 0) == pytest.approx(2 * likelihood - free * np.log(60))
+    assert bic(points, labels, shape, 0, 60) == pytest.approx(2 * likelihood - free * np.log(60))
     # turning the axes changes nothing
-    assert bic(principal_axes(points), labels, shape, 0) == pytest.approx(2 * likelihood - free * np.log(60))
+    assert bic(principal_axes(points), labels, shape, 0, 60) == pytest.approx(2 * likelihood - free * np.log(60))
 
 
 def test_stores_that_share_a_point_are_one_observation() -> None:
     # Each store of a county has the county's point: three stores instead of one tell nothing new.
     counties = np.array([[0.0], [2.0], [10.0], [12.0]])
-    once, thrice = (bic(np.repeat(counties, n, axis=0), np.repeat(PAIRS, n), "tied", 4) for n in (1, 3))
+    once, thrice = (bic(np.repeat(counties, n, axis=0), np.repeat(PAIRS, n), "tied", 4, 4) for n in (1, 3))
     assert thrice == pytest.approx(once)
 
 
+def test_equal_points_stay_equal_when_they_are_rotated() -> None:
+    counties = np.random.default_rng(5).normal(size=(40, 6)) * 1e3
+    stores = np.repeat(counties, 37, axis=0)
+    assert distinct_points(stores) == distinct_points(principal_axes(stores)) == 40
+    assert distinct_points(np.zeros((3, 2))) == 1
+
+
 def test_bic_of_clusters_that_are_points_is_infinite() -> None:
-    assert bic(np.array([[0.0], [0.0], [5.0], [5.0]]), PAIRS, "tied", 0) == np.inf
+    assert bic(np.array([[0.0], [0.0], [5.0], [5.0]]), PAIRS, "tied", 0, 2) == np.inf
 
 
 def test_directions_in_which_stores_do_not_differ_are_left_out() -> None:
