@@ -260,3 +260,28 @@ def test_crossed_labels_of_two_digits_are_different_segments(bench: Any, merge: 
     # e (10x1; at 5 | 8) is as far in place from c and f, and nearer to c in sales (4 of 9) than to f (45)
     assert len({found["a"], found["c"], found["f"]}) == 3
     assert found["e"] == found["c"] == found["d"]
+
+
+def test_view_without_structure_leaves_the_other_views_clusters(
+    bench: Any, merge: Callable[..., dict[str, Any]]
+) -> None:
+    # All stores are one external cluster: segments are the internal clusters, and the small one dissolves among them.
+    stores = {"a": (1, 0.0), "b": (1, 1.0), "c": (2, 9.0), "d": (2, 10.0), "e": (3, 8.0)}
+    view(bench, "internal", stores)
+    view(
+        bench,
+        "external",
+        {store: (1, place) for store, (_, place) in zip(stores, [(0, 5.0), (0, 4.0)] * 2 + [(0, 5.0)], strict=True)},
+    )
+    store_sales(bench, sorted(stores))
+    bench.labels()
+    found = merge(2)
+    assert {s: row["merged_cluster"] for s, row in found.items()} == {
+        "a": "1x1",
+        "b": "1x1",
+        "c": "2x1",
+        "d": "2x1",
+        "e": "3x1",
+    }
+    # by size: c, d and e make the larger one
+    assert [row["segment"] for row in found.values()] == [2, 2, 1, 1, 1]
