@@ -31,10 +31,11 @@ wildcard_constraints:
 
 
 rule full_pipeline:
-    """Everything: segments, profiles, pictures, metrics and the report."""
+    """Everything: segments, profiles, pictures, metrics, the report and the workbooks."""
     default_target: True
     input:
         "reports/report.html",
+        expand("reports/workbooks/{category}.xlsx", category=CATEGORIES),
         "data/merging/segments.parquet",
         "data/external/profile.parquet",
         expand("data/internal/profiles/{category}.parquet", category=CATEGORIES),
@@ -686,3 +687,36 @@ rule build_report:
         "--reference {input.reference:q} --recovery {input.recovery:q} --template {input.template:q} "
         "--outlines {input.outlines:q} --report {output.report:q} --internal {params.internal} "
         "--external {params.external} --merging {params.merging} --log {log:q}"
+
+
+rule export_workbook:
+    """Write one category's segments as an Excel workbook."""
+    input:
+        segments="data/merging/category_segments/{category}.parquet",
+        clusters="data/internal/clusters/{category}.parquet",
+        shares="data/internal/shares/{category}.parquet",
+        store_sales="data/internal/store_sales/{category}.parquet",
+        need_state_sales="data/internal/need_state_sales/{category}.parquet",
+        ledger="data/merging/category_ledger/{category}.parquet",
+        stores="data/external/stores.parquet",
+        external_clusters="data/external/clusters.parquet",
+        store_features="data/external/store_features.parquet",
+        script="scripts/export_workbook.py",
+        lib=expand(
+            "scripts/lib/{module}.py",
+            module=["errors", "ledger", "profiles", "runtime", "sheets", "tables", "words"],
+        ),
+    output:
+        workbook="reports/workbooks/{category}.xlsx",
+    log:
+        "logs/export_workbook/{category}.log",
+    conda:
+        "envs/stages.yaml"
+    params:
+        name=lambda wildcards: flags(config["internal"]["categories"][wildcards.category]),
+    shell:
+        "python {input.script:q} --category {wildcards.category} {params.name} --segments {input.segments:q} "
+        "--clusters {input.clusters:q} --shares {input.shares:q} --store_sales {input.store_sales:q} "
+        "--need_state_sales {input.need_state_sales:q} --ledger {input.ledger:q} --stores {input.stores:q} "
+        "--external_clusters {input.external_clusters:q} --store_features {input.store_features:q} "
+        "--workbook {output.workbook:q} --log {log:q}"

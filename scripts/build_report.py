@@ -27,6 +27,7 @@ from lib.files import source_files
 from lib.labels import known_labels
 from lib.ledger import Entry, read_ledger
 from lib.palette import CLUSTER_COLOURS, INK
+from lib.profiles import profile_by
 from lib.tables import read_frame, write_text
 
 SECTIONS = ("internal", "external", "merging")
@@ -152,9 +153,9 @@ def category_view(
     groups = report.groups_of(
         profile, "Cluster", (mixes, None), report.borderline_shares(clusters, clusters["cluster"]), {}
     )
-    by_segment, _ = report.profile_by(shares, clusters["exclusion"], segments["segment"], sales)
+    by_segment, _ = profile_by(shares, clusters["exclusion"], segments["segment"], sales)
     segment_mixes, segment_mix_cells = report.traits_of(by_segment, pd.Series(dtype="float64"), need_states)
-    by_place, _ = report.profile_by(external.table, external.exclusion, segments["segment"], sales)
+    by_place, _ = profile_by(external.table, external.exclusion, segments["segment"], sales)
     segment_places, segment_place_cells = report.traits_of(by_place, external.spread, external.labels)
     segment_groups = report.groups_of(
         by_segment,

@@ -46,3 +46,16 @@ def profile_table(table: pd.DataFrame, clusters: pd.DataFrame, sales: pd.Series)
     merged: pd.DataFrame = long.merge(sizes, left_on="cluster", right_index=True, validate="many_to_one")
     ordered: pd.DataFrame = merged.sort_values(["cluster", "feature"], ignore_index=True)[PROFILE.names]
     return ordered
+
+
+def profile_by(
+    table: pd.DataFrame, exclusion: pd.Series, groups: pd.Series, sales: pd.Series
+) -> tuple[pd.DataFrame, pd.Series]:
+    """Profile of any grouping of stores, and each feature's standard deviation over the stores that train.
+
+    A group none of whose stores trained has its size, and no means.
+    """
+    table = table.reindex(groups.index)
+    frame = pd.DataFrame({"cluster": groups, "exclusion": exclusion.reindex(groups.index)})
+    profile = profile_table(table, frame, sales.reindex(groups.index, fill_value=0.0))
+    return profile, table[frame["exclusion"] == ""].std(ddof=0)

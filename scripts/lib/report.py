@@ -11,7 +11,6 @@ from lib.agreement import shared_labels
 from lib.k_rules import choices_of
 from lib.labels import match_to_baseline
 from lib.palette import CLUSTER_COLOURS
-from lib.profiles import profile_table
 from lib.words import (
     Trait,
     choice_words,
@@ -266,19 +265,6 @@ def groups_of(
             )
         )
     return groups
-
-
-def profile_by(
-    table: pd.DataFrame, exclusion: pd.Series, groups: pd.Series, sales: pd.Series
-) -> tuple[pd.DataFrame, pd.Series]:
-    """Profile of any grouping of stores, and each feature's standard deviation over the stores that train.
-
-    A group none of whose stores trained has its size, and no means.
-    """
-    table = table.reindex(groups.index)
-    frame = pd.DataFrame({"cluster": groups, "exclusion": exclusion.reindex(groups.index)})
-    profile = profile_table(table, frame, sales.reindex(groups.index, fill_value=0.0))
-    return profile, table[frame["exclusion"] == ""].std(ddof=0)
 
 
 def crossing(planted: pd.Series, found: pd.Series) -> dict[str, Any]:

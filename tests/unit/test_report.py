@@ -10,6 +10,7 @@ import pytest
 
 from lib import flows, maps, report
 from lib.ledger import Entry
+from lib.profiles import profile_by
 from lib.words import Trait
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -96,7 +97,7 @@ def test_traits_are_told_in_standard_deviations() -> None:
     table = pd.DataFrame({"x": [1.0, 3.0, 5.0, 99.0]}, index=list("abcd"))
     groups = pd.Series({"a": 1, "b": 1, "c": 2, "d": 2})
     exclusion = pd.Series({"a": "", "b": "", "c": "", "d": "outlier"})
-    profile, spread = report.profile_by(table, exclusion, groups, pd.Series({"a": 10.0}))
+    profile, spread = profile_by(table, exclusion, groups, pd.Series({"a": 10.0}))
     # a, b and c train: mean 3, standard deviation sqrt(8 / 3)
     assert spread["x"] == pytest.approx(math.sqrt(8 / 3))
     traits, _ = report.traits_of(profile, spread, {"x": "x"})
@@ -107,7 +108,7 @@ def test_traits_are_told_in_standard_deviations() -> None:
 def test_a_group_none_of_whose_stores_trained_is_there() -> None:
     table = pd.DataFrame({"x": [1.0, 3.0]}, index=list("ab"))
     exclusion = pd.Series({"a": "", "b": "thin"})
-    profile, _ = report.profile_by(table, exclusion, pd.Series({"a": 1, "b": 2}), pd.Series({"a": 1.0, "b": 3.0}))
+    profile, _ = profile_by(table, exclusion, pd.Series({"a": 1, "b": 2}), pd.Series({"a": 1.0, "b": 3.0}))
     assert profile["cluster"].tolist() == [1, 2]
     assert profile["share_of_sales"].tolist() == [0.25, 0.75]
     assert math.isnan(profile["mean"][1])
