@@ -76,7 +76,10 @@ def parse_args(argv: Sequence[str] | None) -> tuple[argparse.Namespace, dict[str
             values.append(word)
         else:
             parser.error(f"unrecognized arguments: {word}")
-    method = {name: {key: ", ".join(parts) or "true" for key, parts in keys.items()} for name, keys in found.items()}
+    method = {
+        name: {key: words.short(", ".join(parts), 200) or "true" for key, parts in keys.items()}
+        for name, keys in found.items()
+    }
     return args, method
 
 
@@ -102,7 +105,7 @@ def raw_files(config: Path, raw: Path) -> list[tuple[str, str, int, str]]:
         for path in source_files(source, raw) if source else []:
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
-            rows.append((name, path.relative_to(raw).as_posix(), path.stat().st_size, digest))
+            rows.append((name, words.printable(path.relative_to(raw).as_posix()), path.stat().st_size, digest))
     return rows
 
 
@@ -282,7 +285,7 @@ def page(template: Path, values: dict[str, Any]) -> str:
     )
     environment.filters |= {"percent": words.percent, "money": words.money, "count": words.count}
     environment.globals |= {"mark": report.mark, "ink_on": report.ink_on}
-    return environment.from_string(template.read_text(encoding="utf-8")).render(values)
+    return environment.from_string(template.read_text(encoding="utf-8")).render(values).lstrip()
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -82,7 +82,7 @@ def percent(share: float) -> str:
         return "under 0.1 %"
     if 99.9 < points < 100:
         return "over 99.9 %"
-    if abs(points) < 1 or 99 < points < 100:
+    if abs(points) < 0.95 or 99.05 <= points < 100:
         return f"{points:.1f} %".replace("0.0 %", "0 %")
     return f"{points:.0f} %"
 

@@ -114,6 +114,7 @@ def show_segments(root: Path) -> None:
         f"{amounts['sales_set_aside']:,.2f} set aside (reasons: data/merging/ledger.parquet)"
     )
     for what, where in (
+        ("report", "reports/report.html"),
         ("segments", "data/merging/segments.parquet"),
         ("as CSV", "reports/segments.csv"),
         ("pictures", "reports/figures/"),

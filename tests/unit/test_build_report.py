@@ -1,0 +1,166 @@
+"""The page: complete in itself, with everything from data escaped, and the same every time."""
+
+import re
+from decimal import Decimal
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+import yaml
+
+import build_report
+from lib.k_rules import RULES
+from lib.ledger import Entry, write_ledger
+from lib.profiles import profile_table
+
+ROOT = Path(__file__).resolve().parents[2]
+MONEY = pa.decimal128(38, 2)
+NASTY = "<b>&\"'</b></script><script>alert(1)</script> 😀 \u202eשמש " + "long " * 2_000
+NEED = '<img src="http://example.org/x">'
+STORES = [f"s{i}" for i in range(6)]
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, and what may be fetched."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.links += [value or "" for name, value in attrs if name in {"src", "href", "srcset", "data", "action"}]
+
+
+@pytest.fixture
+def report(bench: Any) -> Any:
+    """One category of six stores; `k` clusters by what sells, one by place."""
+
+    def run(name: str = "report.html", *, k: int = 2, coordinates: bool = True, known: bool = True) -> str:
+        clusters = [1 + (i % k) for i in range(6)]
+        by_cluster = pd.DataFrame({"cluster": clusters, "exclusion": ""}, index=STORES)
+        sales = pd.Series([10.0] * 6, index=STORES)
+        shares = pd.DataFrame({NEED: [0.2 * c for c in clusters], NASTY: [1 - 0.2 * c for c in clusters]}, index=STORES)
+        features = pd.DataFrame({"county.MEDIAN_INCOME": [1.0, 2, 3, 4, 5, 6]}, index=STORES)
+
+        def labels(numbers: list[int]) -> dict[str, Any]:
+            away = [1.05 if len(set(numbers)) > 1 else None] * 6
+            return {
+                "store_id": STORES,
+                "cluster": numbers,
+                "distance": [1.0] * 6,
+                "runner_up_distance": away,
+                "exclusion": [""] * 6,
+            }
+
+        def scores(count: int) -> dict[str, Any]:
+            empty: dict[str, Any] = {rule: pa.nulls(2, pa.float64()) for rule in [*RULES, "gap_error"]}
+            return empty | {
+                "k": [1, 2],
+                "eligible": [True, True],
+                "chosen": [count == 1, count == 2],
+                "bic_tied": [1.0, 2.0],
+            }
+
+        def wide(table: pd.DataFrame) -> dict[str, Any]:
+            return {"store_id": STORES, **{column: table[column].tolist() for column in table}}
+
+        def long(table: pd.DataFrame) -> dict[str, Any]:
+            return {column: table[column].tolist() for column in table}
+
+        money = pa.schema([("store_id", pa.string()), ("sales", MONEY)])
+        bench.parquet("store_sales/beauty.parquet", {"store_id": STORES, "sales": [Decimal(10)] * 6}, money)
+        bench.parquet("shares/beauty.parquet", wide(shares))
+        bench.parquet("clusters/beauty.parquet", labels(clusters))
+        bench.parquet("k_scores/beauty.parquet", scores(k))
+        bench.parquet("profiles/beauty.parquet", long(profile_table(shares, by_cluster, sales)))
+        (bench.raw / "sales.csv").write_text("<a>")
+        columns = {"store_id": "a", "sku": "b", "sales": "c"}
+        place = {
+            "sales": {"reader": "csv", "path": "sales.csv", "columns": columns},
+            "product_map": {
+                "reader": "csv",
+                "path": "none.csv",
+                "columns": {"sku": "a", "need_state": "b", "category": "c"},
+            },
+        }
+        (bench / "dev.yml").write_text(yaml.safe_dump({"sources": place}))
+        stores: dict[str, Any] = {"store_id": STORES, "name": [NASTY] * 6}
+        if coordinates:
+            stores |= {"latitude": ["41.5", "42", "43", "41", "40.5", ""], "longitude": ["-93"] * 6}
+        segments = {
+            "category": ["beauty"] * 6, "store_id": STORES, "internal_cluster": clusters, "external_cluster": [1] * 6,
+            "merged_cluster": [f"{c}x1" for c in clusters], "segment": clusters, "flags": ["internal:thin"] + [""] * 5,
+        }  # fmt: skip
+        entries = [
+            Entry("ingest_sales", "", "in", "", 6, 9, Decimal(70)), Entry("ingest_sales", "", "out", "", 6, 8, Decimal(60)),
+            Entry("ingest_sales", "", "set_aside", "invalid_date", 0, 1, Decimal(10)),
+            *[Entry(s, "beauty", f, "", 6, 8, Decimal(60)) for s in ("select_categories", "merge_segments") for f in ("in", "out")],
+        ]  # fmt: skip
+        write_ledger(entries, bench / "ledger.parquet")
+        row = "beauty,segment,2,2,6,1.0\n" if known else ""
+        (bench / "recovery.csv").write_text("view,label,planted_k,found_k,stores,ari\n" + row)
+        reference = {
+            name: segments[name] for name in ("category", "store_id", "internal_cluster", "external_cluster", "segment")
+        }
+        bench.run(
+            build_report, config=bench / "dev.yml", raw=bench.raw,
+            categories=bench.parquet("categories.parquet", {"key": ["beauty"], "name": [NASTY]}),
+            sales=bench.parquet("sales.parquet", {"period": ["2025-01", "2025-03"]}),
+            stores=bench.parquet("stores.parquet", stores), shares=bench / "shares", store_sales=bench / "store_sales",
+            clusters=bench / "clusters", k_scores=bench / "k_scores", profiles=bench / "profiles",
+            store_features=bench.parquet("features.parquet", wide(features)),
+            external_clusters=bench.parquet("external.parquet", labels([1] * 6)),
+            external_k_scores=bench.parquet("external_k.parquet", scores(1)),
+            external_profile=bench.parquet("external_profile.parquet", long(profile_table(features, by_cluster.assign(cluster=1), sales))),
+            segments=bench.parquet("segments.parquet", segments), ledger=bench / "ledger.parquet",
+            reference=bench.parquet("reference.parquet", reference), recovery=bench / "recovery.csv",
+            template=ROOT / "scripts/templates/report.html.j2", outlines=ROOT / "scripts/outlines/outlines.json",
+            report=bench / name, internal=["--categories.beauty.name", NASTY, "--cluster_stores.metrics", "a", "b"],
+            external=["--cluster_stores.plot"], merging=["--min_cluster_size", 20],
+        )  # fmt: skip
+        return (bench / name).read_text(encoding="utf-8")
+
+    return run
+
+
+def test_page_fetches_nothing_and_escapes_all(report: Any) -> None:
+    text = report()
+    page = Page(text)
+    assert page.links
+    assert all(link.startswith("#") for link in page.links)
+    assert page.tags.count("script") == 1
+    assert not {"img", "iframe", "link", "object", "embed"} & set(page.tags)
+    assert "alert(1)</script>" not in text
+    assert not re.search(r"@import|url\(", text)
+    assert "default-src 'none'" in text
+    assert "\u202e" not in text
+    assert "&lt;img src=&#34;http://example.org/x&#34;&gt;" in text
+
+
+def test_page_says_what_was_found(report: Any) -> None:
+    text = report()
+    for words in (
+        "January 2025 to March 2025", "86 %", "Segment 2", "the chain’s share of", "date unreadable", "10.00",
+        "1 store without coordinates is not on the map", "Known segments against found", "min_cluster_size", "a, b",
+    ):  # fmt: skip
+        assert words in text, words
+    # every store's next centre is 5 % further than its own
+    assert "100 % of the stores are on a border" in text
+
+
+def test_page_without_structure_coordinates_or_reference(report: Any) -> None:
+    text = report(k=1, coordinates=False, known=False)
+    assert "No structure was found" in text
+    assert "There is no map" in text
+    assert "What sets the clusters apart" not in text
+    assert "Known segments against found" not in text
+
+
+def test_same_page_again(report: Any) -> None:
+    assert report("a.html") == report("b.html")
