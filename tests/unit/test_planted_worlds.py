@@ -1,6 +1,5 @@
 """The benchmark of planted worlds: frozen, recorded, and written up as recorded."""
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,9 +8,6 @@ import pandas as pd
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / "benchmarks" / "planted_worlds"
-sys.path.insert(0, str(FOLDER))
-
 import recover
 import summarise
 from worlds import View, World, associate, load_worlds, make
