@@ -100,7 +100,7 @@ rule ingest_sales:
         script="scripts/ingest_sales.py",
         lib=expand(
             "scripts/lib/{module}.py",
-            module=["config", "database", "errors", "files", "ledger", "runtime", "sources", "tables"],
+            module=["config", "database", "errors", "files", "ledger", "readers", "runtime", "sources", "tables"],
         ),
     output:
         sales="data/internal/sales.parquet",
@@ -127,7 +127,18 @@ rule ingest_product_map:
         script="scripts/ingest_product_map.py",
         lib=expand(
             "scripts/lib/{module}.py",
-            module=["config", "contracts", "database", "errors", "files", "ledger", "runtime", "sources", "tables"],
+            module=[
+                "config",
+                "contracts",
+                "database",
+                "errors",
+                "files",
+                "ledger",
+                "readers",
+                "runtime",
+                "sources",
+                "tables",
+            ],
         ),
     output:
         product_map="data/internal/product_map.parquet",
@@ -151,7 +162,18 @@ rule ingest_stores:
         script="scripts/ingest_stores.py",
         lib=expand(
             "scripts/lib/{module}.py",
-            module=["config", "contracts", "database", "errors", "files", "ledger", "runtime", "sources", "tables"],
+            module=[
+                "config",
+                "contracts",
+                "database",
+                "errors",
+                "files",
+                "ledger",
+                "readers",
+                "runtime",
+                "sources",
+                "tables",
+            ],
         ),
     output:
         stores="data/external/stores.parquet",
@@ -175,7 +197,18 @@ rule ingest_external:
         script="scripts/ingest_external.py",
         lib=expand(
             "scripts/lib/{module}.py",
-            module=["config", "contracts", "database", "errors", "files", "ledger", "runtime", "sources", "tables"],
+            module=[
+                "config",
+                "contracts",
+                "database",
+                "errors",
+                "files",
+                "ledger",
+                "readers",
+                "runtime",
+                "sources",
+                "tables",
+            ],
         ),
     output:
         sources="data/external/sources.parquet",
@@ -199,7 +232,18 @@ rule ingest_baseline:
         script="scripts/ingest_labels.py",
         lib=expand(
             "scripts/lib/{module}.py",
-            module=["config", "contracts", "database", "errors", "files", "ledger", "runtime", "sources", "tables"],
+            module=[
+                "config",
+                "contracts",
+                "database",
+                "errors",
+                "files",
+                "ledger",
+                "readers",
+                "runtime",
+                "sources",
+                "tables",
+            ],
         ),
     output:
         labels="data/merging/baseline.parquet",
@@ -223,7 +267,18 @@ rule ingest_reference:
         script="scripts/ingest_labels.py",
         lib=expand(
             "scripts/lib/{module}.py",
-            module=["config", "contracts", "database", "errors", "files", "ledger", "runtime", "sources", "tables"],
+            module=[
+                "config",
+                "contracts",
+                "database",
+                "errors",
+                "files",
+                "ledger",
+                "readers",
+                "runtime",
+                "sources",
+                "tables",
+            ],
         ),
     output:
         labels="data/merging/reference.parquet",
