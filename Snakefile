@@ -102,7 +102,7 @@ rule ingest_sales:
         script="scripts/ingest_sales.py",
         lib=expand(
             "scripts/lib/{module}.py",
-            module=["config", "database", "errors", "files", "ledger", "runtime", "sources", "tables"],
+            module=["config", "database", "errors", "files", "ledger", "readers", "runtime", "sources", "tables"],
         ),
     output:
         sales="data/internal/sales.parquet",
@@ -129,7 +129,18 @@ rule ingest_product_map:
         script="scripts/ingest_product_map.py",
         lib=expand(
             "scripts/lib/{module}.py",
-            module=["config", "contracts", "database", "errors", "files", "ledger", "runtime", "sources", "tables"],
+            module=[
+                "config",
+                "contracts",
+                "database",
+                "errors",
+                "files",
+                "ledger",
+                "readers",
+                "runtime",
+                "sources",
+                "tables",
+            ],
         ),
     output:
         product_map="data/internal/product_map.parquet",
@@ -153,7 +164,18 @@ rule ingest_stores:
         script="scripts/ingest_stores.py",
         lib=expand(
             "scripts/lib/{module}.py",
-            module=["config", "contracts", "database", "errors", "files", "ledger", "runtime", "sources", "tables"],
+            module=[
+                "config",
+                "contracts",
+                "database",
+                "errors",
+                "files",
+                "ledger",
+                "readers",
+                "runtime",
+                "sources",
+                "tables",
+            ],
         ),
     output:
         stores="data/external/stores.parquet",
@@ -177,7 +199,18 @@ rule ingest_external:
         script="scripts/ingest_external.py",
         lib=expand(
             "scripts/lib/{module}.py",
-            module=["config", "contracts", "database", "errors", "files", "ledger", "runtime", "sources", "tables"],
+            module=[
+                "config",
+                "contracts",
+                "database",
+                "errors",
+                "files",
+                "ledger",
+                "readers",
+                "runtime",
+                "sources",
+                "tables",
+            ],
         ),
     output:
         sources="data/external/sources.parquet",
@@ -201,7 +234,18 @@ rule ingest_baseline:
         script="scripts/ingest_labels.py",
         lib=expand(
             "scripts/lib/{module}.py",
-            module=["config", "contracts", "database", "errors", "files", "ledger", "runtime", "sources", "tables"],
+            module=[
+                "config",
+                "contracts",
+                "database",
+                "errors",
+                "files",
+                "ledger",
+                "readers",
+                "runtime",
+                "sources",
+                "tables",
+            ],
         ),
     output:
         labels="data/merging/baseline.parquet",
@@ -225,7 +269,18 @@ rule ingest_reference:
         script="scripts/ingest_labels.py",
         lib=expand(
             "scripts/lib/{module}.py",
-            module=["config", "contracts", "database", "errors", "files", "ledger", "runtime", "sources", "tables"],
+            module=[
+                "config",
+                "contracts",
+                "database",
+                "errors",
+                "files",
+                "ledger",
+                "readers",
+                "runtime",
+                "sources",
+                "tables",
+            ],
         ),
     output:
         labels="data/merging/reference.parquet",

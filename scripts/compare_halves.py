@@ -1,7 +1,8 @@
 """Compare the clusters and segments of two halves of the same retailer, joined by store.
 
 Reads data/merging/segments.parquet and data/external/clusters.parquet of both, and writes one row per view: k in each half,
-stores in each and in both, and the adjusted Rand index of each label over the stores in both.
+stores in each and in both, and the adjusted Rand index of each label over the stores in both; then of the view's own
+clusters over the stores that trained in both, for a store with a handful of lines may fall anywhere.
 """
 
 import lib.runtime  # isort: skip (pins threads before numpy is loaded)
@@ -17,7 +18,11 @@ from lib.agreement import compare
 from lib.tables import read_frame, write_text
 
 LABELS = ("internal_cluster", "external_cluster", "segment")
-COLUMNS = ["view", "k_odd", "k_even", "stores_odd", "stores_even", "stores_both", *(f"{label}_ari" for label in LABELS)]
+COLUMNS = [
+    *("view", "k_odd", "k_even", "stores_odd", "stores_even", "stores_both"),
+    *(f"{label}_ari" for label in LABELS),
+    *("stores_trained", "trained_ari"),
+]
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -34,8 +39,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def view_row(view: str, odd: pd.DataFrame, even: pd.DataFrame, counted: str) -> dict[str, Any]:
     """The comparison of one view.
 
-    odd, even: labels by store, the columns the same. counted: the label whose numbers are the k.
+    odd, even: labels and whether a store `trained`, by store, the columns the same. counted: the view's own label.
     """
+    labels = [column for column in odd.columns if column != "trained"]
+    trained = compare(odd.loc[odd["trained"], counted], even.loc[even["trained"], counted])
     row: dict[str, Any] = {
         "view": view,
         "k_odd": odd[counted].nunique(),
@@ -44,7 +51,8 @@ def view_row(view: str, odd: pd.DataFrame, even: pd.DataFrame, counted: str) -> 
         "stores_even": len(even),
         "stores_both": len(odd.index.intersection(even.index)),
     }
-    return row | {f"{label}_ari": compare(odd[label], even[label]).ari for label in odd.columns}
+    row |= {f"{label}_ari": compare(odd[label], even[label]).ari for label in labels}
+    return row | {"stores_trained": trained.stores, "trained_ari": trained.ari}
 
 
 def compare_halves(
@@ -57,9 +65,19 @@ def compare_halves(
     """
     rows = []
     for category in sorted({key for half in segments for key in half["category"]}):
-        odd, even = (half[half["category"] == category].set_index("store_id")[list(LABELS)] for half in segments)
+        odd, even = (
+            half[half["category"] == category]
+            .set_index("store_id")
+            .assign(trained=lambda half: ~half["flags"].str.contains("internal:", regex=False))[[*LABELS, "trained"]]
+            for half in segments
+        )
         rows.append(view_row(category, odd, even, "internal_cluster"))
-    odd, even = (half.set_index("store_id")[["cluster"]].set_axis(["external_cluster"], axis=1) for half in external)
+    odd, even = (
+        half.set_index("store_id").assign(
+            external_cluster=half["cluster"].to_numpy(), trained=(half["exclusion"] == "").to_numpy()
+        )[["external_cluster", "trained"]]
+        for half in external
+    )
     rows.append(view_row("external", odd, even, "external_cluster"))
     return pd.DataFrame(rows, columns=COLUMNS)
 

@@ -169,7 +169,12 @@ def split_half_command(
 
 def show_halves(rows: list[dict[str, str]]) -> None:
     """A table of how far the halves agree; one line per view where the output is no terminal."""
-    labels = {"internal": "internal_cluster_ari", "external": "external_cluster_ari", "segment": "segment_ari"}
+    labels = {
+        "internal": "internal_cluster_ari",
+        "external": "external_cluster_ari",
+        "segment": "segment_ari",
+        "where trained": "trained_ari",
+    }
     heads = ("k odd", "k even", "stores in both", *(f"ARI {word}" for word in labels))
     table = Table(Column("view", no_wrap=True), *heads)
     for row in rows:

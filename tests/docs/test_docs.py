@@ -180,7 +180,8 @@ def test_defaults_of_the_config_are_right() -> None:
     assert defaults["compute.memory_limit"] == [compute.memory_limit]
     assert defaults["compute.threads"] == [str(compute.threads)]
     for name, field in Source.model_fields.items():
-        assert defaults[name] == ([] if field.is_required() else [str(field.default)]), name
+        none = field.is_required() or field.default is None
+        assert defaults[name] == ([] if none else [str(field.default)]), name
 
 
 def test_columns_of_the_results_are_explained() -> None:

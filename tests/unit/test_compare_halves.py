@@ -7,19 +7,26 @@ import pytest
 
 import compare_halves
 
-SEGMENTS = ["store_id", "category", "internal_cluster", "external_cluster", "segment"]
+SEGMENTS = ["store_id", "category", "internal_cluster", "external_cluster", "segment", "flags"]
 
 
-def write(bench: Any, half: str, rows: list[tuple[str, str, int, int, int]], clusters: dict[str, int]) -> None:
+def write(bench: Any, half: str, rows: list[tuple[str, str, int, int, int, str]], clusters: dict[str, int]) -> None:
     bench.parquet(f"{half}_segments.parquet", dict(zip(SEGMENTS, map(list, zip(*rows, strict=True)), strict=True)))
-    bench.parquet(f"{half}_external.parquet", {"store_id": list(clusters), "cluster": list(clusters.values())})
+    labels = {"store_id": list(clusters), "cluster": list(clusters.values()), "exclusion": [""] * len(clusters)}
+    bench.parquet(f"{half}_external.parquet", labels)
 
 
 def test_views_are_compared_over_the_stores_of_both_halves(bench: Any) -> None:
-    odd = [("a", "x", 1, 1, 1), ("b", "x", 1, 1, 1), ("c", "x", 2, 2, 2), ("d", "x", 2, 2, 3), ("e", "x", 3, 1, 4)]
+    odd = [
+        ("a", "x", 1, 1, 1, ""), ("b", "x", 1, 1, 1, "external:outlier"), ("c", "x", 2, 2, 2, ""), ("d", "x", 2, 2, 3, ""),
+        ("e", "x", 3, 1, 4, ""),
+    ]  # fmt: skip
     # in another order, numbered otherwise; e is gone and f is new
-    even = [("f", "x", 1, 1, 1), ("d", "x", 1, 1, 1), ("c", "x", 1, 2, 2), ("b", "x", 2, 1, 1), ("a", "x", 2, 2, 2)]
-    write(bench, "odd", [*odd, ("a", "w", 1, 1, 1)], {"a": 1, "b": 1, "c": 2, "e": 3})
+    even = [
+        ("f", "x", 1, 1, 1, ""), ("d", "x", 1, 1, 1, "internal:thin external:outlier"), ("c", "x", 1, 2, 2, ""),
+        ("b", "x", 2, 1, 1, ""), ("a", "x", 2, 2, 2, ""),
+    ]  # fmt: skip
+    write(bench, "odd", [*odd, ("a", "w", 1, 1, 1, "")], {"a": 1, "b": 1, "c": 2, "e": 3})
     write(bench, "even", even, {"c": 5, "b": 5, "a": 9})
     inputs = {
         f"{half}_{what}": bench / f"{half}_{what}.parquet"
@@ -36,8 +43,12 @@ def test_views_are_compared_over_the_stores_of_both_halves(bench: Any) -> None:
     assert found.loc["external", counts].tolist() == [3, 2, 4, 3, 3]
     # internal: ab|cd both times. External: ab|cd against bd|ac, no pair in both: (0 - 2*2/6) / ((2 + 2)/2 - 2*2/6) = -0.5.
     # Segment: ab|c|d against bd|ac: (0 - 1*2/6) / ((1 + 2)/2 - 1*2/6) = -2/7
-    assert found.loc["x", "internal_cluster_ari":].tolist() == pytest.approx([1, -0.5, -2 / 7], abs=1e-6)
+    aris = [f"{label}_ari" for label in compare_halves.LABELS]
+    assert found.loc["x", aris].tolist() == pytest.approx([1, -0.5, -2 / 7], abs=1e-6)
     # external view: ab|c against bc|a: (0 - 1*1/3) / (1 - 1/3) = -0.5
     assert found.loc["external", "external_cluster_ari"] == -0.5
     assert found.loc["external", ["internal_cluster_ari", "segment_ari"]].isna().all()
-    assert found.loc["w", "internal_cluster_ari":].isna().all()
+    assert found.loc["w", [*aris, "trained_ari"]].isna().all()
+    # d was thin in one half; an outlier of the other view trained in this one: a, b | c both times
+    assert found.loc["x", ["stores_trained", "trained_ari"]].tolist() == [3, 1]
+    assert found.loc["external", ["stores_trained", "trained_ari"]].tolist() == [3, -0.5]
