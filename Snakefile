@@ -447,10 +447,30 @@ rule profile_clusters:
         ),
     output:
         profile="data/internal/profiles/{category}.parquet",
-        k_figure="reports/figures/k_scores/{category}.png",
-        silhouette_figure="reports/figures/silhouettes/{category}.png",
-        stores_figure="reports/figures/stores/{category}.png",
-        profile_figure="reports/figures/profile/{category}.png",
+        k_figure=report(
+            "reports/figures/k_scores/{category}.png",
+            caption="scripts/captions/k_scores.rst",
+            category="What sells",
+            labels={"view": "{category}", "picture": "number of clusters"},
+        ),
+        silhouette_figure=report(
+            "reports/figures/silhouettes/{category}.png",
+            caption="scripts/captions/silhouettes.rst",
+            category="What sells",
+            labels={"view": "{category}", "picture": "silhouettes"},
+        ),
+        stores_figure=report(
+            "reports/figures/stores/{category}.png",
+            caption="scripts/captions/stores.rst",
+            category="What sells",
+            labels={"view": "{category}", "picture": "stores"},
+        ),
+        profile_figure=report(
+            "reports/figures/profile/{category}.png",
+            caption="scripts/captions/profile.rst",
+            category="What sells",
+            labels={"view": "{category}", "picture": "profile"},
+        ),
     log:
         "logs/profile_clusters/{category}.log",
     conda:
@@ -560,10 +580,30 @@ rule profile_external_clusters:
         ),
     output:
         profile="data/external/profile.parquet",
-        k_figure="reports/figures/k_scores/external.png",
-        silhouette_figure="reports/figures/silhouettes/external.png",
-        stores_figure="reports/figures/stores/external.png",
-        profile_figure="reports/figures/profile/external.png",
+        k_figure=report(
+            "reports/figures/k_scores/external.png",
+            caption="scripts/captions/k_scores.rst",
+            category="Where stores are",
+            labels={"view": "external", "picture": "number of clusters"},
+        ),
+        silhouette_figure=report(
+            "reports/figures/silhouettes/external.png",
+            caption="scripts/captions/silhouettes.rst",
+            category="Where stores are",
+            labels={"view": "external", "picture": "silhouettes"},
+        ),
+        stores_figure=report(
+            "reports/figures/stores/external.png",
+            caption="scripts/captions/stores.rst",
+            category="Where stores are",
+            labels={"view": "external", "picture": "stores"},
+        ),
+        profile_figure=report(
+            "reports/figures/profile/external.png",
+            caption="scripts/captions/profile.rst",
+            category="Where stores are",
+            labels={"view": "external", "picture": "profile"},
+        ),
     log:
         "logs/profile_external_clusters.log",
     conda:
@@ -644,8 +684,18 @@ rule collect_segments:
         metrics="reports/metrics.json",
         scores="reports/k_scores.csv",
         recovery="reports/recovery.csv",
-        figure="reports/figures/segments.png",
-        recovery_figure="reports/figures/recovery.png",
+        figure=report(
+            "reports/figures/segments.png",
+            caption="scripts/captions/segments.rst",
+            category="Segments",
+            labels={"view": "all", "picture": "sizes"},
+        ),
+        recovery_figure=report(
+            "reports/figures/recovery.png",
+            caption="scripts/captions/recovery.rst",
+            category="Segments",
+            labels={"view": "all", "picture": "known against found"},
+        ),
     log:
         "logs/collect_segments.log",
     conda:
@@ -708,6 +758,7 @@ rule build_report:
                 "maps",
                 "palette",
                 "profiles",
+                "readers",
                 "report",
                 "runtime",
                 "tables",
@@ -715,7 +766,12 @@ rule build_report:
             ],
         ),
     output:
-        report="reports/report.html",
+        report=report(
+            "reports/report.html",
+            caption="scripts/captions/report.rst",
+            category="Segments",
+            labels={"view": "all", "picture": "report"},
+        ),
     log:
         "logs/build_report.log",
     conda:
