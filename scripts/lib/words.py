@@ -132,6 +132,8 @@ def ratio(index: float) -> str:
         return "twice"
     if index >= 105:
         return f"{index / 100:.1f} times" if index < 1000 else f"{index / 100:.0f} times"
+    if index < 1:
+        return "under 1 % of"
     for low, high, word in ((22, 28, "a quarter of"), (31, 36, "a third of"), (46, 55, "half")):
         if low <= index < high:
             return word

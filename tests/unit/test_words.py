@@ -56,7 +56,7 @@ def test_a_group_without_a_mean_says_so() -> None:
 @pytest.mark.parametrize(
     ("index", "expected"),
     [(180, "1.8 times"), (200, "twice"), (1234, "12 times"), (50, "half"), (33, "a third of"), (25, "a quarter of"),
-     (62, "62 % of"), (2, "2 % of")],
+     (62, "62 % of"), (2, "2 % of"), (0, "under 1 % of")],
 )  # fmt: skip
 def test_ratios(index: float, expected: str) -> None:
     assert words.ratio(index) == expected
