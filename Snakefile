@@ -708,6 +708,7 @@ rule build_report:
                 "maps",
                 "palette",
                 "profiles",
+                "readers",
                 "report",
                 "runtime",
                 "tables",
