@@ -135,7 +135,7 @@ test-slow: $(DEV) ## run the slow tests
 # Documentation and packages.
 .PHONY: docs docs-server schemas build
 docs: $(DEV) ## write the documentation to docs/build/html/index.html
-	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -b html -d docs/build/doctrees docs docs/build/html
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --fresh-env -b html -d docs/build/doctrees docs docs/build/html
 
 docs-server: docs ## and serve it on http://localhost:8000 (PORT=8000)
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory docs/build/html $(PORT)
