@@ -3,16 +3,18 @@
 An error names the file, the key, what was found and what was expected.
 """
 
+import codecs
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from lib.errors import ConfigError, nearest_name
+from lib.readers import reader_names, reader_of
 
 ENVIRONMENT_VARIABLE = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)(?:,([^}]*))?\}")
 Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
@@ -30,12 +32,14 @@ M = TypeVar("M", bound=Model)
 class Source(Model):
     """Where one table of raw data lies and how it is read."""
 
-    reader: Literal["parquet", "csv"] = Field(description="format of the files")
+    reader: str = Field(description="format of the files: `parquet`, `csv`, `json`, `excel`, or what a package adds")
     path: str = Field(description="one file, a folder of parts, or a glob; inside `data/raw/<env>/`")
     missing: list[str | int | float] = Field(
         default=[], description="values that mean 'not known', such as `NA` or `-1`; an empty cell always does"
     )
     delimiter: str = Field(default=",", min_length=1, max_length=4, description="column separator of CSV files")
+    encoding: str = Field(default="utf-8", description="of CSV files, such as utf-16 or cp1252")
+    sheet: str | None = Field(default=None, description="of Excel files; by default the first")
 
     @field_validator("path")
     @classmethod
@@ -44,6 +48,34 @@ class Source(Model):
         if not path or Path(path).is_absolute() or ".." in Path(path).parts:
             raise ValueError("a path inside data/raw/<env>/ is expected")
         return path
+
+    @field_validator("reader")
+    @classmethod
+    def is_known(cls, reader: str) -> str:
+        """Built in, or added by a package."""
+        known = reader_names()
+        if reader not in known:
+            raise ValueError(f"a reader is expected{nearest_name(reader, known)}: {', '.join(known)}")
+        return reader
+
+    @field_validator("encoding")
+    @classmethod
+    def is_an_encoding(cls, encoding: str) -> str:
+        """One that Python knows."""
+        try:
+            codecs.lookup(encoding)
+        except LookupError:
+            raise ValueError("an encoding such as utf-8, utf-16, latin-1 or cp1252 is expected") from None
+        return encoding
+
+    @model_validator(mode="after")
+    def options_are_the_readers(self) -> "Source":
+        """A key that the reader would not look at is a mistake."""
+        understood = reader_of(self.reader).options
+        for option in ("delimiter", "encoding", "sheet"):
+            if option in self.model_fields_set and option not in understood:
+                raise ValueError(f"{option} means nothing to the reader {self.reader!r}")
+        return self
 
 
 class SalesColumns(Model):
