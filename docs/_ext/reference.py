@@ -98,7 +98,9 @@ def files_page() -> str:
     """Every file that the pipeline writes, with its columns."""
     page = (
         "# Files and columns\n\nWhat the pipeline writes, results first. `{category}` is the category's key. Types are those of Parquet; a "
-        "table is sorted by its first columns. Pictures are in `reports/figures/`, figures for DVC in `reports/metrics.json`.\n"
+        "table is sorted by its first columns. The report is "
+        "`reports/report.html`, a workbook of each category `reports/workbooks/{category}.xlsx`; pictures are in `reports/figures/`, "
+        "figures for DVC in `reports/metrics.json`.\n"
     )
     for file in FILES:
         schema = schema_of(file)

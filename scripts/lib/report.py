@@ -273,12 +273,13 @@ def crossing(planted: pd.Series, found: pd.Series) -> dict[str, Any]:
     table = pd.crosstab(both["first"], both["second"])
     places = match_to_baseline(both["second"], both["first"])
     columns = sorted((int(name) for name in places), key=lambda name: places[name])
-    shares = table.div(table.sum(axis="columns"), axis="index")
+    counts = table[columns].to_numpy()
+    shares = table.div(table.sum(axis="columns"), axis="index")[columns].to_numpy()
     rows = []
-    for label in table.index:
+    for row, label in enumerate(table.index):
         cells = []
-        for column in columns:
-            stores, share = int(table.loc[label, column]), float(shares.loc[label, column])
+        for column in range(len(columns)):
+            stores, share = int(counts[row, column]), float(shares[row, column])
             background, ink = shade(share)
             cells.append(Cell(f"{stores:,}" if stores else "", background, ink, f"{percent(share)} of known {label}"))
         rows.append((int(label), cells))
