@@ -1,7 +1,8 @@
 # Works with GNU make 3.81 and later. `make` alone says what there is to make.
 #
 # PYTHON=python3.12  builds .venv with that interpreter (3.11, 3.12 or 3.13)
-# ARGS='...'         is added to the command of run, test, test-slow and lock
+# ENV=prod           runs with configs/prod.yml, where a target runs the pipeline
+# ARGS='...'         is added to the command of a target that runs the pipeline or tests, and of lock
 .DEFAULT_GOAL := help
 .SUFFIXES:
 .DELETE_ON_ERROR:
@@ -14,7 +15,24 @@ export VIRTUAL_ENV := $(CURDIR)/.venv
 BIN := .venv/bin
 PIPELINE := .venv/.pipeline
 DEV := .venv/.dev
-CODE := src scripts tests benchmarks
+CODE := src scripts tests benchmarks docs
+RUN = $(BIN)/clustering run
+OPTIONS = $(if $(ENV),--env $(ENV)) $(ARGS)
+PYTEST = $(BIN)/python -m pytest
+
+# Some shells export ENV, the name of their start-up file; here it counts on make's command line alone.
+ifneq ($(origin ENV),command line)
+ENV :=
+endif
+
+# For run-memory-optimized: the job, and what DuckDB may take before it spills to disk.
+JOB := full_pipeline_job
+MEMORY_LIMIT := 256MB
+# For sweep: one parameter and its values, and how many experiments run at a time.
+SWEEP := internal.cluster_stores.max_clusters=range(4,7)
+JOBS := 2
+# For docs-server.
+PORT := 8000
 
 # Set up again where an interpreter is asked for, where .venv was copied or moved here, and where a set-up was cut off.
 ifdef PYTHON
@@ -26,41 +44,111 @@ endif
 
 .PHONY: help
 help: ## say what there is to make
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-28s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: run run-full
+.PHONY: install update lock version
+install: $(PIPELINE) ## set up .venv with what the pipeline needs; other targets do so by themselves
+
+update: ## write the locks anew with newer versions, and install them
+	sh scripts/setup.sh lock --upgrade
+	sh scripts/setup.sh dev
+
+lock: ## write envs/*.txt and envs/stages.yaml from envs/*.in (ARGS=--upgrade for newer versions)
+	sh scripts/setup.sh lock $(ARGS)
+
+version: $(PIPELINE) ## say which version this is
+	@$(BIN)/clustering --version
+
+# The pipeline, whole and in parts; each part makes what it needs of those before it.
+.PHONY: run run-full full-pipeline
 run: $(PIPELINE) ## run the whole pipeline, setting up .venv first where needed
-	$(BIN)/clustering run full_pipeline_job $(ARGS)
+	$(RUN) full_pipeline_job $(OPTIONS)
 
 run-full: run ## the same
 
-.PHONY: test test-slow
-test: $(DEV) ## run the tests, but for the slow ones
-	$(BIN)/python -m pytest -m 'not slow' -n 2 $(ARGS)
+full-pipeline: run ## the same; ENV=prod takes configs/prod.yml
 
-test-slow: $(DEV) ## run the slow tests
-	$(BIN)/python -m pytest -m slow $(ARGS)
+.PHONY: run-internal-preprocessing run-internal-ml run-external-preprocessing run-external-ml run-merging
+run-internal-preprocessing: $(PIPELINE) ## raw sales to shares of need states
+	$(RUN) internal_preprocessing_job $(OPTIONS)
 
-.PHONY: lint format
-lint: $(DEV) ## check style, types and the workflow
-	$(BIN)/ruff check $(CODE)
-	$(BIN)/ruff format --check $(CODE)
-	$(BIN)/mypy
-	$(BIN)/snakefmt --check Snakefile
-	$(BIN)/snakemake --lint
+run-internal-ml: $(PIPELINE) ## clusters and profiles of each category
+	$(RUN) internal_ml_job $(OPTIONS)
 
+run-external-preprocessing: $(PIPELINE) ## raw external data to store features
+	$(RUN) external_preprocessing_job $(OPTIONS)
+
+run-external-ml: $(PIPELINE) ## clusters and profile by external data
+	$(RUN) external_ml_job $(OPTIONS)
+
+run-merging: $(PIPELINE) ## segments of every category, ledger and metrics
+	$(RUN) merging_job $(OPTIONS)
+
+.PHONY: run-memory-optimized minimal sweep
+run-memory-optimized: $(PIPELINE) ## one stage at a time, in little memory (JOB=merging_job MEMORY_LIMIT=256MB)
+	SNAKEMAKE_PROFILE="$(CURDIR)/profiles/memory-optimized" CLUSTERING_MEMORY_LIMIT=$(MEMORY_LIMIT) \
+		$(RUN) $(JOB) --cores 1 $(OPTIONS)
+
+minimal: $(PIPELINE) ## run a small demo in a temporary folder
+	$(BIN)/clustering minimal $(ARGS)
+
+sweep: $(PIPELINE) ## one experiment for each value of a parameter (SWEEP='merging.min_cluster_size=10,20' JOBS=2)
+	$(BIN)/dvc exp run --queue -S '$(SWEEP)' $(ARGS)
+	$(BIN)/dvc exp run --run-all --jobs $(JOBS)
+	$(BIN)/dvc exp show
+
+# Checks.
+.PHONY: format lint type-check check-all
 format: $(DEV) ## lay the code out, and mend what can be mended without thought
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
 	$(BIN)/snakefmt Snakefile
 
-.PHONY: lock
-lock: ## write envs/*.txt and envs/stages.yaml from envs/*.in (ARGS=--upgrade for newer versions)
-	sh scripts/setup.sh lock $(ARGS)
+lint: $(DEV) ## check style and the workflow
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/snakefmt --check Snakefile
+	$(BIN)/snakemake --lint
+
+type-check: $(DEV) ## check types, with mypy and basedpyright
+	$(BIN)/mypy
+	$(BIN)/basedpyright
+
+check-all: test lint type-check docs ## all that a change must pass
+
+.PHONY: test test-unit test-integration pipeline-test test-slow
+test: $(DEV) ## run the tests, but for the slow ones
+	$(PYTEST) -m 'not slow' -n 2 $(ARGS)
+
+test-unit: $(DEV) ## run the tests of single stages and modules
+	$(PYTEST) tests/unit -m 'not slow' -n 2 $(ARGS)
+
+test-integration: $(DEV) ## run the tests that start the command or a runner
+	$(PYTEST) -m 'integration and not slow' -n 2 $(ARGS)
+
+pipeline-test: $(DEV) ## compare what Snakefile and dvc.yaml say, stage by stage
+	$(PYTEST) tests/pipeline -m 'not slow' $(ARGS)
+
+test-slow: $(DEV) ## run the slow tests
+	$(PYTEST) -m slow $(ARGS)
+
+# Documentation and packages.
+.PHONY: docs docs-server schemas build
+docs: $(DEV) ## write the documentation to docs/build/html/index.html
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --fresh-env -b html -d docs/build/doctrees docs docs/build/html
+
+docs-server: docs ## and serve it on http://localhost:8000 (PORT=8000)
+	$(BIN)/python -m http.server --bind 127.0.0.1 --directory docs/build/html $(PORT)
+
+schemas: $(DEV) ## write configs/schema/*.json from the models of both configuration files
+	$(BIN)/python docs/write_schemas.py
+
+build: $(DEV) ## build the source distribution and the wheel, in dist/
+	$(BIN)/python -m hatchling build
 
 .PHONY: clean
 clean: ## remove what the pipeline made; data/raw and the committed reports stay
-	rm -rf data/internal data/external data/merging reports/figures logs .snakemake
+	rm -rf data/internal data/external data/merging reports/figures logs .snakemake docs/build docs/generated dist
 
 # setup.sh does one at a time, also under make -j.
 $(PIPELINE): envs/pipeline.txt pyproject.toml scripts/setup.sh

@@ -31,9 +31,11 @@ wildcard_constraints:
 
 
 rule full_pipeline:
-    """Everything: segments, profiles, pictures and metrics."""
+    """Everything: segments, profiles, pictures, metrics, the report and the workbooks."""
     default_target: True
     input:
+        "reports/report.html",
+        expand("reports/workbooks/{category}.xlsx", category=CATEGORIES),
         "data/merging/segments.parquet",
         "data/external/profile.parquet",
         expand("data/internal/profiles/{category}.parquet", category=CATEGORIES),
@@ -100,7 +102,7 @@ rule ingest_sales:
         script="scripts/ingest_sales.py",
         lib=expand(
             "scripts/lib/{module}.py",
-            module=["config", "database", "errors", "files", "ledger", "runtime", "sources", "tables"],
+            module=["config", "database", "errors", "files", "ledger", "readers", "runtime", "sources", "tables"],
         ),
     output:
         sales="data/internal/sales.parquet",
@@ -127,7 +129,18 @@ rule ingest_product_map:
         script="scripts/ingest_product_map.py",
         lib=expand(
             "scripts/lib/{module}.py",
-            module=["config", "contracts", "database", "errors", "files", "ledger", "runtime", "sources", "tables"],
+            module=[
+                "config",
+                "contracts",
+                "database",
+                "errors",
+                "files",
+                "ledger",
+                "readers",
+                "runtime",
+                "sources",
+                "tables",
+            ],
         ),
     output:
         product_map="data/internal/product_map.parquet",
@@ -151,7 +164,18 @@ rule ingest_stores:
         script="scripts/ingest_stores.py",
         lib=expand(
             "scripts/lib/{module}.py",
-            module=["config", "contracts", "database", "errors", "files", "ledger", "runtime", "sources", "tables"],
+            module=[
+                "config",
+                "contracts",
+                "database",
+                "errors",
+                "files",
+                "ledger",
+                "readers",
+                "runtime",
+                "sources",
+                "tables",
+            ],
         ),
     output:
         stores="data/external/stores.parquet",
@@ -175,7 +199,18 @@ rule ingest_external:
         script="scripts/ingest_external.py",
         lib=expand(
             "scripts/lib/{module}.py",
-            module=["config", "contracts", "database", "errors", "files", "ledger", "runtime", "sources", "tables"],
+            module=[
+                "config",
+                "contracts",
+                "database",
+                "errors",
+                "files",
+                "ledger",
+                "readers",
+                "runtime",
+                "sources",
+                "tables",
+            ],
         ),
     output:
         sources="data/external/sources.parquet",
@@ -199,7 +234,18 @@ rule ingest_baseline:
         script="scripts/ingest_labels.py",
         lib=expand(
             "scripts/lib/{module}.py",
-            module=["config", "contracts", "database", "errors", "files", "ledger", "runtime", "sources", "tables"],
+            module=[
+                "config",
+                "contracts",
+                "database",
+                "errors",
+                "files",
+                "ledger",
+                "readers",
+                "runtime",
+                "sources",
+                "tables",
+            ],
         ),
     output:
         labels="data/merging/baseline.parquet",
@@ -223,7 +269,18 @@ rule ingest_reference:
         script="scripts/ingest_labels.py",
         lib=expand(
             "scripts/lib/{module}.py",
-            module=["config", "contracts", "database", "errors", "files", "ledger", "runtime", "sources", "tables"],
+            module=[
+                "config",
+                "contracts",
+                "database",
+                "errors",
+                "files",
+                "ledger",
+                "readers",
+                "runtime",
+                "sources",
+                "tables",
+            ],
         ),
     output:
         labels="data/merging/reference.parquet",
@@ -384,7 +441,10 @@ rule profile_clusters:
         clusters="data/internal/clusters/{category}.parquet",
         k_scores="data/internal/k_scores/{category}.parquet",
         script="scripts/profile_clusters.py",
-        lib=expand("scripts/lib/{module}.py", module=["charts", "errors", "k_rules", "runtime", "tables"]),
+        lib=expand(
+            "scripts/lib/{module}.py",
+            module=["charts", "errors", "k_rules", "palette", "profiles", "runtime", "tables"],
+        ),
     output:
         profile="data/internal/profiles/{category}.parquet",
         k_figure="reports/figures/k_scores/{category}.png",
@@ -494,7 +554,10 @@ rule profile_external_clusters:
         clusters="data/external/clusters.parquet",
         k_scores="data/external/k_scores.parquet",
         script="scripts/profile_clusters.py",
-        lib=expand("scripts/lib/{module}.py", module=["charts", "errors", "k_rules", "runtime", "tables"]),
+        lib=expand(
+            "scripts/lib/{module}.py",
+            module=["charts", "errors", "k_rules", "palette", "profiles", "runtime", "tables"],
+        ),
     output:
         profile="data/external/profile.parquet",
         k_figure="reports/figures/k_scores/external.png",
@@ -561,7 +624,18 @@ rule collect_segments:
         script="scripts/collect_segments.py",
         lib=expand(
             "scripts/lib/{module}.py",
-            module=["agreement", "charts", "database", "errors", "k_rules", "labels", "ledger", "runtime", "tables"],
+            module=[
+                "agreement",
+                "charts",
+                "database",
+                "errors",
+                "k_rules",
+                "labels",
+                "ledger",
+                "palette",
+                "runtime",
+                "tables",
+            ],
         ),
     output:
         segments="data/merging/segments.parquet",
@@ -591,3 +665,114 @@ rule collect_segments:
         "--ledger {output.ledger:q} --segments_csv {output.segments_csv:q} --metrics {output.metrics:q} "
         "--scores {output.scores:q} --recovery {output.recovery:q} --figure {output.figure:q} "
         "--recovery_figure {output.recovery_figure:q} --log {log:q}"
+
+
+# Reports: what was found, for people ----------------------------------------------------------------------
+
+
+rule build_report:
+    """Write the report: one page that opens anywhere."""
+    input:
+        raw=lambda wildcards: RAW.every(),
+        shares=expand("data/internal/shares/{category}.parquet", category=CATEGORIES),
+        store_sales=expand("data/internal/store_sales/{category}.parquet", category=CATEGORIES),
+        clusters=expand("data/internal/clusters/{category}.parquet", category=CATEGORIES),
+        k_scores=expand("data/internal/k_scores/{category}.parquet", category=CATEGORIES),
+        profiles=expand("data/internal/profiles/{category}.parquet", category=CATEGORIES),
+        categories="data/internal/categories.parquet",
+        sales="data/internal/sales.parquet",
+        stores="data/external/stores.parquet",
+        store_features="data/external/store_features.parquet",
+        external_clusters="data/external/clusters.parquet",
+        external_k_scores="data/external/k_scores.parquet",
+        external_profile="data/external/profile.parquet",
+        segments="data/merging/segments.parquet",
+        ledger="data/merging/ledger.parquet",
+        reference="data/merging/reference.parquet",
+        recovery="reports/recovery.csv",
+        template="scripts/templates/report.html.j2",
+        outlines="scripts/outlines/outlines.json",
+        script="scripts/build_report.py",
+        lib=expand(
+            "scripts/lib/{module}.py",
+            module=[
+                "agreement",
+                "config",
+                "database",
+                "errors",
+                "files",
+                "flows",
+                "k_rules",
+                "labels",
+                "ledger",
+                "maps",
+                "palette",
+                "profiles",
+                "readers",
+                "report",
+                "runtime",
+                "tables",
+                "words",
+            ],
+        ),
+    output:
+        report="reports/report.html",
+    log:
+        "logs/build_report.log",
+    conda:
+        "envs/stages.yaml"
+    params:
+        config=lambda wildcards: RAW.config,
+        folder=lambda wildcards: RAW.folder,
+        sources=lambda wildcards: RAW.parameters,
+        shares=folder_of("shares"),
+        store_sales=folder_of("store_sales"),
+        clusters=folder_of("clusters"),
+        k_scores=folder_of("k_scores"),
+        profiles=folder_of("profiles"),
+        internal=flags_of(config["internal"]),
+        external=flags_of(config["external"]),
+        merging=flags_of(config["merging"]),
+    shell:
+        "python {input.script:q} --config {params.config:q} --raw {params.folder:q} "
+        "--categories {input.categories:q} --sales {input.sales:q} --stores {input.stores:q} "
+        "--shares {params.shares:q} --store_sales {params.store_sales:q} --clusters {params.clusters:q} "
+        "--k_scores {params.k_scores:q} --profiles {params.profiles:q} --store_features {input.store_features:q} "
+        "--external_clusters {input.external_clusters:q} --external_k_scores {input.external_k_scores:q} "
+        "--external_profile {input.external_profile:q} --segments {input.segments:q} --ledger {input.ledger:q} "
+        "--reference {input.reference:q} --recovery {input.recovery:q} --template {input.template:q} "
+        "--outlines {input.outlines:q} --report {output.report:q} --internal {params.internal} "
+        "--external {params.external} --merging {params.merging} --log {log:q}"
+
+
+rule export_workbook:
+    """Write one category's segments as an Excel workbook."""
+    input:
+        segments="data/merging/category_segments/{category}.parquet",
+        clusters="data/internal/clusters/{category}.parquet",
+        shares="data/internal/shares/{category}.parquet",
+        store_sales="data/internal/store_sales/{category}.parquet",
+        need_state_sales="data/internal/need_state_sales/{category}.parquet",
+        ledger="data/merging/category_ledger/{category}.parquet",
+        stores="data/external/stores.parquet",
+        external_clusters="data/external/clusters.parquet",
+        store_features="data/external/store_features.parquet",
+        script="scripts/export_workbook.py",
+        lib=expand(
+            "scripts/lib/{module}.py",
+            module=["errors", "ledger", "profiles", "runtime", "sheets", "tables", "words"],
+        ),
+    output:
+        workbook="reports/workbooks/{category}.xlsx",
+    log:
+        "logs/export_workbook/{category}.log",
+    conda:
+        "envs/stages.yaml"
+    params:
+        name=lambda wildcards: flags(config["internal"]["categories"][wildcards.category]),
+    shell:
+        "python {input.script:q} --category {wildcards.category} {params.name} --segments {input.segments:q} "
+        "--clusters {input.clusters:q} --shares {input.shares:q} --store_sales {input.store_sales:q} "
+        "--need_state_sales {input.need_state_sales:q} --ledger {input.ledger:q} --stores {input.stores:q} "
+        "--external_clusters {input.external_clusters:q} --store_features {input.store_features:q} "
+        "--workbook {output.workbook:q} --log {log:q}"

@@ -21,12 +21,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lib.agreement import Agreement, compare, shared_labels
-from lib.charts import INK, cluster_colour, save_png
+from lib.charts import cluster_colour, save_png
 from lib.database import database, literal
 from lib.errors import DataError
 from lib.k_rules import INDICES
 from lib.labels import known_labels, match_to_baseline
 from lib.ledger import Entry, check_balance, ledger_table, read_ledger
+from lib.palette import INK
 from lib.tables import read_frame, write_table, write_text
 
 LABELS = ("internal_cluster", "external_cluster", "segment")

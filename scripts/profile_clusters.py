@@ -15,10 +15,11 @@ from pathlib import Path
 import altair as alt
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
-from lib.charts import GREY, INK, RED, cluster_colour, note_chart, save_png
+from lib.charts import cluster_colour, note_chart, save_png
 from lib.k_rules import STABLE, STRENGTH, choices_of
+from lib.palette import GREY, INK, RED
+from lib.profiles import PROFILE, profile_table
 from lib.tables import read_frame, write_frame
 
 ROWS_SHOWN = 24
@@ -30,19 +31,6 @@ HINTS = {
     "prediction_strength": f"largest k of at least {STRENGTH}",
     "stability": f"largest k of at least {STABLE}",
 }
-PROFILE = pa.schema(
-    [
-        ("cluster", pa.int32()),
-        ("stores", pa.int64()),
-        ("share_of_stores", pa.float64()),
-        ("sales", pa.float64()),
-        ("share_of_sales", pa.float64()),
-        ("feature", pa.string()),
-        ("mean", pa.float64()),
-        ("chain_mean", pa.float64()),
-        ("index", pa.float64()),
-    ]
-)
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -60,28 +48,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--stores_figure", type=Path, required=True, help="output: picture of the stores")
     parser.add_argument("--profile_figure", type=Path, required=True, help="output: picture of the profile")
     return parser.parse_args(argv)
-
-
-def profile_table(table: pd.DataFrame, clusters: pd.DataFrame, sales: pd.Series) -> pd.DataFrame:
-    """One row per cluster and feature.
-
-    table: features by store; clusters: `cluster` and `exclusion` by store; sales: net sales by store, 0 where unknown.
-    An index is missing where the chain's mean is not above zero.
-    """
-    trained = table[clusters["exclusion"].reindex(table.index) == ""]
-    chain = trained.mean()
-    means = trained.groupby(clusters["cluster"].reindex(trained.index)).mean()
-    sizes = pd.DataFrame(
-        {"stores": clusters["cluster"].value_counts(), "sales": sales.groupby(clusters["cluster"]).sum()}
-    )
-    sizes["share_of_stores"] = sizes["stores"] / sizes["stores"].sum()
-    total = sizes["sales"].sum()
-    sizes["share_of_sales"] = sizes["sales"] / total if total else np.nan
-    long = means.unstack().rename_axis(["feature", "cluster"]).rename("mean").reset_index()
-    long["chain_mean"] = long["feature"].map(chain)
-    long["index"] = 100 * long["mean"] / long["chain_mean"].where(long["chain_mean"] > 0)
-    merged = long.merge(sizes, left_on="cluster", right_index=True, validate="many_to_one")
-    return merged.sort_values(["cluster", "feature"], ignore_index=True)[PROFILE.names]
 
 
 def k_chart(scores: pd.DataFrame, view: str) -> alt.TopLevelMixin:

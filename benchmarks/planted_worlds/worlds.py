@@ -58,8 +58,8 @@ class World:
     association: float
 
     def clean(self) -> "World":
-        """The same stores without strangers and gross errors."""
-        return replace(self, strangers=0.0, dirt=0.0)
+        """The same stores in the same places, without gross errors."""
+        return replace(self, dirt=0.0)
 
 
 @dataclass(frozen=True)

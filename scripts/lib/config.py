@@ -3,16 +3,18 @@
 An error names the file, the key, what was found and what was expected.
 """
 
+import codecs
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from lib.errors import ConfigError, nearest_name
+from lib.readers import reader_names, reader_of
 
 ENVIRONMENT_VARIABLE = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)(?:,([^}]*))?\}")
 Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
@@ -30,10 +32,14 @@ M = TypeVar("M", bound=Model)
 class Source(Model):
     """Where one table of raw data lies and how it is read."""
 
-    reader: Literal["parquet", "csv"] = Field(description="how the files are read")
-    path: str = Field(description="one file, a folder of parts, or a glob; relative to data/raw/<env>/")
-    missing: list[str | int | float] = Field(default=[], description="values that mean 'not known'")
+    reader: str = Field(description="format of the files: `parquet`, `csv`, `json`, `excel`, or what a package adds")
+    path: str = Field(description="one file, a folder of parts, or a glob; inside `data/raw/<env>/`")
+    missing: list[str | int | float] = Field(
+        default=[], description="values that mean 'not known', such as `NA` or `-1`; an empty cell always does"
+    )
     delimiter: str = Field(default=",", min_length=1, max_length=4, description="column separator of CSV files")
+    encoding: str = Field(default="utf-8", description="of CSV files, such as utf-16 or cp1252")
+    sheet: str | None = Field(default=None, description="of Excel files; by default the first")
 
     @field_validator("path")
     @classmethod
@@ -43,51 +49,83 @@ class Source(Model):
             raise ValueError("a path inside data/raw/<env>/ is expected")
         return path
 
+    @field_validator("reader")
+    @classmethod
+    def is_known(cls, reader: str) -> str:
+        """Built in, or added by a package."""
+        known = reader_names()
+        if reader not in known:
+            raise ValueError(f"a reader is expected{nearest_name(reader, known)}: {', '.join(known)}")
+        return reader
+
+    @field_validator("encoding")
+    @classmethod
+    def is_an_encoding(cls, encoding: str) -> str:
+        """One that Python knows."""
+        try:
+            codecs.lookup(encoding)
+        except LookupError:
+            raise ValueError("an encoding such as utf-8, utf-16, latin-1 or cp1252 is expected") from None
+        return encoding
+
+    @model_validator(mode="after")
+    def options_are_the_readers(self) -> "Source":
+        """A key that the reader would not look at is a mistake."""
+        understood = reader_of(self.reader).options
+        for option in ("delimiter", "encoding", "sheet"):
+            if option in self.model_fields_set and option not in understood:
+                raise ValueError(f"{option} means nothing to the reader {self.reader!r}")
+        return self
+
 
 class SalesColumns(Model):
     """Ours: theirs."""
 
-    store_id: str
-    sku: str
-    sales: str
-    category: str | None = None
-    date: str | None = None
+    store_id: str = Field(description="the store; kept as text")
+    sku: str = Field(description="the article; kept as text")
+    sales: str = Field(description="the amount, in currency; returns are negative")
+    category: str | None = Field(default=None, description="the category; needed here or in `product_map`")
+    date: str | None = Field(default=None, description="the day, or the first day of the week; written YYYY-MM-DD")
 
 
 class ProductMapColumns(Model):
     """Ours: theirs. Several need-state columns are joined by a space."""
 
-    sku: str
-    need_state: str | Annotated[list[str], Field(min_length=1)]
-    category: str | None = None
+    sku: str = Field(description="the article, as in the sales")
+    need_state: str | Annotated[list[str], Field(min_length=1)] = Field(
+        description="one column, or a list of several that are joined by a space"
+    )
+    category: str | None = Field(default=None, description="the category; where the sales have one too, theirs counts")
 
 
 class LabelColumns(Model):
     """Ours: theirs. The defaults are those of data/merging/segments.parquet."""
 
-    store_id: str = "store_id"
-    category: str = "category"
-    internal_cluster: str = "internal_cluster"
-    external_cluster: str = "external_cluster"
-    segment: str = "segment"
+    store_id: str = Field(default="store_id", description="the store")
+    category: str = Field(default="category", description="the category's key in `params.yaml`")
+    internal_cluster: str = Field(default="internal_cluster", description="cluster by what sells")
+    external_cluster: str = Field(default="external_cluster", description="cluster by external data")
+    segment: str = Field(default="segment", description="segment")
 
 
 class SalesSource(Source):
     """Sales lines."""
 
-    columns: SalesColumns
+    columns: SalesColumns = Field(description="ours: theirs")
 
 
 class ProductMapSource(Source):
     """Which need states a SKU serves."""
 
-    columns: ProductMapColumns
+    columns: ProductMapColumns = Field(description="ours: theirs")
 
 
 class StoresSource(Source):
     """The store table: `store_id` and any column that external sources join on."""
 
-    columns: dict[Key, str]
+    columns: dict[Key, str] = Field(
+        description="ours: theirs. `store_id`, and any column under a name of yours that external sources join on"
+    )
 
     @field_validator("columns")
     @classmethod
@@ -101,7 +139,9 @@ class StoresSource(Source):
 class ExternalSource(Source):
     """Features of stores, or of places that stores lie in."""
 
-    key: dict[Key, str] = Field(description="column of the store table (or store_id): column of this source")
+    key: dict[Key, str] = Field(
+        description="one pair. Column of the store table (or `store_id`): column of this source"
+    )
     features: Annotated[list[str], Field(min_length=1)] | None = Field(
         default=None, description="columns to use; by default every numeric column but the key"
     )
@@ -118,18 +158,20 @@ class ExternalSource(Source):
 class LabelSource(Source):
     """Known segments of stores: an earlier month's, or planted ones."""
 
-    columns: LabelColumns = LabelColumns()
+    columns: LabelColumns = Field(default=LabelColumns(), description="ours: theirs")
 
 
 class Sources(Model):
     """Every table of raw data."""
 
-    sales: SalesSource
-    product_map: ProductMapSource
-    stores: StoresSource | None = None
-    external: dict[Key, ExternalSource] = {}
+    sales: SalesSource = Field(description="sales lines")
+    product_map: ProductMapSource = Field(description="which need states a SKU serves")
+    stores: StoresSource | None = Field(default=None, description="store table")
+    external: dict[Key, ExternalSource] = Field(
+        default={}, description="sources of external features, by name; the external view needs at least one"
+    )
     baseline: LabelSource | None = Field(default=None, description="earlier segments, whose numbers are kept")
-    reference: LabelSource | None = Field(default=None, description="known segments to compare with, by ARI")
+    reference: LabelSource | None = Field(default=None, description="known segments, with which the metrics compare")
 
     @model_validator(mode="after")
     def category_is_somewhere(self) -> "Sources":
@@ -155,15 +197,17 @@ class Sources(Model):
 class Compute(Model):
     """What one stage may use of this machine."""
 
-    memory_limit: str = Field(default="512MB", pattern=r"^\d+(MB|GB)$", description="DuckDB spills to disk beyond it")
-    threads: int = Field(default=2, ge=1, description="threads of DuckDB; results do not depend on it")
+    memory_limit: str = Field(
+        default="512MB", pattern=r"^\d+(MB|GB)$", description="of DuckDB, which spills to disk beyond it"
+    )
+    threads: int = Field(default=2, ge=1, description="of DuckDB; results do not depend on it")
 
 
 class Place(Model):
     """configs/<env>.yml."""
 
-    sources: Sources
-    compute: Compute = Compute()
+    sources: Sources = Field(description="every table of raw data")
+    compute: Compute = Field(default=Compute(), description="what one stage may use of this machine")
 
 
 class UniqueKeyLoader(yaml.SafeLoader):

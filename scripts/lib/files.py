@@ -4,8 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lib.config import Source
-
-SUFFIXES = {"parquet": (".parquet", ".pq"), "csv": (".csv", ".csv.gz", ".tsv", ".txt")}
+from lib.readers import reader_of
 
 
 def source_files(source: Source, folder: Path, listing: Iterable[Path] | None = None) -> list[Path]:
@@ -13,7 +12,7 @@ def source_files(source: Source, folder: Path, listing: Iterable[Path] | None = 
 
     listing: files to choose from (those that a stage is going to make); by default what is in `folder`.
     """
-    suffixes = SUFFIXES[source.reader]
+    suffixes = reader_of(source.reader).suffixes
     candidates = sorted(listing if listing is not None else (p for p in folder.rglob("*") if p.is_file()))
     target = folder / source.path
     exact = [p for p in candidates if p == target]

@@ -21,6 +21,7 @@ FOLDERS = (
     "data/merging/category_segments",
     "logs/build_features",
     "logs/cluster_stores",
+    "logs/export_workbook",
     "logs/merge_segments",
     "logs/profile_clusters",
     "logs/split_need_states",
@@ -28,6 +29,7 @@ FOLDERS = (
     "reports/figures/profile",
     "reports/figures/silhouettes",
     "reports/figures/stores",
+    "reports/workbooks",
 )
 
 
@@ -38,7 +40,7 @@ def prune(keys: Collection[str], root: Path = Path()) -> list[Path]:
         path
         for folder in FOLDERS
         for path in sorted((root / folder).glob("*"))
-        if path.is_file() and path.suffix in {".parquet", ".png", ".log"} and path.stem not in kept
+        if path.is_file() and path.suffix in {".parquet", ".png", ".xlsx", ".log"} and path.stem not in kept
     ]
     for path in stale:
         path.unlink()

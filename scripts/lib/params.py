@@ -16,18 +16,20 @@ Rule = Literal[
 class Demo(Model):
     """Size of a planted retailer."""
 
-    seed: int = Field(ge=0)
-    stores: int = Field(ge=20)
-    categories: int = Field(ge=1, le=4)
-    weeks: int = Field(ge=2)
+    seed: int = Field(ge=0, description="every random draw follows from it")
+    stores: int = Field(ge=20, description="stores that sell")
+    categories: int = Field(
+        ge=1, le=4, description="how many of `beauty`, `cocktails_rtd`, `health_otc`, `snacks`, in this order"
+    )
+    weeks: int = Field(ge=2, description="weeks of sales")
     lines_per_store: int = Field(ge=10, description="sales lines per store and category")
-    concentration: float = Field(gt=0, description="Dirichlet concentration: how alike a segment's stores are")
+    concentration: float = Field(gt=0, description="how alike the stores of a planted segment are (Dirichlet)")
 
 
 class Category(Model):
     """One category to cluster."""
 
-    name: str = Field(min_length=1, description="as the source spells it")
+    name: str = Field(min_length=1, description="a category to cluster, as the source spells it")
 
     @field_validator("name")
     @classmethod
@@ -41,48 +43,72 @@ class Category(Model):
 class IngestSales(Model):
     """Raw sales lines to exact sums."""
 
-    period: Literal["week", "month", "all"]
-    negative_sales: Literal["keep", "drop", "fail"]
-    invalid_lines: Literal["drop", "fail"]
+    period: Literal["week", "month", "all"] = Field(description="what sales lines are summed over; `all` needs no date")
+    negative_sales: Literal["keep", "drop", "fail"] = Field(description="returns and corrections")
+    invalid_lines: Literal["drop", "fail"] = Field(
+        description="lines without store, SKU, amount or (where one is used) date"
+    )
 
 
 class AssignCategories(Model):
     """Sales to categories."""
 
-    unknown_stores: Literal["keep", "drop", "fail"]
-    skus_without_category: Literal["drop", "fail"]
+    unknown_stores: Literal["keep", "drop", "fail"] = Field(
+        description="sales of stores that the store table does not have"
+    )
+    skus_without_category: Literal["drop", "fail"] = Field(
+        description="sales for which neither the sale nor the product map gives a category"
+    )
 
 
 class SplitNeedStates(Model):
     """Sales of a category to need states."""
 
-    unmapped_skus: Literal["own_need_state", "drop", "fail"]
-    stores_without_net_sales: Literal["place", "drop", "fail"]
+    unmapped_skus: Literal["own_need_state", "drop", "fail"] = Field(
+        description="SKUs without a need state; their own is called `(unmapped)`"
+    )
+    stores_without_net_sales: Literal["place", "drop", "fail"] = Field(
+        description="stores whose every need state nets to nothing; `place` gives them the chain's shares and a flag"
+    )
 
 
 class JoinExternal(Model):
     """External sources to store features."""
 
-    stores_without_sales: Literal["keep", "drop"]
+    stores_without_sales: Literal["keep", "drop"] = Field(description="stores of the store table that sell nothing")
 
 
 class BuildFeatures(Model):
     """A table of stores to the points that are clustered. Applied in this order, but for the seed."""
 
-    transform: Literal["none", "hellinger", "clr", "log1p", "yeo_johnson"]
+    transform: Literal["none", "hellinger", "clr", "log1p", "yeo_johnson"] = Field(
+        description="what is done to each feature first; `hellinger` and `clr` are for shares, `clr` for shares with counts"
+    )
     winsorise_iqr: float = Field(
         ge=0,
         allow_inf_nan=False,
-        description="interquartile ranges beyond the quartiles, where values are cut; 0 is off",
+        description="values further than this many interquartile ranges from the quartiles are set to that fence; 0 is off",
     )
-    scaling: Literal["none", "robust", "standard", "quantile"]
-    imputation: Literal["mean", "median", "most_frequent", "knn"]
-    max_correlation: float = Field(gt=0, le=1, description="of two features with a larger |r| one goes; 1 is off")
-    outliers: Literal["none", "isolation_forest", "elliptic_envelope", "local_outlier_factor"]
-    outlier_share: float = Field(ge=0, le=0.5, description="contamination: the share of stores taken out; 0 is off")
-    pca_variance: float = Field(gt=0, le=1, description="share of variance kept by PCA; 1 is off")
-    pca_components: int = Field(ge=0, description="number of components kept by PCA; 0 is off")
-    seed: int = Field(ge=0)
+    scaling: Literal["none", "robust", "standard", "quantile"] = Field(
+        description="median and interquartile range, mean and standard deviation, or normal quantiles of ranks"
+    )
+    imputation: Literal["mean", "median", "most_frequent", "knn"] = Field(
+        description="what a missing value becomes, from the stores that train; `knn` is the mean of the 5 nearest"
+    )
+    max_correlation: float = Field(
+        gt=0, le=1, description="of two features with a larger absolute correlation the later one is dropped; 1 is off"
+    )
+    outliers: Literal["none", "isolation_forest", "elliptic_envelope", "local_outlier_factor"] = Field(
+        description="what finds outliers"
+    )
+    outlier_share: float = Field(
+        ge=0, le=0.5, description="share of the stores that train which are outliers; 0 is off"
+    )
+    pca_variance: float = Field(gt=0, le=1, description="share of variance that principal components keep; 1 is off")
+    pca_components: int = Field(
+        ge=0, description="number of principal components; 0 is off. Not together with `pca_variance`"
+    )
+    seed: int = Field(ge=0, description="of the isolation forest and the elliptic envelope")
 
     @model_validator(mode="after")
     def components_are_chosen_once(self) -> "BuildFeatures":
@@ -99,29 +125,34 @@ class BuildInternalFeatures(BuildFeatures):
     """Shares to points."""
 
     min_lines: int = Field(ge=0, description="stores with fewer sales lines are placed but do not train")
-    min_sales: float = Field(
-        ge=0, allow_inf_nan=False, description="stores with less net sales are placed but do not train"
+    min_sales: float = Field(ge=0, allow_inf_nan=False, description="the same of net sales, in currency; 0 is off")
+    min_need_states: int = Field(
+        ge=0,
+        description="the same of distinct need states sold, or of all that the chain sells if these are fewer; 0 is off",
     )
-    min_need_states: int = Field(ge=0, description="stores that sell fewer need states are placed but do not train")
 
 
 class ClusterStores(Model):
     """Points to clusters."""
 
-    algorithm: Literal["kmeans"]
-    min_clusters: int = Field(ge=1, description="1 allows the finding that there is no structure")
-    max_clusters: int = Field(ge=1)
-    rule: Rule
+    algorithm: Literal["kmeans"] = Field(description="what parts the points into clusters")
+    min_clusters: int = Field(ge=1, description="smallest k tried; 1 allows the finding that there is no structure")
+    max_clusters: int = Field(ge=1, description="largest k tried, as far as the data allow")
+    rule: Rule = Field(description="what chooses k")
     all_rules: bool = Field(
-        description="compute gap, prediction_strength and stability too, which cost dozens of scans"
+        description="compute `gap`, `prediction_strength` and `stability` too, which cost dozens of scans, to compare them"
     )
     min_cluster_share: float = Field(
-        ge=0, lt=1, description="a k with a cluster of fewer of the training stores is not eligible; 0 is off"
+        ge=0, lt=1, description="a k with a cluster of fewer of the training stores cannot be chosen; 0 is off"
     )
-    bic_coarsening: float = Field(ge=0, description="how far BIC believes that clusters are Gaussian; 0 is wholly")
-    resamples: int = Field(ge=2, description="reference sets, halvings and bootstrap samples of the resampling rules")
-    n_init: int = Field(ge=1, description="starts of k-means")
-    seed: int = Field(ge=0)
+    bic_coarsening: float = Field(
+        ge=0, description="stores up to which BIC believes that clusters are Gaussian; 0 is without end"
+    )
+    resamples: int = Field(
+        ge=2, description="reference sets of `gap`, halvings of `prediction_strength`, samples of `stability`"
+    )
+    n_init: int = Field(ge=1, description="starts of k-means; the best is kept")
+    seed: int = Field(ge=0, description="of k-means")
 
     @model_validator(mode="after")
     def range_is_upright(self) -> "ClusterStores":
@@ -168,14 +199,16 @@ class Merging(Model):
 
     min_cluster_size: int = Field(ge=1, description="smaller segments are dissolved into the nearest others")
     internal_weight: float = Field(gt=0, description="weight of the sales mix in the distance between segments")
-    external_weight: float = Field(gt=0, description="weight of external data in the distance between segments")
+    external_weight: float = Field(gt=0, description="weight of external data in that distance")
 
 
 class Params(Model):
     """params.yaml."""
 
-    env: Key
-    demo: dict[Key, Demo]
+    env: Key = Field(description="which `configs/<env>.yml` and `data/raw/<env>/`")
+    demo: dict[Key, Demo] = Field(
+        description="made-up retailers, by environment; a project with data of its own has `demo: {}`"
+    )
     internal: Internal
     external: External
     merging: Merging

@@ -1,5 +1,6 @@
 """Raw files as DuckDB tables, whatever their format: columns by our names, ids as text, 'missing' values as null."""
 
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -7,9 +8,10 @@ import duckdb
 import pandas as pd
 
 from lib.config import Source
-from lib.database import database, identifier, literal
+from lib.database import database, identifier, literal, one_row
 from lib.errors import DataError, nearest_name
 from lib.files import source_files
+from lib.readers import Request, reader_of
 
 FLOATS = {"FLOAT", "DOUBLE"}
 
@@ -22,20 +24,19 @@ def open_source(connection: duckdb.DuckDBPyConnection, source: Source, folder: P
             f"{folder / source.path} does not exist or holds no {source.reader} file",
             solution=f"put the file there, or mend `path` of this source; {folder} holds: {names_in(folder)}",
         )
-    listed = "[" + ", ".join(literal(str(f)) for f in files) + "]"
-    if source.reader == "parquet":
-        scan = f"read_parquet({listed}, union_by_name = true, filename = '_file')"
-    else:
-        scan = (
-            f"read_csv({listed}, all_varchar = true, header = true, delim = {literal(source.delimiter)}, "
-            f"quote = '\"', escape = '\"', union_by_name = true, filename = '_file')"
-        )
     try:
+        scan = reader_of(source.reader).scan(Request(files, source, connection, scratch(connection)))
         connection.execute(f"CREATE VIEW {identifier(view)} AS SELECT * FROM {scan}")  # noqa: S608 (quoted)
         described = connection.execute(f"DESCRIBE {identifier(view)}").fetchall()
     except duckdb.Error as error:
         raise unreadable(source, folder, error) from None
     return {row[0]: row[1] for row in described}
+
+
+def scratch(connection: duckdb.DuckDBPyConnection) -> Path:
+    """A new folder that goes when the connection does."""
+    (temporary,) = one_row(connection, "SELECT current_setting('temp_directory')")
+    return Path(tempfile.mkdtemp(dir=temporary))
 
 
 def unreadable(source: Source, folder: Path, error: duckdb.Error) -> DataError:

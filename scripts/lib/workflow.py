@@ -89,6 +89,18 @@ class RawFiles:
         found = {f for source in sources if source for f in source_files(source, Path(self.folder), self.made)}
         return [f.as_posix() for f in sorted(found)]
 
+    def every(self) -> list[str]:
+        """Files of every source."""
+        sources = self.place.sources
+        return self.of(
+            sources.sales,
+            sources.product_map,
+            sources.stores,
+            *sources.external.values(),
+            sources.baseline,
+            sources.reference,
+        )
+
     @property
     def parameters(self) -> str:
         """The section `sources`: what the ingesting stages take from configs/<env>.yml."""

@@ -86,7 +86,8 @@ def make_project(folder: Path, example: str | None) -> None:
         raise ConfigError(f"there is no example {example!r}{hint}", solution=f"choose one of: {', '.join(examples())}")
     copy_workflow(TEMPLATE, folder)
     if example is not None:
-        shutil.rmtree(folder / "configs")
+        for place in (folder / "configs").glob("*.yml"):
+            place.unlink()
         shutil.copytree(TEMPLATE / "examples" / example, folder, ignore=UNWANTED, dirs_exist_ok=True)
     params = load_params(folder / "params.yaml")
     (folder / "data" / "raw" / params.env).mkdir(parents=True)

@@ -9,23 +9,27 @@ from pathlib import Path
 
 import pytest
 import typer
-from pydantic import BaseModel
+import yaml
 
-import build_features
 import collect_segments
 import merge_segments
 from clustering.cli import app
 from clustering.jobs import JOBS
 from clustering.projects import examples, make_project
-from lib.config import LabelColumns, Place, ProductMapColumns, SalesColumns, Source, Sources
+from docs.test_pages import PAGES
+from files import FILES
+from lib.config import Place, Sources
 from lib.errors import ConfigError, DataError, PipelineError
 from lib.ledger import FLOWS, SCHEMA
 from lib.params import Params
+from settings import sections, settings
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
-DESIGN = ROOT / "docs" / "design.md"
-DOCS = [README, DESIGN, ROOT / "CHANGELOG.md", *sorted(ROOT.glob("examples/*/README.md"))]
+METHOD = ROOT / "docs" / "method.md"
+# Their commands are run here; those of the pages in docs/, by test_pages.
+TEXTS = [README, ROOT / "CHANGELOG.md", *sorted(ROOT.glob("examples/*/README.md"))]
+DOCS = [*TEXTS, *PAGES]
 LARGEST_PICTURE = 300_000
 RUN = "run"
 
@@ -56,12 +60,9 @@ COMMANDS = {
     "dvc queue start -j 2": "works on in the background",
     "cd ../my-stores": "changes the shell",
     "cd my-iowa": "changes the shell",
-    "dvc add data/raw/prod": "needs raw files",
     "dvc add data/raw/iowa": "needs the real data",
-    'git commit -m "Raw data"': "follows dvc add",
+    'git commit -m "Raw data"': "needs the real data",
     'git commit -m "Iowa"': "needs the real data",
-    "dvc remote add --default shared /shares/dvc": "names a folder of the reader's",
-    "dvc push": "needs a remote",
 }
 # Flags of programs that are not ours.
 OTHER_FLAGS = {"--default", "--queue", "--touch"}
@@ -95,25 +96,17 @@ def rows_of(path: Path, *heads: str) -> Iterator[list[str]]:
             yield cells
 
 
+def keys_of(tree: dict, prefix: str = "") -> Iterator[str]:
+    """Dotted keys of the values of a mapping."""
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from keys_of(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}"
+
+
 def codes(text: str) -> list[str]:
     return re.findall(r"`([^`\n]+)`", without_blocks(text))
-
-
-def leaves(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    """Dotted keys of a model, with <key> or <env> for free keys."""
-    for name, field in model.model_fields.items():
-        found = [part for part in parts_of(field.annotation) if isinstance(part, type) and issubclass(part, BaseModel)]
-        if not found:
-            yield prefix + name
-            continue
-        free = {"demo": ".<env>", "categories": ".<key>"}.get(name, "")
-        yield from leaves(found[0], f"{prefix}{name}{free}.")
-
-
-def parts_of(annotation: object) -> Iterator[object]:
-    yield annotation
-    for argument in getattr(annotation, "__args__", ()):
-        yield from parts_of(argument)
 
 
 def anchors(path: Path) -> set[str]:
@@ -144,43 +137,49 @@ def test_pictures_are_small_and_used() -> None:
 
 def test_files_that_are_named_exist() -> None:
     for path in DOCS:
+        made = re.findall(r"Save this as `([^`]+)`", text_of(path))
         for name in codes(without_blocks(text_of(path))):
-            if re.fullmatch(r"(scripts|src|configs|tests|envs|profiles)/[\w/.]+\.\w+", name) and "prod" not in name:
+            if (
+                re.fullmatch(r"(scripts|src|configs|tests|envs|profiles)/[\w/.]+\.\w+", name)
+                and "prod" not in name
+                and name not in made
+            ):
                 assert (ROOT / name).is_file() or (path.parent / name).is_file(), f"{path.name}: {name}"
 
 
-def test_every_param_is_explained() -> None:
-    assert [codes(row[0])[0] for row in rows_of(DESIGN, "key", "values")] == list(leaves(Params))
+def test_every_key_is_explained() -> None:
+    every = [*settings(Params), *settings(Place)]
+    assert len(every) > 80
+    for setting in every:
+        assert setting.meaning, setting.key
+        assert setting.values, setting.key
+    for key, field in [*sections(Sources), *sections(Place)]:
+        assert field.description, key
 
 
-def test_every_config_key_is_explained() -> None:
-    keys = [codes(row[0])[0] for row in rows_of(DESIGN, "key", "default")]
-    fields = [f"sources.{name}{'.<name>' if name == 'external' else ''}" for name in Sources.model_fields]
-    compute = [key for key in leaves(Place) if key.startswith("compute.")]
-    assert keys == [*fields, *compute, *Source.model_fields]
-
-
-def test_every_key_of_a_source_is_explained() -> None:
-    rows = {(name, codes(row[1])[0]): row[2] for row in rows_of(DESIGN, "source", "key") for name in codes(row[0])}
-    own = {
-        (f"{name}{'.<name>' if name == 'external' else ''}", key)
-        for name, field in Sources.model_fields.items()
-        for model in parts_of(field.annotation)
-        if isinstance(model, type) and issubclass(model, BaseModel)
-        for key in model.model_fields.keys() - Source.model_fields.keys()
+def test_params_are_what_the_reference_says() -> None:
+    given = {
+        re.sub(r"^demo\.dev\.", "demo.<env>.", key) for key in keys_of(yaml.safe_load(text_of(ROOT / "params.yaml")))
     }
-    assert set(rows) == own
-    for name, columns in (("sales", SalesColumns), ("product_map", ProductMapColumns), ("baseline", LabelColumns)):
-        assert set(columns.model_fields) <= set(codes(rows[name, "columns"])), name
+    given = {re.sub(r"^internal\.categories\.\w+\.", "internal.categories.<key>.", key) for key in given}
+    assert given == {setting.key for setting in settings(Params)}
 
 
-def test_defaults_of_the_config_are_right() -> None:
-    compute = Place.model_fields["compute"].default
-    defaults = {codes(row[0])[0]: codes(row[1]) for row in rows_of(DESIGN, "key", "default")}
-    assert defaults["compute.memory_limit"] == [compute.memory_limit]
-    assert defaults["compute.threads"] == [str(compute.threads)]
-    for name, field in Source.model_fields.items():
-        assert defaults[name] == ([] if field.is_required() else [str(field.default)]), name
+def test_reference_names_every_file_that_rules_make() -> None:
+    made = set(re.findall(r'="(data/(?:internal|external|merging)/[^"]+)"', text_of(ROOT / "Snakefile")))
+    assert made >= {"data/merging/segments.parquet"}
+    assert made <= {file.path for file in FILES}
+
+
+def test_reference_reads_the_models_rightly() -> None:
+    found = {setting.key: setting for setting in [*settings(Params), *settings(Place)]}
+    assert found["internal.cluster_stores.all_rules"].values == "`true`, `false`"
+    assert found["internal.build_features.outlier_share"].values == "number ≥ 0, ≤ 0.5"
+    assert found["merging.min_cluster_size"].values == "whole number ≥ 1"
+    assert found["sources.sales.missing"].values == "list of text or whole number or number"
+    assert found["compute.threads"].default == "`2`"
+    assert found["sources.sales.reader"].default == "required"
+    assert "sources.external.<name>.key.<column>" in found
 
 
 def test_columns_of_the_results_are_explained() -> None:
@@ -188,11 +187,6 @@ def test_columns_of_the_results_are_explained() -> None:
     words = codes(text_of(README))
     assert set(SCHEMA.names) <= set(words)
     assert set(FLOWS) <= set(words)
-
-
-def test_columns_of_the_feature_report_are_explained() -> None:
-    explained = [name for row in rows_of(DESIGN, "column of the report", "meaning") for name in codes(row[0])]
-    assert explained == build_features.REPORT.names
 
 
 def test_outputs_that_are_named_are_made() -> None:
@@ -209,7 +203,7 @@ def test_exit_codes_are_right() -> None:
         assert word in listed[error.exit_code]
 
 
-@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize("path", [*TEXTS, METHOD], ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_flags_exist(path: Path) -> None:
     command = typer.main.get_command(app)
     ours = {"--help", *(flag for sub in command.commands.values() for p in sub.params for flag in p.opts)}
@@ -233,7 +227,7 @@ def test_jobs_and_examples_exist() -> None:
 
 
 def test_params_in_commands_exist() -> None:
-    known = set(leaves(Params))
+    known = {setting.key for setting in settings(Params)}
     for path in DOCS:
         for key in re.findall(r"-S '?([\w.]+)=", text_of(path)):
             assert key in known, f"{path.name}: {key}"
@@ -242,13 +236,13 @@ def test_params_in_commands_exist() -> None:
 def test_ledger_reasons_exist() -> None:
     sources = {path.stem: text_of(path) for path in (ROOT / "scripts").glob("*.py")}
     sources["select_categories"] = text_of(Path(collect_segments.__file__))
-    for stage, *reasons in rows_of(DESIGN, "stage", "may set aside"):
+    for stage, *reasons in rows_of(METHOD, "stage", "may set aside"):
         for reason in codes(" ".join(reasons)):
             assert re.sub(r"<\w+>", "", reason).strip() in sources[codes(stage)[0]], reason
 
 
 def test_every_shell_command_is_decided() -> None:
-    assert {command for path in DOCS for command in shell_commands(path)} == set(COMMANDS)
+    assert {command for path in TEXTS for command in shell_commands(path)} == set(COMMANDS)
 
 
 @pytest.mark.integration

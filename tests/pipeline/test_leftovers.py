@@ -41,6 +41,7 @@ def test_folders_are_those_of_outputs_and_logs() -> None:
 def fill(root: Path, *names: str) -> None:
     for folder in FOLDERS:
         suffix = {"data": ".parquet", "logs": ".log", "reports": ".png"}[folder.partition("/")[0]]
+        suffix = ".xlsx" if folder == "reports/workbooks" else suffix
         for name in names:
             path = root / folder / f"{name}{suffix}"
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -29,7 +29,7 @@ IOWA_FILES = (
     "iowa_stores.parquet",
     "us_county_acs_2017_5yr.parquet",
 )
-# What each ingesting stage reads below data/raw/<env>/.
+# What each stage reads below data/raw/<env>/.
 RAW_FILES = {
     "dev": {
         "ingest_sales": {"sales/part-1.parquet", "sales/part-2.parquet"},
@@ -38,6 +38,16 @@ RAW_FILES = {
         "ingest_external": {"county_features.parquet", "store_features.csv"},
         "ingest_baseline": set(),
         "ingest_reference": {"planted_segments.parquet"},
+        # It lists every raw file with its hash.
+        "build_report": {
+            "sales/part-1.parquet",
+            "sales/part-2.parquet",
+            "product_map.csv",
+            "stores.parquet",
+            "county_features.parquet",
+            "store_features.csv",
+            "planted_segments.parquet",
+        },
     },
     "iowa": {
         "ingest_sales": {"iowa_sales_lines_2017.parquet", "iowa_sales_lines_2018.parquet"},
@@ -46,6 +56,7 @@ RAW_FILES = {
         "ingest_external": {"us_county_acs_2017_5yr.parquet"},
         "ingest_baseline": set(),
         "ingest_reference": set(),
+        "build_report": set(IOWA_FILES),
     },
 }
 NASTY_NAMES = (
@@ -198,6 +209,7 @@ def test_raw_files_are_those_of_the_sources(graphs: Graphs, request: pytest.Fixt
     expected = {name: {f"{graphs.raw}/{path}" for path in paths} for name, paths in RAW_FILES[graphs.env].items()}
     if "baseline" in request.node.callspec.id:
         expected["ingest_baseline"] = {f"{graphs.raw}/last_month.parquet"}
+        expected["build_report"] |= expected["ingest_baseline"]
     for name, stage, job in graphs.pairs():
         found = {path for path in job.inputs if lies_in(path, graphs.raw)}
         assert found == expected.get(name, set()), name

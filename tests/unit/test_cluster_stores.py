@@ -1,6 +1,10 @@
 """k by the configured rule, canonical clusters, every store at its nearest centre."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -289,3 +293,32 @@ def test_a_cluster_that_is_too_small_is_never_chosen(bench: Any, cluster: Callab
         cluster(min_cluster_share=0.1)
     cluster(low=1, min_cluster_share=0.1)
     assert [row for row in bench.rows("k_scores.parquet", "k", "chosen") if row[1]] == [(1, True)]
+
+
+def test_same_bytes_whatever_the_threads(bench: Any) -> None:
+    """Every rule, in processes of their own: what the runner exports about threads is overruled."""
+    rng = np.random.default_rng(3)
+    points = rng.normal(size=(700, 6)) + 4 * rng.integers(0, 3, size=(700, 1))
+    bench.features("features.parquet", {f"s{i:03d}": tuple(point) for i, point in enumerate(points)})
+    bench.labels()
+    made = []
+    for threads in ("1", "4"):
+        out = [bench / f"{name}_{threads}.parquet" for name in ("clusters", "k_scores")]
+        flags = {
+            "view": "beauty", "features": bench / "features.parquet", "baseline": bench / "baseline.parquet",
+            "clusters": out[0], "k_scores": out[1], "algorithm": "kmeans", "min_clusters": 1, "max_clusters": 5,
+            "rule": "bic_tied", "min_cluster_share": 0.02, "bic_coarsening": 250, "resamples": 3, "n_init": 3, "seed": 1,
+            "log": bench / "log.txt",
+        }  # fmt: skip
+        words = [word for name, value in flags.items() for word in (f"--{name}", str(value))]
+        variables = {f"{library}_NUM_THREADS": threads for library in ("OMP", "OPENBLAS", "MKL")}
+        script = Path(cluster_stores.__file__)
+        subprocess.run(
+            [sys.executable, str(script), *words, "--all_rules"],
+            env={**os.environ, **variables},
+            check=True,
+            capture_output=True,
+        )
+        made.append([path.read_bytes() for path in out])
+    assert made[0] == made[1]
+    assert {k for k, chosen in bench.rows("k_scores_1.parquet", "k", "chosen") if chosen} == {3}

@@ -57,7 +57,11 @@ def test_place_is_read_with_defaults(tmp_path: Path) -> None:
             "S",
             "sources.sales.columns.stor_id is not a known key (nearest: 'store_id')",
         ),
-        ("sources.sales.reader", "sas", "sources.sales.reader: Input should be 'parquet' or 'csv', found 'sas'"),
+        (
+            "sources.sales.reader",
+            "sas",
+            "sources.sales.reader: Value error, a reader is expected: csv, excel, json, parquet, found 'sas'",
+        ),
         ("sources.sales", ..., "sources.sales: Field required"),
         ("sources.sales.columns.sku", ..., "sources.sales.columns.sku: Field required"),
         ("sources.sales.columns.sku", 7, "sources.sales.columns.sku: Input should be a valid string, found 7"),

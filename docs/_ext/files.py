@@ -1,0 +1,297 @@
+"""What every file that the pipeline writes holds: its columns, from the schemas by which the scripts write them."""
+
+import importlib
+from typing import NamedTuple
+
+import pyarrow as pa
+
+WIDE = "<feature>"
+STORE = {"store_id": "the store; text, as in the source"}
+LEDGER = {
+    "stage": "the stage that counted",
+    "category": "the category's key; empty where the stage does not tell them apart",
+    "flow": "`in`, `out`, `set_aside`, or `noted` for what stayed in but deserves a word",
+    "reason": "why; empty for `in` and `out`",
+    "stores": "stores",
+    "lines": "sales lines",
+    "sales": "net sales, exact, in the source's currency",
+}
+SEGMENTS = {
+    "category": "the category's key in `params.yaml`",
+    **STORE,
+    "internal_cluster": "cluster by what sells, within the category, from 1",
+    "external_cluster": "cluster by external data, the same in every category",
+    "merged_cluster": "the two crossed, such as `2x1`",
+    "segment": "the crossed cluster after small ones were dissolved into the nearest others",
+    "is_outlier": "the store trained nothing because it is unlike all others; it was placed all the same",
+    "flags": "why it did not train, such as `internal:thin external:outlier`; empty where it did",
+}
+CLUSTERS = {
+    **STORE,
+    "cluster": "its cluster, from 1",
+    "distance": "to the centre of its cluster, in units of the points",
+    "runner_up": "the cluster with the next nearest centre; empty where there is one cluster",
+    "runner_up_distance": "to that centre",
+    "silhouette": "of a store that trained; empty for others",
+    "is_outlier": "whether it was left out of training as an outlier",
+    "exclusion": "why it did not train: `outlier`, `thin`, `no_net_sales`, `no_data`; empty where it did",
+}
+SCORES = {
+    "k": "number of clusters tried",
+    "silhouette": "larger is better",
+    "calinski_harabasz": "larger is better",
+    "davies_bouldin": "smaller is better",
+    "consensus": "mean of the three, each scaled to 0..1",
+    "bic": "of spheres of one size; larger is better",
+    "bic_tied": "of clusters of any one shape; larger is better",
+    "gap": "gap statistic",
+    "prediction_strength": "mean of the halvings",
+    "stability": "Jaccard coefficient of the worst cluster, mean of the samples",
+    "gap_error": "standard error of `gap`",
+    "bootstrap_ari": "adjusted Rand index with the bootstrap samples, mean",
+    "inertia": "sum of squared distances to the centres",
+    "smallest": "training stores of the smallest cluster",
+    "eligible": "whether no cluster is below `min_cluster_share`",
+    "chosen_by": "rules that choose this k",
+    "chosen": "whether it was taken, by the rule of `params.yaml`",
+}
+PROFILE = {
+    "cluster": "cluster, from 1",
+    "stores": "stores in it",
+    "share_of_stores": "of all stores of the view",
+    "sales": "their net sales",
+    "share_of_sales": "of the sales of all stores of the view",
+    "feature": "need state, or external feature",
+    "mean": "mean of the feature over the cluster's stores",
+    "chain_mean": "mean over all stores",
+    "index": "`mean` against `chain_mean` = 100",
+}
+REPORT = {
+    "feature": "column of the table of shares or of store features, in its order",
+    "used": "whether it is part of the points, before principal components",
+    "reason": "why it is not: `no value known`, `the same in every store`, `above 0 in fewer than two stores`, "
+    "`r = 0.98 with <feature>`",
+    "missing": "values that were imputed, of all stores",
+    "skewness": "of the known values of training stores, before the transform",
+    "transformed": "whether the transform changed it",
+    "lower_fence": "below this it was clipped, in transformed units; empty where it was not",
+    "upper_fence": "above this it was clipped",
+    "clipped_low": "values below the lower fence, of all stores",
+    "clipped_high": "values above the upper fence, of all stores",
+    "centre": "what was subtracted; empty for `none` and `quantile`",
+    "scale": "what was divided by; empty for `none` and `quantile`",
+    "imputed_value": "what a missing value became, in scaled units; empty for `knn`, where it differs by store",
+}
+FEATURES = {
+    **STORE,
+    "trains": "whether the clusters were learned from it",
+    "exclusion": "why not; empty where it does",
+    WIDE: "the points: one column per feature or principal component",
+}
+LABELS = {name: SEGMENTS[name] for name in ("category", "store_id", "internal_cluster", "external_cluster", "segment")}
+
+
+class File(NamedTuple):
+    """One file, or one per category: what a row is, its columns, and where a script keeps its schema."""
+
+    path: str
+    holds: str
+    columns: dict[str, str]
+    schema: str = ""
+
+
+FILES = [
+    File(
+        "data/merging/segments.parquet",
+        "one row per category and store: the result",
+        SEGMENTS,
+        "merge_segments.SEGMENTS",
+    ),
+    File(
+        "data/merging/ledger.parquet",
+        "what entered, left and was set aside at each stage, and why",
+        LEDGER,
+        "lib.ledger.SCHEMA",
+    ),
+    File(
+        "data/internal/clusters/{category}.parquet",
+        "one row per store: its cluster in the category",
+        CLUSTERS,
+        "cluster_stores.CLUSTERS",
+    ),
+    File("data/external/clusters.parquet", "the same by external data", CLUSTERS, "cluster_stores.CLUSTERS"),
+    File(
+        "data/internal/k_scores/{category}.parquet",
+        "one row per number of clusters tried",
+        SCORES,
+        "cluster_stores.SCORES",
+    ),
+    File("data/external/k_scores.parquet", "the same of the external view", SCORES, "cluster_stores.SCORES"),
+    File(
+        "data/internal/profiles/{category}.parquet",
+        "one row per cluster and need state",
+        PROFILE,
+        "profile_clusters.PROFILE",
+    ),
+    File(
+        "data/external/profile.parquet", "one row per cluster and external feature", PROFILE, "profile_clusters.PROFILE"
+    ),
+    File(
+        "data/internal/feature_reports/{category}.parquet",
+        "one row per need state: what became of it",
+        REPORT,
+        "build_features.REPORT",
+    ),
+    File("data/external/feature_report.parquet", "the same of external features", REPORT, "build_features.REPORT"),
+    File("data/internal/features/{category}.parquet", "one row per store: the points that are clustered", FEATURES),
+    File("data/external/features.parquet", "the same of the external view", FEATURES),
+    File(
+        "data/internal/shares/{category}.parquet",
+        "one row per store; each row sums to 1",
+        {**STORE, WIDE: "share of each need state"},
+    ),
+    File(
+        "data/internal/need_state_sales/{category}.parquet",
+        "one row per store and need state",
+        {**STORE, "need_state": "need state", "sales": "net sales, each SKU's split evenly over its need states"},
+        "split_need_states.NEED_STATE_SALES",
+    ),
+    File(
+        "data/internal/store_sales/{category}.parquet",
+        "one row per store",
+        {
+            **STORE,
+            "lines": "sales lines in the category",
+            "sales": "net sales in the category",
+            "has_net_sales": "whether any need state nets to more than 0",
+        },
+        "split_need_states.STORE_SALES",
+    ),
+    File(
+        "data/internal/sales.parquet",
+        "sums of raw sales by category, store, SKU and period",
+        {
+            "category": "as the sales spell it; empty where they have none",
+            **STORE,
+            "sku": "the article",
+            "period": "first day of the week or month; empty for `all`",
+            "sales": "net sales",
+            "lines": "sales lines",
+            "negative_lines": "lines below 0",
+            "negative_sales": "their sum",
+            "zero_lines": "lines of 0",
+        },
+    ),
+    File(
+        "data/internal/product_map.parquet",
+        "distinct pairs of SKU and need state",
+        {
+            "sku": "the article",
+            "category": "the category, where the map has one",
+            "need_state": "a need state it serves",
+        },
+        "ingest_product_map.SCHEMA",
+    ),
+    File(
+        "data/internal/categories.parquet",
+        "the categories to cluster",
+        {"key": "key in `params.yaml`", "name": "as the source spells it"},
+        "select_categories.SCHEMA",
+    ),
+    File(
+        "data/internal/category_sales.parquet",
+        "sums by category, store and SKU",
+        {
+            "category": "as the source spells it",
+            **STORE,
+            "sku": "the article",
+            "sales": "net sales",
+            "lines": "sales lines",
+        },
+    ),
+    File(
+        "data/internal/selling_stores.parquet",
+        "one row per store that sells",
+        {**STORE, "sales": "net sales of all categories", "lines": "sales lines"},
+    ),
+    File(
+        "data/external/stores.parquet",
+        "the store table",
+        {**STORE, WIDE: "every column that the configuration names; text"},
+    ),
+    File(
+        "data/external/sources.parquet",
+        "every external source, in long form",
+        {
+            "source": "name of the source in the configuration",
+            "column": "column of the store table that it joins on",
+            "key": "value of that column",
+            "feature": "name of the feature",
+            "value": "its value; empty where missing",
+        },
+        "ingest_external.SCHEMA",
+    ),
+    File(
+        "data/external/store_features.parquet",
+        "one row per store",
+        {**STORE, WIDE: "external features, called `<source>.<column>`"},
+    ),
+    File(
+        "data/merging/category_segments/{category}.parquet",
+        "the segments of one category",
+        SEGMENTS,
+        "merge_segments.SEGMENTS",
+    ),
+    File(
+        "data/merging/baseline.parquet", "earlier labels; no row where there are none", LABELS, "ingest_labels.SCHEMA"
+    ),
+    File("data/merging/reference.parquet", "known labels; no row where there are none", LABELS, "ingest_labels.SCHEMA"),
+    File("data/internal/ingest_ledger.parquet", "the ledger of `ingest_sales`", LEDGER, "lib.ledger.SCHEMA"),
+    File("data/internal/assign_ledger.parquet", "the ledger of `assign_categories`", LEDGER, "lib.ledger.SCHEMA"),
+    File("data/internal/ledger/{category}.parquet", "the ledger of `split_need_states`", LEDGER, "lib.ledger.SCHEMA"),
+    File("data/external/join_ledger.parquet", "the ledger of `join_external`", LEDGER, "lib.ledger.SCHEMA"),
+    File(
+        "data/merging/category_ledger/{category}.parquet", "the ledger of `merge_segments`", LEDGER, "lib.ledger.SCHEMA"
+    ),
+    File("reports/segments.csv", "`data/merging/segments.parquet`, for a spreadsheet", SEGMENTS),
+    File("reports/k_scores.csv", "the scores of every view", {"view": "the category's key, or `external`", **SCORES}),
+    File(
+        "reports/recovery.csv",
+        "where segments are known: how many were planted and found",
+        {
+            "view": "the category's key",
+            "label": "`internal_cluster`, `external_cluster` or `segment`",
+            "planted_k": "labels in the reference",
+            "found_k": "labels found",
+            "stores": "stores in both",
+            "ari": "adjusted Rand index of the two",
+        },
+    ),
+    File(
+        "reports/split_half.csv",
+        "what `clustering split-half` found: one row per view",
+        {
+            "view": "the category's key, or `external`",
+            "k_odd": "clusters in the half of odd weeks",
+            "k_even": "clusters in the half of even weeks",
+            "stores_odd": "stores in the one",
+            "stores_even": "stores in the other",
+            "stores_both": "stores in both",
+            "internal_cluster_ari": "adjusted Rand index of the two halves' labels over the stores in both; "
+            "empty where there is nothing to compare",
+            "external_cluster_ari": "the same",
+            "segment_ari": "the same",
+            "stores_trained": "stores that trained in both",
+            "trained_ari": "adjusted Rand index of the view's own clusters over those",
+        },
+    ),
+]
+
+
+def schema_of(file: File) -> pa.Schema | None:
+    """The schema by which a script writes the file, where it is the same in every run."""
+    if not file.schema:
+        return None
+    module, _, name = file.schema.rpartition(".")
+    found: pa.Schema = getattr(importlib.import_module(module), name)
+    return found

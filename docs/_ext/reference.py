@@ -1,0 +1,262 @@
+"""Write the reference pages into docs/generated, from the program itself, before Sphinx reads its sources."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import click
+import typer
+from sphinx.application import Sphinx
+
+from clustering.cli import app as command_line
+from files import FILES, schema_of
+from lib.config import Compute, Source, Sources, read_yaml
+from lib.params import Params
+from settings import Setting, default_of, model_in, settings, value_at
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+GENERATED = DOCS / "generated"
+# Pages that lie elsewhere because they are read there, too.
+ELSEWHERE = {
+    "README.md": "readme.md",
+    "CHANGELOG.md": "changelog.md",
+    "examples/minimal/README.md": "example_minimal.md",
+    "examples/iowa/README.md": "example_iowa.md",
+}
+LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s#]*)(#[^)\s]*)?\)")
+
+
+def table(*heads: str, rows: Iterable[Iterable[str]]) -> str:
+    """A Markdown table."""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines) + "\n"
+
+
+def code(text: object) -> str:
+    """Text as code; nothing for nothing."""
+    return f"`{text}`" if text not in (None, "") else ""
+
+
+def params_page() -> str:
+    """Every key of params.yaml."""
+    shipped = read_yaml(ROOT / "params.yaml")
+    page = (
+        "# Keys of `params.yaml`\n\nThe method: the same in every environment, versioned by git and DVC, swept by "
+        "`dvc exp run -S`. Every key is required, and an unknown one is an error; the last column is what the demo has. "
+        "[Method](../method.md) says what the settings do. `configs/schema/params.json` is the same as a JSON schema.\n"
+    )
+    groups: dict[str, list[Setting]] = {}
+    for setting in settings(Params):
+        groups.setdefault(setting.key.rpartition(".")[0] or "top", []).append(setting)
+    for group, found in groups.items():
+        page += f"\n## {'At the top' if group == 'top' else code(group)}\n\n"
+        rows = []
+        for key, values, _, meaning in found:
+            value = value_at(shipped, key)
+            text = str(value).lower() if isinstance(value, bool) else value
+            rows.append([code(key.rpartition(".")[2]), values, meaning, code(text)])
+        page += table("key", "values", "meaning", "in the demo", rows=rows)
+    return page
+
+
+def config_page() -> str:
+    """Every key of configs/<env>.yml."""
+    page = (
+        "# Keys of `configs/<env>.yml`\n\nThe place: which files there are, how they are read, and what a run may use. Paths are "
+        "inside `data/raw/<env>/`. `${env:NAME,default}` takes an environment variable, anywhere but under `sources`: the runners "
+        "would not see it change. [Your own data](../howto/own_data.md) shows how it is written. `configs/schema/config.json` "
+        "is the same as a JSON schema.\n\n## `sources`\n\n"
+    )
+    rows = []
+    for name, field in Sources.model_fields.items():
+        key = f"{name}.<name>" if name == "external" else name
+        rows.append([code(key), "none" if name == "external" else default_of(field), field.description or ""])
+    page += table("key", "default", "meaning", rows=rows)
+    page += "\n## Every source\n\n"
+    page += setting_table(settings(Source))
+    for name, field in Sources.model_fields.items():
+        model = model_in(field.annotation)
+        own = [s for s in (settings(model) if model else ()) if s.key.partition(".")[0] not in Source.model_fields]
+        page += f"\n## Own keys of {code(name)}\n\n{setting_table(own)}"
+    page += f"\n## `compute`\n\n{setting_table(settings(Compute))}"
+    return page
+
+
+def setting_table(found: Iterable[Setting]) -> str:
+    """Keys with defaults."""
+    rows = [[code(key), values, default, meaning] for key, values, default, meaning in found]
+    return table("key", "values", "default", "meaning", rows=rows)
+
+
+def files_page() -> str:
+    """Every file that the pipeline writes, with its columns."""
+    page = (
+        "# Files and columns\n\nWhat the pipeline writes, results first. `{category}` is the category's key. Types are those of Parquet; a "
+        "table is sorted by its first columns. Pictures are in `reports/figures/`, figures for DVC in `reports/metrics.json`.\n"
+    )
+    for file in FILES:
+        schema = schema_of(file)
+        page += f"\n## {code(file.path)}\n\n{file.holds[0].upper()}{file.holds[1:]}.\n\n"
+        rows = [
+            [code(name), *([str(schema.field(name).type)] if schema else []), text]
+            for name, text in file.columns.items()
+        ]
+        page += table("column", *(["type"] if schema else []), "meaning", rows=rows)
+    return page
+
+
+def help_of(command: click.Command, path: str) -> str:
+    """What `--help` of one command says, as a table of its own."""
+    text = " ".join((command.help or "").split("\f")[0].split())
+    words = [path]
+    rows = []
+    for parameter in command.params:
+        if isinstance(parameter, click.Argument):
+            words.append(str(parameter.human_readable_name))
+            name = str(parameter.human_readable_name)
+        else:
+            name = ", ".join([*parameter.opts, *parameter.secondary_opts])
+        kind = parameter.type
+        values = ", ".join(code(choice) for choice in kind.choices) if isinstance(kind, click.Choice) else kind.name
+        if isinstance(parameter, click.Option) and parameter.is_flag:
+            values = ""
+        default = parameter.default
+        default = getattr(default, "value", default)
+        shown = "" if default in (None, False) or callable(default) else code(default)
+        rows.append([code(name), values, shown, getattr(parameter, "help", "") or ""])
+    page = f"\n## {code(' '.join(words) if rows else path)}\n\n{text}\n\n"
+    return page + (table("argument", "values", "default", "meaning", rows=rows) if rows else "")
+
+
+def commands_page() -> str:
+    """Every command of `clustering`."""
+    root = typer.main.get_command(command_line)
+    page = (
+        "# The `clustering` command\n\nAs `clustering COMMAND --help` says it. Exit codes: 0 done; 1 general; 2 wrong arguments; "
+        "3 configuration; 4 pipeline or data.\n"
+    )
+
+    def walk(command: click.Command, path: str) -> Iterator[str]:
+        if isinstance(command, click.Group):
+            yield help_of(command, path)
+            for name in sorted(command.commands):
+                if not command.commands[name].hidden:
+                    yield from walk(command.commands[name], f"{path} {name}")
+        else:
+            yield help_of(command, path)
+
+    return page + "".join(walk(root, "clustering"))
+
+
+def script_help(script: Path) -> str:
+    """What a script's `--help` prints, at one width."""
+    done = subprocess.run(
+        [sys.executable, f"scripts/{script.name}", "--help"],
+        cwd=ROOT,
+        env=os.environ | {"COLUMNS": "100"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+def stages_page() -> str:
+    """Every script's --help."""
+    scripts = sorted((ROOT / "scripts").glob("*.py"))
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        helps = list(pool.map(script_help, scripts))
+    page = (
+        "# Scripts\n\nEach stage is one program that takes files and flags, so that it can be run by hand. `Snakefile` and `dvc.yaml` "
+        "say with which files it is run; the other flags are the stage's block of `params.yaml`.\n"
+    )
+    for script, text in zip(scripts, helps, strict=True):
+        page += f"\n## {code(script.name)}\n\n```text\n{text.rstrip()}\n```\n"
+    return page
+
+
+def modules_page() -> str:
+    """Every module of scripts/lib: what it is for, and what it offers."""
+    page = (
+        "# Modules\n\nWhat stages share: `scripts/lib/`. A name is followed by the first line of its documentation.\n"
+    )
+    for path in sorted((ROOT / "scripts" / "lib").glob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        page += f"\n## {code('lib.' + path.stem)}\n\n{summary(tree)}\n\n"
+        rows = []
+        for node in tree.body:
+            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+                rows.append([code(f"{node.name}({', '.join(a.arg for a in node.args.args)})"), summary(node)])
+            elif isinstance(node, ast.ClassDef):
+                rows.append([code(node.name), summary(node)])
+        page += table("name", "what it is", rows=rows) if rows else ""
+    return page
+
+
+def summary(node: ast.Module | ast.FunctionDef | ast.ClassDef) -> str:
+    """The first paragraph of a docstring, in one line."""
+    return " ".join((ast.get_docstring(node) or "").split("\n\n")[0].split())
+
+
+def page_from(source: str) -> str:
+    """A page that lies elsewhere, with its links as seen from docs/generated."""
+    folder = (ROOT / source).parent
+
+    def moved(match: re.Match[str]) -> str:
+        bang, text, target, anchor = match.groups()
+        if "://" in target or not target:
+            return match[0]
+        aim = (folder / target).resolve()
+        name = aim.relative_to(ROOT).as_posix()
+        if name in ELSEWHERE:
+            return f"[{text}]({ELSEWHERE[name]}{anchor or ''})"
+        if bang or (aim.is_relative_to(DOCS) and aim.suffix == ".md"):
+            return f"{bang}[{text}]({os.path.relpath(aim, GENERATED)}{anchor or ''})"
+        return text
+
+    return LINK.sub(moved, (ROOT / source).read_text(encoding="utf-8"))
+
+
+def pages() -> dict[str, str]:
+    """Every generated page, by file name."""
+    return {
+        "params.md": params_page(),
+        "config.md": config_page(),
+        "files.md": files_page(),
+        "commands.md": commands_page(),
+        "scripts.md": stages_page(),
+        "modules.md": modules_page(),
+        **{name: page_from(source) for source, name in ELSEWHERE.items()},
+    }
+
+
+def write_pages(_app: Sphinx) -> None:
+    """Write what changed, so that Sphinx reads only that."""
+    GENERATED.mkdir(exist_ok=True)
+    written = pages()
+    for name, text in written.items():
+        path = GENERATED / name
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8", newline="\n")
+    for path in GENERATED.glob("*.md"):
+        if path.name not in written:
+            path.unlink()
+
+
+def links_within(_app: Sphinx, _page: str, source: list[str]) -> None:
+    """Links of a page in docs/ to a page that lies elsewhere lead to its copy."""
+    for name, copy in ELSEWHERE.items():
+        source[0] = re.sub(rf"\]\((\.\./)+{re.escape(name)}(#[^)]*)?\)", rf"](/generated/{copy}\2)", source[0])
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Write the pages first."""
+    app.connect("builder-inited", write_pages)
+    app.connect("source-read", links_within)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,333 @@
+"""Write the report: one page that opens anywhere, without a network.
+
+Puts into words and pictures what other stages found: headline figures, the clusters and segments of each category, the
+external view, stores on a map, the ledger as a picture of flows, known segments against found, and what all this was made
+with. Nothing is clustered here. The same inputs give the same bytes: no clock, no random names.
+"""
+
+import lib.runtime  # isort: skip (pins threads before numpy is loaded)
+
+import argparse
+import hashlib
+import platform
+from collections.abc import Sequence
+from decimal import Decimal
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+
+from lib import flows, maps, report, words
+from lib.agreement import shared_labels
+from lib.config import load_place
+from lib.database import database
+from lib.files import source_files
+from lib.labels import known_labels
+from lib.ledger import Entry, read_ledger
+from lib.palette import CLUSTER_COLOURS, INK
+from lib.profiles import profile_by
+from lib.tables import read_frame, write_text
+
+SECTIONS = ("internal", "external", "merging")
+PACKAGES = (
+    "altair", "duckdb", "jinja2", "numpy", "pandas", "pandera", "pyarrow", "pydantic", "scikit-learn", "scipy",
+    "threadpoolctl", "vl-convert-python", "xlsxwriter",
+)  # fmt: skip
+
+
+def parse_args(argv: Sequence[str] | None) -> tuple[argparse.Namespace, dict[str, dict[str, str]]]:
+    """Flags of this stage, and the method: values by key, by section."""
+    parser = lib.runtime.stage_parser(__doc__)
+    parser.add_argument("--config", type=Path, required=True, help="configs/<env>.yml")
+    parser.add_argument(
+        "--raw", type=Path, required=True, help="folder of raw files, which are listed with their hashes"
+    )
+    parser.add_argument("--categories", type=Path, required=True, help="keys and names of the selected categories")
+    parser.add_argument("--sales", type=Path, required=True, help="sums by store, SKU, category and period")
+    parser.add_argument("--stores", type=Path, required=True, help="store table")
+    parser.add_argument("--shares", type=Path, required=True, help="folder, one file per category")
+    parser.add_argument("--store_sales", type=Path, required=True, help="folder, one file per category")
+    parser.add_argument("--clusters", type=Path, required=True, help="folder, one file per category")
+    parser.add_argument("--k_scores", type=Path, required=True, help="folder, one file per category")
+    parser.add_argument("--profiles", type=Path, required=True, help="folder, one file per category")
+    parser.add_argument("--store_features", type=Path, required=True, help="external data of each store")
+    parser.add_argument("--external_clusters", type=Path, required=True)
+    parser.add_argument("--external_k_scores", type=Path, required=True)
+    parser.add_argument("--external_profile", type=Path, required=True)
+    parser.add_argument("--segments", type=Path, required=True, help="segments of every category")
+    parser.add_argument("--ledger", type=Path, required=True, help="ledger of every stage")
+    parser.add_argument("--reference", type=Path, required=True, help="known labels; header only where there are none")
+    parser.add_argument("--recovery", type=Path, required=True, help="agreement with the known labels")
+    parser.add_argument("--template", type=Path, required=True, help="the page")
+    parser.add_argument("--outlines", type=Path, required=True, help="borders for the map")
+    parser.add_argument("--report", type=Path, required=True, help="output: the page, filled in")
+    args, rest = parser.parse_known_args(argv)
+    values: list[str] | None = None
+    found: dict[str, dict[str, list[str]]] = {}
+    for word in rest:
+        if word.removeprefix("--") in SECTIONS and word.startswith("--"):
+            section = found.setdefault(word.removeprefix("--"), {})
+            values = None
+        elif word.startswith("--") and found:
+            values = section.setdefault(word.removeprefix("--"), [])
+        elif values is not None:
+            values.append(word)
+        else:
+            parser.error(f"unrecognized arguments: {word}")
+    method = {name: {key: ", ".join(parts) or "true" for key, parts in keys.items()} for name, keys in found.items()}
+    return args, method
+
+
+def dates_covered(sales: Path) -> str:
+    """First to last period of the sums of sales; the file may be larger than memory."""
+    with database() as connection:
+        first, last = connection.execute(
+            "SELECT min(period), max(period) FROM read_parquet(?)", [str(sales)]
+        ).fetchall()[0]
+    return words.period(first or "", last or "")
+
+
+def raw_files(config: Path, raw: Path) -> list[tuple[str, str, int, str]]:
+    """Source, file, size in bytes and SHA-256 of every file of every source."""
+    sources = load_place(config).sources
+    named = {
+        "sales": sources.sales, "product_map": sources.product_map, "stores": sources.stores,
+        **{f"external.{name}": source for name, source in sources.external.items()},
+        "baseline": sources.baseline, "reference": sources.reference,
+    }  # fmt: skip
+    rows = []
+    for name, source in named.items():
+        for path in source_files(source, raw) if source else []:
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            rows.append((name, path.relative_to(raw).as_posix(), path.stat().st_size, digest))
+    return rows
+
+
+def net_sales(path: Path) -> pd.Series:
+    """Net sales by store."""
+    return read_frame(path).set_index("store_id")["sales"].astype("float64")
+
+
+class External:
+    """The external view, which every category's segments are also told by."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self.table = read_frame(args.store_features).set_index("store_id")
+        self.clusters = read_frame(args.external_clusters).set_index("store_id")
+        self.labels = words.labels_of(self.table.columns)
+        self.exclusion = self.clusters["exclusion"]
+        self.spread = self.table[self.exclusion.reindex(self.table.index) == ""].std(ddof=0)
+        self.scores = read_frame(args.external_k_scores)
+        self.profile = read_frame(args.external_profile)
+
+    def view(self) -> dict[str, Any]:
+        """What its section says."""
+        traits, cells = report.traits_of(self.profile, self.spread, self.labels)
+        borders = report.borderline_shares(self.clusters, self.clusters["cluster"])
+        groups = report.groups_of(self.profile, "Cluster", (None, traits), borders, {})
+        features = report.ranked_places(self.profile, self.spread)
+        return {
+            "groups": groups,
+            "rows": report.heat_rows(cells, [g.number for g in groups], features, "place"),
+            "features": self.table.shape[1],
+            "borderline": float(report.borderline(self.clusters).mean()),
+            "panels": report.panels_of(self.scores),
+            "k_words": report.k_words(self.scores),
+        }
+
+
+def category_view(
+    key: str, name: str, args: argparse.Namespace, segments: pd.DataFrame, external: External
+) -> dict[str, Any]:
+    """What one category's section says, but for its map. segments: those of the category, by store."""
+    shares = read_frame(args.shares / f"{key}.parquet").set_index("store_id")
+    clusters = read_frame(args.clusters / f"{key}.parquet").set_index("store_id")
+    scores = read_frame(args.k_scores / f"{key}.parquet")
+    profile = read_frame(args.profiles / f"{key}.parquet")
+    sales = net_sales(args.store_sales / f"{key}.parquet")
+    need_states = {feature: words.short(feature) for feature in shares.columns}
+    mixes, mix_cells = report.traits_of(profile, pd.Series(dtype="float64"), need_states)
+    groups = report.groups_of(
+        profile, "Cluster", (mixes, None), report.borderline_shares(clusters, clusters["cluster"]), {}
+    )
+    by_segment, _ = profile_by(shares, clusters["exclusion"], segments["segment"], sales)
+    segment_mixes, segment_mix_cells = report.traits_of(by_segment, pd.Series(dtype="float64"), need_states)
+    by_place, _ = profile_by(external.table, external.exclusion, segments["segment"], sales)
+    segment_places, segment_place_cells = report.traits_of(by_place, external.spread, external.labels)
+    segment_groups = report.groups_of(
+        by_segment,
+        "Segment",
+        (segment_mixes, segment_places),
+        report.borderline_shares(clusters, segments["segment"]),
+        report.crossed_words(segments),
+    )
+    numbers = [g.number for g in segment_groups]
+    return {
+        "key": key,
+        "name": words.short(name),
+        "full_name": words.printable(name),
+        "stores": len(segments),
+        "sales": float(sales.sum()),
+        "need_states": shares.shape[1],
+        "borderline": float(report.borderline(clusters).mean()),
+        "flagged": int((segments["flags"] != "").sum()),
+        "groups": groups,
+        "rows": report.heat_rows(mix_cells, [g.number for g in groups], report.ranked_mix(profile), "mix"),
+        "panels": report.panels_of(scores),
+        "k_words": report.k_words(scores),
+        "segments": segment_groups,
+        "segment_rows": report.heat_rows(segment_mix_cells, numbers, report.ranked_mix(by_segment), "mix"),
+        "place_rows": report.heat_rows(
+            segment_place_cells, numbers, report.ranked_places(by_place, external.spread), "place"
+        ),
+    }
+
+
+def map_views(args: argparse.Namespace, segments: pd.DataFrame) -> dict[str, Any] | None:
+    """Outlines, and each category's dots by segment; None where no store has coordinates."""
+    places = maps.coordinates(read_frame(args.stores))
+    places = places[places.index.isin(segments["store_id"])]
+    if places.empty:
+        return None
+    drawn = maps.map_of(places, args.outlines)
+    points = pd.DataFrame(
+        drawn.place(places["longitude"].to_numpy(), places["latitude"].to_numpy()),
+        index=places.index,
+        columns=["x", "y"],
+    )
+    dots = {}
+    for key, part in segments.groupby("category"):
+        placed = part.set_index("store_id").join(points, how="inner")
+        # The largest segment is drawn first, so that it hides none.
+        sizes = placed["segment"].value_counts().sort_index().sort_values(ascending=False, kind="stable")
+        dots[str(key)] = {
+            "paths": [
+                (int(number), maps.dots_path(placed.loc[placed["segment"] == number, ["x", "y"]].to_numpy()))
+                for number in sizes.index
+            ],
+            "missing": len(part) - len(placed),
+        }
+    return {"width": drawn.width, "height": drawn.height, "outlines": drawn.outlines, "dots": dots}
+
+
+def known_views(args: argparse.Namespace, segments: pd.DataFrame) -> dict[str, Any]:
+    """Agreement with known labels, by view, and who lies where."""
+    recovery = pd.read_csv(args.recovery, keep_default_na=False)
+    if recovery.empty:
+        return {"rows": [], "crossings": {}}
+    known = read_frame(args.reference)
+    crossings: dict[tuple[str, str], Any] = {}
+    for row in recovery.itertuples():
+        view, label = str(row.view), str(row.label)
+        if view != "external" and label == "external_cluster":
+            continue
+        part = segments if view == "external" else segments[segments["category"] == view]
+        found = part[["store_id", label]].drop_duplicates().set_index("store_id")[label]
+        planted = known_labels(known, label, view)
+        if len(shared_labels(planted, found)):
+            crossings[view, label] = report.crossing(planted, found)
+    return {"rows": recovery.to_dict("records"), "crossings": crossings}
+
+
+def headline(segments: pd.DataFrame, entries: Sequence[Entry], dates: str) -> list[tuple[str, str, str]]:
+    """Figure, what it is of, and its exact value where that differs."""
+    raw, segmented = flows.total(entries, "ingest_sales", "in"), flows.total(entries, "merge_segments", "out")
+    share = float(segmented / raw) if raw else float("nan")
+    segmentations = len(segments[["category", "segment"]].drop_duplicates())
+    categories = len(segments["category"].unique())
+    return [
+        (f"{segments['store_id'].nunique():,}", "stores", ""),
+        (f"{categories:,}", "category" if categories == 1 else "categories", ""),
+        (words.money(raw), "sales", f"{raw:,.2f}"),
+        (f"{segmentations:,}", "segment" if segmentations == 1 else "segments", ""),
+        (words.percent(share), "of sales in segments", f"{segmented:,.2f} of {raw:,.2f}"),
+        (dates, "dates covered", ""),
+    ]
+
+
+def versions() -> list[tuple[str, str]]:
+    """Python and the packages that compute."""
+    found = [("Python", platform.python_version())]
+    return found + [(name, metadata.version(name)) for name in PACKAGES]
+
+
+def ledger_rows(entries: Sequence[Entry], names: dict[str, str]) -> list[dict[str, Any]]:
+    """The whole ledger in the order of the pipeline, for the table below the picture."""
+    stages = (
+        "ingest_sales", "assign_categories", "select_categories", "split_need_states", "join_external", "merge_segments",
+    )  # fmt: skip
+    flow_words = {"in": "came in", "out": "went on", "set_aside": "set aside", "noted": "kept, noted"}
+    ordered = sorted(entries, key=lambda e: (stages.index(e.stage) if e.stage in stages else 99, e.stage))
+    return [
+        {
+            "stage": e.stage.replace("_", " "), "category": names.get(e.category, e.category), "kind": e.flow,
+            "flow": flow_words.get(e.flow, e.flow), "reason": flows.reason_words(e.reason), "stores": e.stores,
+            "lines": e.lines, "sales": e.sales,
+        }
+        for e in ordered
+    ]  # fmt: skip
+
+
+def page(template: Path, values: dict[str, Any]) -> str:
+    """The template, filled in; everything that is not part of it is escaped."""
+    environment = jinja2.Environment(
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"percent": words.percent, "money": words.money, "count": words.count}
+    environment.globals |= {"mark": report.mark, "ink_on": report.ink_on}
+    return environment.from_string(template.read_text(encoding="utf-8")).render(values)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Gather, put into words, write."""
+    args, method = parse_args(argv)
+    log = lib.runtime.start_log(args.log)
+    categories = read_frame(args.categories)
+    names = {key: words.short(name) for key, name in zip(categories["key"], categories["name"], strict=True)}
+    segments = read_frame(args.segments)
+    entries = read_ledger(args.ledger)
+    external = External(args)
+    views = [
+        category_view(
+            row.key, row.name, args, segments[segments["category"] == row.key].set_index("store_id"), external
+        )
+        for row in categories.itertuples(index=False)
+    ]
+    ledger_picture = flows.picture_of(flows.flows_of(entries, names))
+    aside = sum((e.sales for e in entries if e.flow == "set_aside"), Decimal(0))
+    text = page(
+        args.template,
+        {
+            "headline": headline(segments, entries, dates_covered(args.sales)),
+            "views": views,
+            "external": external.view(),
+            "external_stores": len(external.clusters),
+            "map": map_views(args, segments),
+            "picture": ledger_picture,
+            "ledger": ledger_rows(entries, names),
+            "raw_sales": flows.total(entries, "ingest_sales", "in"),
+            "segmented": flows.total(entries, "merge_segments", "out"),
+            "aside": aside,
+            "known": known_views(args, segments),
+            "names": {**names, "external": "External view"},
+            "method": method,
+            "versions": versions(),
+            "raw_files": raw_files(args.config, args.raw),
+            "colours": CLUSTER_COLOURS,
+            "ink": INK,
+            "border_percent": round(100 * (report.BORDER - 1)),
+        },
+    )
+    write_text(text, args.report)
+    log.info("%d categories, %d bytes", len(views), len(text.encode()))
+
+
+if __name__ == "__main__":
+    lib.runtime.run_stage(main)

@@ -1,0 +1,246 @@
+"""Write one category's segments as an Excel workbook.
+
+Sheets: what is what; every store's clusters, segment and sales; what each segment is like; need-state sales by segment with
+totals. Totals are Excel's own sums, with their values kept beside the formula. Texts from data are texts: never formulas,
+links or numbers. The same inputs give the same bytes.
+"""
+
+import lib.runtime  # isort: skip (pins threads before numpy is loaded)
+
+import argparse
+import datetime as dt
+from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import xlsxwriter
+from xlsxwriter.format import Format
+from xlsxwriter.utility import xl_rowcol_to_cell
+from xlsxwriter.worksheet import Worksheet
+
+from lib import sheets, words
+from lib.errors import DataError
+from lib.ledger import read_ledger
+from lib.profiles import profile_by
+from lib.tables import read_frame, replacing
+
+# Excel keeps the date of creation; this one never changes.
+CREATED = dt.datetime(2000, 1, 1)  # noqa: DTZ001 (Excel knows no time zones)
+BLUE, WHITE, ORANGE = "#7fb0dc", "#ffffff", "#f2a26b"
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Flags of this stage."""
+    parser = lib.runtime.stage_parser(__doc__)
+    parser.add_argument("--category", type=lib.runtime.view_key, required=True, help="key of the category")
+    parser.add_argument("--name", required=True, help="the category as the source spells it")
+    parser.add_argument("--segments", type=Path, required=True, help="this category's segments")
+    parser.add_argument("--clusters", type=Path, required=True, help="this category's clusters")
+    parser.add_argument("--shares", type=Path, required=True, help="this category's shares of need states")
+    parser.add_argument("--store_sales", type=Path, required=True, help="net sales of each store")
+    parser.add_argument("--need_state_sales", type=Path, required=True, help="sales by store and need state")
+    parser.add_argument(
+        "--ledger", type=Path, required=True, help="the merge's ledger, to which all sums must be equal"
+    )
+    parser.add_argument("--stores", type=Path, required=True, help="store table, for names")
+    parser.add_argument("--external_clusters", type=Path, required=True)
+    parser.add_argument("--store_features", type=Path, required=True, help="external data of each store")
+    parser.add_argument("--workbook", type=Path, required=True, help="output: the workbook")
+    return parser.parse_args(argv)
+
+
+class Book:
+    """A workbook's formats, and sheets with what they have in common."""
+
+    def __init__(self, path: Path) -> None:
+        options = {
+            "strings_to_formulas": False,
+            "strings_to_urls": False,
+            "strings_to_numbers": False,
+            "nan_inf_to_errors": False,
+        }
+        self.book = xlsxwriter.Workbook(str(path), options)
+        self.book.set_properties({"title": "Store segments", "created": CREATED})
+        self.head = self.book.add_format(
+            {"bold": True, "bottom": 1, "text_wrap": True, "valign": "top", "bg_color": "#eef2f7"}
+        )
+        self.bold = self.book.add_format({"bold": True})
+        self.title = self.book.add_format({"bold": True, "font_size": 15})
+        self.wrap = self.book.add_format({"text_wrap": True, "valign": "top"})
+        self.text = self.book.add_format({"num_format": "@"})
+        self.whole = self.book.add_format({"num_format": "#,##0"})
+        self.money = self.book.add_format({"num_format": "#,##0.00"})
+        self.total = self.book.add_format({"num_format": "#,##0.00", "bold": True, "top": 1})
+        self.total_word = self.book.add_format({"bold": True, "top": 1})
+        self.percent = self.book.add_format({"num_format": "0.0%"})
+        self.index = self.book.add_format({"num_format": "#,##0"})
+        self.mean = self.book.add_format({"num_format": "#,##0.0###"})
+
+    def sheet(self, name: str, heads: Sequence[str], widths: Sequence[float], frozen: int) -> Worksheet:
+        """A sheet with a head row that stays in view, beside the first columns."""
+        sheet = self.book.add_worksheet(name)
+        for column, (head, width) in enumerate(zip(heads, widths, strict=True)):
+            sheet.set_column(column, column, width)
+            sheet.write_string(0, column, sheets.cell_text(head), self.head)
+        sheet.freeze_panes(1, frozen)
+        sheet.fit_to_pages(1, 0)
+        sheet.set_landscape()
+        sheet.repeat_rows(0)
+        return sheet
+
+
+def write_number(sheet: Worksheet, row: int, column: int, value: float, style: Format) -> None:
+    """A number, or an empty cell where there is none."""
+    if pd.isna(value):
+        sheet.write_blank(row, column, None, style)
+    else:
+        sheet.write_number(row, column, float(value), style)
+
+
+def write_sum(sheet: Worksheet, row: int, column: int, cells: tuple[str, str], value: Decimal, style: Format) -> None:
+    """Excel's sum of a range, with its value for programs that do not compute."""
+    sheet.write_formula(row, column, f"=SUM({cells[0]}:{cells[1]})", style, float(value))
+
+
+def add_assignments(book: Book, rows: list[sheets.Assignment], total: Decimal) -> None:
+    """One row per store."""
+    heads = ["Store", "Name", "Segment", "Cluster by what sells", "Cluster by place", "Remarks", "Sales"]
+    sheet = book.sheet("Assignments", heads, [14, 34, 10, 12, 12, 58, 16], frozen=1)
+    for at, row in enumerate(rows, start=1):
+        sheet.write_string(at, 0, sheets.cell_text(row.store_id), book.text)
+        sheet.write_string(at, 1, sheets.cell_text(row.name), book.text)
+        for column, number in enumerate((row.segment, row.internal_cluster, row.external_cluster), start=2):
+            sheet.write_number(at, column, number, book.whole)
+        sheet.write_string(at, 5, row.remarks, book.text)
+        sheet.write_number(at, 6, float(row.sales), book.money)
+    last = len(rows)
+    sheet.autofilter(0, 0, last, len(heads) - 1)
+    sheet.write_string(last + 1, 0, "Total", book.total_word)
+    write_sum(sheet, last + 1, 6, ("G2", xl_rowcol_to_cell(last, 6)), total, book.total)
+
+
+def add_profile(book: Book, profile: sheets.Profile) -> None:
+    """Index of each need state and mean of each external feature, by segment."""
+    numbers = profile.segments
+    heads = ["What", "Need state or feature", "Chain", *(f"Segment {number}" for number in numbers)]
+    sheet = book.sheet("Profile", heads, [16, 36, 12, *[11] * len(numbers)], frozen=3)
+    at = 1
+    scale = {
+        "type": "3_color_scale", "min_color": ORANGE, "mid_color": WHITE, "max_color": BLUE,
+        "min_type": "num", "mid_type": "num", "max_type": "num", "min_value": 0, "mid_value": 100, "max_value": 200,
+    }  # fmt: skip
+    for word, rows, chain_style in (
+        ("Index of share", profile.need_states, book.percent),
+        ("Index of mean", profile.features, book.mean),
+    ):
+        first = at
+        for name, chain, values in rows:
+            sheet.write_string(at, 0, word)
+            sheet.write_string(at, 1, sheets.cell_text(name), book.text)
+            write_number(sheet, at, 2, chain, chain_style)
+            for column, value in enumerate(values, start=3):
+                write_number(sheet, at, column, value, book.index)
+            at += 1
+        if at > first:
+            sheet.conditional_format(first, 3, at - 1, 2 + len(numbers), dict(scale))
+    sheet.autofilter(0, 0, at - 1, 2 + len(numbers))
+
+
+def add_need_states(book: Book, table: sheets.SalesTable) -> None:
+    """Sales of each need state in each segment, with totals of both."""
+    heads = ["Need state", *(f"Segment {number}" for number in table.segments), "Total"]
+    sheet = book.sheet("Need-state sales", heads, [36, *[15] * len(table.segments), 17], frozen=1)
+    width, last = len(table.segments), len(table.rows)
+    for at, (name, amounts) in enumerate(table.rows, start=1):
+        sheet.write_string(at, 0, sheets.cell_text(name), book.text)
+        for column, amount in enumerate(amounts, start=1):
+            sheet.write_number(at, column, float(amount), book.money)
+        cells = (xl_rowcol_to_cell(at, 1), xl_rowcol_to_cell(at, width))
+        write_sum(sheet, at, width + 1, cells, sum(amounts, Decimal(0)), book.money)
+    sheet.autofilter(0, 0, last, width + 1)
+    sheet.write_string(last + 1, 0, "Total", book.total_word)
+    for column in range(1, width + 2):
+        side = [amounts[column - 1] if column <= width else sum(amounts, Decimal(0)) for _, amounts in table.rows]
+        cells = (xl_rowcol_to_cell(1, column), xl_rowcol_to_cell(last, column))
+        write_sum(sheet, last + 1, column, cells, sum(side, Decimal(0)), book.total)
+
+
+def add_readme(book: Book, name: str, stores: int, segments: int, total: Decimal) -> None:
+    """What is what."""
+    sheet = book.book.add_worksheet("Read me")
+    sheet.set_column(0, 0, 26)
+    sheet.set_column(1, 1, 92)
+    sheet.hide_gridlines(2)
+    sheet.write_string(0, 0, sheets.cell_text(f"Store segments: {words.short(name)}"), book.title)
+    lines = [
+        ("Category", words.printable(name)),
+        ("Holds", f"{words.count(stores, 'store')} in {words.count(segments, 'segment')}, {total:,.2f} of sales"),
+        ("Assignments", "One row per store: its segment, the two clusters that this comes from, remarks, and its net sales."),
+        ("Profile", ("What each segment is like. The index compares the mean of its stores with the chain’s: 100 is the same, 200 "
+         "twice, 50 half. For need states it is of the share of a store’s sales. Stores that did not train are left out of means.")),
+        ("Need-state sales", "Net sales of each need state in each segment; a SKU’s sales are split evenly over its need states."),
+        ("Segment", "A cluster by what sells crossed with a cluster by place, after small ones were dissolved into the nearest."),
+        ("Cluster by what sells", "Stores whose sales are spread over need states alike."),
+        ("Cluster by place", "Stores whose external data are alike; the same in every category."),
+        ("Remarks", "Why a store did not train. It was placed in the nearest cluster all the same, and counts everywhere."),
+        ("Sales", "In the currency of the source, to the cent. All totals are those of the pipeline’s ledger."),
+    ]  # fmt: skip
+    for row, (term, text) in enumerate(lines, start=2):
+        sheet.write_string(row, 0, term, book.bold)
+        sheet.write_string(row, 1, sheets.cell_text(text), book.wrap)
+
+
+def write_workbook(path: Path, name: str, content: dict[str, Any]) -> None:
+    """All sheets, whole or not at all."""
+    with replacing(path) as temporary:
+        book = Book(temporary)
+        rows, total = content["assignments"], content["total"]
+        add_readme(book, name, len(rows), len(content["profile"].segments), total)
+        add_assignments(book, rows, total)
+        add_profile(book, content["profile"])
+        add_need_states(book, content["need_states"])
+        book.book.close()
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Gather, check against the ledger, write."""
+    args = parse_args(argv)
+    log = lib.runtime.start_log(args.log)
+    segments = read_frame(args.segments).set_index("store_id")
+    sales = read_frame(args.store_sales).set_index("store_id")["sales"].reindex(segments.index)
+    names = sheets.names_of(read_frame(args.stores))
+    rows = sheets.assignments(segments, sales, names)
+    total = sum((row.sales for row in rows), Decimal(0))
+    need_states = sheets.need_state_table(read_frame(args.need_state_sales), segments["segment"], total)
+    ledger = sum((e.sales for e in read_ledger(args.ledger) if e.flow == "out"), Decimal(0))
+    if total != ledger:
+        raise DataError(
+            f"the workbook's sales are {total}, those of the ledger {ledger}",
+            solution="run the pipeline again from raw data; if it stays, this is a defect: report it with the logs",
+        )
+    by_mix, _ = profile_by(
+        read_frame(args.shares).set_index("store_id"),
+        read_frame(args.clusters).set_index("store_id")["exclusion"],
+        segments["segment"],
+        sales.astype("float64"),
+    )
+    by_place, _ = profile_by(
+        read_frame(args.store_features).set_index("store_id"),
+        read_frame(args.external_clusters).set_index("store_id")["exclusion"],
+        segments["segment"],
+        sales.astype("float64"),
+    )
+    content = {
+        "assignments": rows,
+        "total": total,
+        "profile": sheets.profile_of(by_mix, by_place),
+        "need_states": need_states,
+    }
+    write_workbook(args.workbook, args.name, content)
+    log.info("%d stores, %s of sales", len(rows), total)
+
+
+if __name__ == "__main__":
+    lib.runtime.run_stage(main)

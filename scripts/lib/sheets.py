@@ -1,0 +1,122 @@
+"""What a category's workbook holds, as plain values."""
+
+from collections.abc import Mapping
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import NamedTuple
+
+import pandas as pd
+
+from lib.words import labels_of, printable
+
+# Excel's limit is 32,767 characters in a cell.
+LONGEST = 32_000
+CENT = Decimal("0.01")
+REASONS = {
+    "outlier": "unlike all others",
+    "thin": "too little sold",
+    "no_net_sales": "no net sales",
+    "no_data": "no data",
+}
+SIDES = {"internal": "what sells", "external": "place"}
+
+
+class Assignment(NamedTuple):
+    """One store."""
+
+    store_id: str
+    name: str
+    segment: int
+    internal_cluster: int
+    external_cluster: int
+    remarks: str
+    sales: Decimal
+
+
+class Profile(NamedTuple):
+    """Rows of name, chain's value and each segment's index."""
+
+    segments: list[int]
+    need_states: list[tuple[str, float, list[float]]]
+    features: list[tuple[str, float, list[float]]]
+
+
+class SalesTable(NamedTuple):
+    """Rows of need state and its sales in each segment."""
+
+    segments: list[int]
+    rows: list[tuple[str, list[Decimal]]]
+
+
+def cell_text(text: str) -> str:
+    """A text that Excel can hold."""
+    shown = printable(text)
+    return shown if len(shown) <= LONGEST else shown[: LONGEST - 1] + "…"
+
+
+def remarks(flags: str) -> str:
+    """Flags such as `internal:thin external:outlier` in words."""
+    parts = []
+    for flag in flags.split():
+        side, _, reason = flag.partition(":")
+        parts.append(f"{SIDES.get(side, side)}: {REASONS.get(reason, reason.replace('_', ' '))}")
+    return "; ".join(parts)
+
+
+def names_of(stores: pd.DataFrame) -> dict[str, str]:
+    """Names by store, empty where the store table has no column `name`."""
+    if "name" not in stores.columns:
+        return {}
+    known = stores.dropna(subset="name")
+    return dict(zip(known["store_id"].astype("str"), known["name"].astype("str"), strict=True))
+
+
+def assignments(segments: pd.DataFrame, sales: pd.Series, names: Mapping[str, str]) -> list[Assignment]:
+    """One row per store. segments: labels and flags by store; sales: exact net sales by store."""
+    rows = segments.reset_index().to_dict("records")
+    return [
+        Assignment(
+            str(row["store_id"]), names.get(str(row["store_id"]), ""), int(row["segment"]), int(row["internal_cluster"]),
+            int(row["external_cluster"]), remarks(str(row["flags"])), Decimal(amount),
+        )
+        for row, amount in zip(rows, sales, strict=True)
+    ]  # fmt: skip
+
+
+def need_state_table(sales: pd.DataFrame, segments: pd.Series, total: Decimal) -> SalesTable:
+    """Sales by need state (rows, by name) and segment (columns), in cents that add up to `total`.
+
+    sales: store_id, need_state, sales in fractions of a cent, since a SKU's sales are split over its need states. The cells
+    are rounded to cents; what is missing to the total goes, a cent each, to the cells that rounding took most from.
+    """
+    numbers = sorted(int(number) for number in segments.unique())
+    grouped = sales.groupby(["need_state", sales["store_id"].map(segments).rename("segment")])["sales"].sum()
+    cells = grouped.reset_index(name="sales").to_numpy().tolist()
+    exact = {(str(state), int(number)): Decimal(amount) for state, number, amount in cells}
+    rounded = {cell: amount.quantize(CENT, ROUND_HALF_EVEN) for cell, amount in exact.items()}
+    missing = int((total - sum(rounded.values(), Decimal(0))) / CENT)
+    if abs(missing) > len(rounded):
+        raise ValueError(f"sales by need state are {missing} cents from the total {total}")
+    step = CENT if missing > 0 else -CENT
+    most = sorted(exact, key=lambda cell: (-(exact[cell] - rounded[cell]) * int(step / CENT), cell))
+    for cell in most[: abs(missing)]:
+        rounded[cell] += step
+    states = sorted({state for state, _ in exact})
+    return SalesTable(
+        numbers, [(state, [rounded.get((state, number), Decimal(0)) for number in numbers]) for state in states]
+    )
+
+
+def profile_of(by_mix: pd.DataFrame, by_place: pd.DataFrame) -> Profile:
+    """Indices by segment; need states and features by name."""
+    numbers = sorted(int(number) for number in by_mix["cluster"].unique())
+
+    def rows(profile: pd.DataFrame, labels: Mapping[str, str]) -> list[tuple[str, float, list[float]]]:
+        indices = profile.pivot_table(index="feature", columns="cluster", values="index", dropna=False)
+        indices = indices.reindex(columns=numbers)
+        chain = profile.groupby("feature")["chain_mean"].first()
+        return [
+            (labels.get(str(name), str(name)), float(chain[name]), [float(value) for value in values])
+            for name, values in zip(indices.index, indices.to_numpy(), strict=True)
+        ]
+
+    return Profile(numbers, rows(by_mix, {}), rows(by_place, labels_of(map(str, by_place["feature"].unique()))))

@@ -1,0 +1,103 @@
+"""The wheel: complete, one copy of everything, and enough to work with in an empty folder."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from email.parser import HeaderParser
+from pathlib import Path
+
+import pytest
+import yaml
+
+from clustering import __version__
+from clustering.projects import FILES, FOLDERS
+
+ROOT = Path(__file__).resolve().parents[2]
+INSIDE = "clustering/project/"
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (found,) = folder.glob("*.whl")
+    return found
+
+
+def committed() -> set[str]:
+    """Files that git knows, or would take."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    return {name for name in listed.stdout.splitlines() if (ROOT / name).is_file()}
+
+
+def test_wheel_holds_the_workflow_once_and_as_it_is_here(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        assert len(names) == len(set(names))
+        inside = {name.removeprefix(INSIDE): archive.read(name) for name in names if name.startswith(INSIDE)}
+    folders = (*FOLDERS, "examples")
+    expected = {name for name in committed() if name in FILES or name.partition("/")[0] in folders}
+    assert set(inside) == expected
+    for name, content in inside.items():
+        assert content == (ROOT / name).read_bytes(), name
+    assert "clustering/py.typed" in names
+    assert not [name for name in names if "__pycache__" in name]
+
+
+def test_metadata_is_complete(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        metadata = HeaderParser().parsestr(archive.read(name).decode())
+    assert metadata["Version"] == __version__
+    assert metadata["License-Expression"] == "MIT"
+    assert metadata["Summary"]
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    assert "Typing :: Typed" in metadata.get_all("Classifier", [])
+    assert metadata.get_all("Project-URL") is None, "no address is known yet, and none is made up"
+
+
+def test_citation_agrees_with_the_package() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert (citation["version"], citation["license"]) == (project["version"], project["license"])
+    assert [author["name"] for author in citation["authors"]] == [author["name"] for author in project["authors"]]
+    assert project["authors"][0]["name"] in (ROOT / "LICENSE").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.integration
+def test_wheel_works_in_an_empty_folder(wheel: Path, tmp_path: Path) -> None:
+    """As docs/howto/install.md says, with uv."""
+    uv = shutil.which("uv") or str(Path(sys.executable).parent / "uv")
+    if not Path(uv).is_file():
+        pytest.skip("uv is not installed")
+    page = (ROOT / "docs" / "howto" / "install.md").read_text(encoding="utf-8")
+    environment = {key: value for key, value in os.environ.items() if key not in {"PYTHONPATH", "VIRTUAL_ENV"}}
+    python = tmp_path / "venv" / "bin" / "python"
+
+    def run(*command: str, folder: Path = tmp_path) -> str:
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    run(sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv"))
+    lock = ["pip", "install", "--require-hashes", "--requirement", "envs/pipeline.txt"]
+    package = ["pip", "install", "--no-deps", "dist/*.whl"]
+    assert " ".join(["uv", *lock]) in page
+    assert " ".join(["uv", *package]) in page
+    run(uv, *lock[:-1], str(ROOT / lock[-1]), "--python", str(python))
+    run(uv, *package[:-1], str(wheel), "--python", str(python))
+    environment["PATH"] = f"{python.parent}{os.pathsep}{os.defpath}"
+    assert run("clustering", "--version").split()[-1] == __version__
+    run("clustering", "init", "my-stores", "--example", "minimal")
+    project = tmp_path / "my-stores"
+    assert "full_pipeline: done" in run("clustering", "run", "full_pipeline_job", folder=project)
+    assert (project / "data" / "merging" / "segments.parquet").is_file()
+    assert (project / "configs" / "schema" / "params.json").is_file()

@@ -1,0 +1,256 @@
+"""Every kind of raw file gives the same rows, and what cannot be read is told in one line."""
+
+import datetime as dt
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import xlsxwriter
+
+from lib.config import Source, StoresSource, validated
+from lib.errors import ConfigError, DataError
+from lib.readers import reader_names, reader_of
+from lib.sources import read_texts
+
+ROWS = [
+    ("007", "Café €", "12.50", "2024-01-02"),
+    ("A 8", 'two "quoted", names', "-3", ""),
+    ("9", "emoji 🛒", "0", "2024-12-31"),
+]
+COLUMNS = ["STORE", "NAME", "AMOUNT", "DAY"]
+LATIN = [("007", "Café", "12.50", "2024-01-02"), ("9", "Señor", "0", "2024-12-31")]
+
+
+def csv_text(rows: list[tuple[str, ...]], delimiter: str = ",") -> str:
+    quoted = [COLUMNS, *([f'"{cell.replace(chr(34), chr(34) * 2)}"' if cell else "" for cell in row] for row in rows)]
+    return "".join(delimiter.join(line) + "\r\n" for line in quoted)
+
+
+def objects(rows: list[tuple[str, ...]]) -> list[dict[str, str | None]]:
+    return [{name: cell or None for name, cell in zip(COLUMNS, row, strict=True)} for row in rows]
+
+
+def workbook(path: Path, sheets: dict[str, list[list[Any]]]) -> None:
+    with xlsxwriter.Workbook(str(path)) as book:
+        day = book.add_format({"num_format": "yyyy-mm-dd"})
+        for name, rows in sheets.items():
+            sheet = book.add_worksheet(name)
+            for r, row in enumerate(rows):
+                for c, cell in enumerate(row):
+                    sheet.write(r, c, cell, day) if hasattr(cell, "isoformat") else sheet.write(r, c, cell)
+
+
+def write_csv(path: Path) -> None:
+    path.write_text(csv_text(ROWS), encoding="utf-8", newline="")
+
+
+def write_bom(path: Path) -> None:
+    path.write_text(csv_text(ROWS), encoding="utf-8-sig", newline="")
+
+
+def write_gzip(path: Path) -> None:
+    path.write_bytes(gzip.compress(csv_text(ROWS).encode()))
+
+
+def write_zstd(path: Path) -> None:
+    with pa.CompressedOutputStream(str(path), "zstd") as stream:
+        stream.write(csv_text(ROWS).encode())
+
+
+def write_utf16(path: Path) -> None:
+    path.write_text(csv_text(ROWS), encoding="utf-16", newline="")
+
+
+def write_array(path: Path) -> None:
+    path.write_text(json.dumps(objects(ROWS)), encoding="utf-8")
+
+
+def write_lines(path: Path) -> None:
+    path.write_text("".join(json.dumps(row) + "\n" for row in objects(ROWS)), encoding="utf-8")
+
+
+def write_packed_lines(path: Path) -> None:
+    path.write_bytes(gzip.compress("".join(json.dumps(row) + "\n" for row in objects(ROWS)).encode()))
+
+
+def write_sheet(path: Path) -> None:
+    workbook(path, {"Notes": [["nothing"]], "Stores": [COLUMNS, *map(list, ROWS)]})
+
+
+def write_parquet(path: Path) -> None:
+    pq.write_table(pa.Table.from_pylist(objects(ROWS)), path)
+
+
+def write_partitions(path: Path) -> None:
+    """A folder of one file a store: its number is in the folder's name alone."""
+    for row in objects(ROWS):
+        folder = path / f"STORE={row.pop('STORE')}"
+        folder.mkdir(parents=True)
+        pq.write_table(pa.Table.from_pylist([row]), folder / "part.parquet")
+
+
+KINDS: list[tuple[str, str, Callable[[Path], None], dict[str, str]]] = [
+    ("csv", "a.csv", write_csv, {}),
+    ("csv", "bom.csv", write_bom, {}),
+    ("csv", "a.csv.gz", write_gzip, {}),
+    ("csv", "a.csv.zst", write_zstd, {}),
+    ("csv", "wide.csv", write_utf16, {"encoding": "utf-16"}),
+    ("json", "a.json", write_array, {}),
+    ("json", "a.jsonl", write_lines, {}),
+    ("json", "a.ndjson.gz", write_packed_lines, {}),
+    ("excel", "a.xlsx", write_sheet, {"sheet": "Stores"}),
+    ("parquet", "a.parquet", write_parquet, {}),
+    ("parquet", "by_store", write_partitions, {}),
+]
+
+
+def texts(folder: Path, **source: Any) -> list[tuple[str | None, ...]]:
+    made = Source.model_validate(source)
+    frame = read_texts(made, folder, {name.lower(): name for name in COLUMNS})
+    rows = [tuple(None if pd.isna(cell) else str(cell) for cell in row) for row in frame.itertuples(index=False)]
+    return sorted(rows, key=str)
+
+
+def known(rows: list[tuple[str, ...]]) -> list[tuple[str | None, ...]]:
+    return sorted([tuple(cell or None for cell in row) for row in rows], key=str)
+
+
+@pytest.mark.parametrize(("reader", "name", "write", "options"), KINDS, ids=[kind[1] for kind in KINDS])
+def test_every_kind_gives_the_same_rows(
+    tmp_path: Path, reader: str, name: str, write: Callable[[Path], None], options: dict[str, str]
+) -> None:
+    write(tmp_path / name)
+    assert texts(tmp_path, reader=reader, path=name, **options) == known(ROWS)
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "cp850", "mac-roman"])
+def test_text_in_old_encodings(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "old.csv").write_bytes(csv_text(LATIN, ";").encode(encoding))
+    assert texts(tmp_path, reader="csv", path="old.csv", encoding=encoding, delimiter=";") == known(LATIN)
+
+
+def test_parts_in_a_folder_are_one_table(tmp_path: Path) -> None:
+    (tmp_path / "parts").mkdir()
+    for number, row in enumerate(ROWS):
+        (tmp_path / "parts" / f"{number}.jsonl").write_text(json.dumps(objects([row])[0]), encoding="utf-8")
+        workbook(tmp_path / "parts" / f"{number}.xlsx", {"Sheet1": [COLUMNS, list(row)]})
+    (tmp_path / "parts" / "readme.md").write_text("no data")
+    assert texts(tmp_path, reader="json", path="parts") == known(ROWS)
+    assert texts(tmp_path, reader="excel", path="parts") == known(ROWS)
+    assert texts(tmp_path, reader="excel", path="parts/*.xlsx") == known(ROWS)
+
+
+def test_cells_of_a_workbook_are_written_as_a_person_sees_them(tmp_path: Path) -> None:
+    moment = dt.datetime(2024, 1, 2, 3, 4, 5)  # noqa: DTZ001 (a workbook knows no zones)
+    rows = [[], COLUMNS, [7.0, True, 12.5, dt.date(2024, 1, 2)], ["007", None, 1e15, moment]]
+    workbook(tmp_path / "a.xlsx", {"Sheet1": rows})
+    found = texts(tmp_path, reader="excel", path="a.xlsx")
+    assert found == [("007", None, "1000000000000000.0", "2024-01-02T03:04:05"), ("7", "True", "12.5", "2024-01-02")]
+
+
+def test_ids_of_json_stay_as_they_are_written(tmp_path: Path) -> None:
+    lines = ['{"STORE": 12, "NAME": "2024-1-5", "AMOUNT": 1.50, "DAY": "0012"}', '{"STORE": "1e5", "AMOUNT": 7}']
+    (tmp_path / "a.jsonl").write_text("\n".join(lines))
+    assert texts(tmp_path, reader="json", path="a.jsonl") == [
+        ("12", "2024-1-5", "1.5", "0012"),
+        ("1e5", None, "7", None),
+    ]
+
+
+def broken_gzip(path: Path) -> None:
+    path.write_bytes(gzip.compress(csv_text(ROWS * 2000).encode())[:-300])
+
+
+MISTAKES: list[tuple[str, str, Callable[[Path], object], dict[str, str], str]] = [
+    (
+        "excel",
+        "a.xlsx",
+        lambda p: workbook(p, {"Sales": [COLUMNS, ["1"]]}),
+        {"sheet": "Sale"},
+        "no sheet 'Sale' (nearest: 'Sales')",
+    ),
+    ("excel", "a.xlsx", lambda p: workbook(p, {"Sales": []}), {}, "the sheet is empty"),
+    ("excel", "a.xlsx", lambda p: workbook(p, {"S": [["STORE", "STORE"]]}), {}, "name each column once: STORE, STORE"),
+    ("excel", "a.xlsx", lambda p: workbook(p, {"S": [["STORE", None, "DAY"]]}), {}, "STORE, (empty), DAY"),
+    ("excel", "a.xlsx", lambda p: p.write_text("no workbook"), {}, "cannot be read as excel"),
+    ("csv", "a.csv", lambda p: p.write_bytes("STORE\nCafé".encode("latin-1")), {}, "cannot be read as csv"),
+    ("csv", "a.csv", lambda p: p.write_bytes(b"STORE\n\xff\x81"), {"encoding": "cp1252"}, "is not text in cp1252"),
+    ("csv", "a.csv.gz", write_gzip, {"encoding": "cp1252"}, "a compressed file in cp1252 is not read"),
+    ("csv", "a.csv.gz", broken_gzip, {}, "cannot be read as csv"),
+    ("json", "a.json", lambda p: p.write_text('[{"STORE": "1"'), {}, "cannot be read as json"),
+    ("json", "a.json", lambda p: p.write_text('[{"STORE": "1"}]'), {}, "no column 'NAME'"),
+    ("parquet", "a.parquet", lambda p: p.write_bytes(b"PAR1"), {}, "cannot be read as parquet"),
+]
+
+
+@pytest.mark.parametrize(("reader", "name", "write", "options", "message"), MISTAKES, ids=[m[4] for m in MISTAKES])
+def test_file_that_cannot_be_read_is_told_in_one_line(
+    tmp_path: Path, reader: str, name: str, write: Callable[[Path], object], options: dict[str, str], message: str
+) -> None:
+    write(tmp_path / name)
+    with pytest.raises(DataError) as caught:
+        texts(tmp_path, reader=reader, path=name, **options)
+    error, solution = str(caught.value).splitlines()
+    assert message in error
+    assert name in error
+    assert solution.startswith("Solution: ")
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ({"reader": "cvs"}, "a reader is expected (nearest: 'csv'): csv, excel, json, parquet"),
+        ({"reader": "csv", "encoding": "utf-9"}, "an encoding such as utf-8"),
+        ({"reader": "csv", "sheet": "Sales"}, "sheet means nothing to the reader 'csv'"),
+        ({"reader": "parquet", "delimiter": ";"}, "delimiter means nothing to the reader 'parquet'"),
+        ({"reader": "excel", "encoding": "utf-8"}, "encoding means nothing to the reader 'excel'"),
+    ],
+)
+def test_options_that_mean_nothing_are_told(source: dict[str, str], message: str) -> None:
+    plain = {"path": "a", "columns": {"store_id": "STORE"}}
+    with pytest.raises(ConfigError) as caught:
+        validated(StoresSource, plain | source, Path("configs/dev.yml"))
+    assert message in str(caught.value)
+
+
+FIXED_WIDTH = '''
+from lib.database import literal
+
+class FixedWidth:
+    """Columns of ten characters."""
+    suffixes = (".fix",)
+    options = frozenset()
+
+    def scan(self, request):
+        copy = request.scratch / "copy.csv"
+        lines = [line for file in request.files for line in file.read_text().splitlines()]
+        copy.write_text("\\n".join(",".join(line[i:i + 10].strip() for i in range(0, 40, 10)) for line in lines))
+        return f"read_csv({literal(str(copy))}, all_varchar = true, header = true, filename = '_file')"
+'''
+
+
+def test_another_package_adds_a_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "site"
+    (package / "fixed_width-1.0.dist-info").mkdir(parents=True)
+    (package / "fixed_width.py").write_text(FIXED_WIDTH)
+    (package / "fixed_width-1.0.dist-info" / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: fixed-width\nVersion: 1.0\n"
+    )
+    (package / "fixed_width-1.0.dist-info" / "entry_points.txt").write_text(
+        "[clustering.readers]\nfixed = fixed_width:FixedWidth\n"
+    )
+    assert "fixed" not in reader_names()
+    with pytest.raises(ConfigError, match="there is no reader 'fixed'"):
+        reader_of("fixed")
+    monkeypatch.syspath_prepend(package)
+    assert "fixed" in reader_names()
+    plain = [row for row in ROWS if "," not in row[1]]
+    lines = ["".join(cell.ljust(10) for cell in row) for row in [COLUMNS, *plain]]
+    (tmp_path / "a.fix").write_text("\n".join(lines), encoding="utf-8")
+    assert texts(tmp_path, reader="fixed", path="a.fix") == known(plain)
