@@ -1,27 +1,39 @@
 """The command line. Exit codes: 0 success, 1 general, 2 arguments, 3 configuration, 4 pipeline or data."""
 
 import json
+import logging
+import os
 import sys
 import tempfile
 import time
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Column, Table
+from typer._completion_classes import completion_init
 
 from clustering import __version__
 from clustering.halves import REPORT, split_half
 from clustering.jobs import DESCRIPTIONS, JOBS, job_name
-from clustering.projects import check_project, examples, find_project, make_project
-from clustering.runners import call, failure, heal, only_run, record, sync
+from clustering.journal import LOGGER, start_journal
+from clustering.plans import dvc_graph, dvc_plan, snakemake_plan
+from clustering.progress import Mode, choose_mode, emit, follow
+from clustering.projects import check_access, check_project, examples, find_project, make_project
+from clustering.runners import failure, heal, only_run, record, sync
+from clustering.runs import load_runs, parse_tags, recorded, with_tags
+from clustering.status import runs_table, stale_stages, stale_table
 from lib.errors import ConfigError, DataError, PipelineError, nearest_name
 from lib.leftovers import prune
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 console = Console()
+# What Typer raises for wrong arguments; it has no public name of its own.
+USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
+# What Typer makes of Ctrl-C.
+INTERRUPTED = 130
 
 
 class Engine(StrEnum):
@@ -44,58 +56,184 @@ def options(
         bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Store segments from raw sales and external data."""
+    """Store segments from raw sales and external data.
+
+    Example: clustering run full_pipeline_job
+    """
+
+
+def tags_of(texts: list[str] | None) -> dict[str, str]:
+    """--tags as a dictionary; anything but key=value is a wrong argument."""
+    try:
+        return parse_tags(texts or [])
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--tags") from None
+
+
+def job_of(text: str) -> str:
+    """A job's name; anything else is a wrong argument."""
+    name = job_name(text)
+    if name is None:
+        hint = nearest_name(text.removesuffix("_job"), JOBS)
+        raise typer.BadParameter(f"there is no job {text!r}{hint}; see `clustering list-jobs`", param_hint="JOB")
+    return name
+
+
+def complete_job(incomplete: str) -> list[str]:
+    """Jobs for the shell's completion."""
+    return [f"{name}_job" for name in JOBS if name.startswith(incomplete)]
 
 
 @app.command()
 def run(
-    job: Annotated[str, typer.Argument(help="A job of `clustering list-jobs`, with or without `_job`.")],
+    job: Annotated[
+        str,
+        typer.Argument(help="A job of `clustering list-jobs`, with or without `_job`.", autocompletion=complete_job),
+    ],
     env: Annotated[
         str | None, typer.Option(help="Environment: configs/<env>.yml. By default `env` of params.yaml.")
     ] = None,
     cores: Annotated[int, typer.Option(min=1, help="Stages at a time (Snakemake).")] = 2,
     engine: Annotated[Engine, typer.Option(help="The runner.")] = Engine.snakemake,
+    tags: Annotated[list[str] | None, typer.Option(help="key=value, kept with the run; may be repeated.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and why; run nothing.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Run every stage of the job anew.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Only errors and the final table.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line: events and the result.")] = False,
 ) -> None:
     """Run a job; only stages whose inputs or parameters changed.
 
-    Example: clustering run full_pipeline_job --cores 4
+    Example: clustering run full_pipeline_job --cores 4 --tags version=2.0
     """
-    name = job_name(job)
-    if name is None:
-        hint = nearest_name(job.removesuffix("_job"), JOBS)
-        raise typer.BadParameter(f"there is no job {job!r}{hint}; see `clustering list-jobs`", param_hint="JOB")
-    run_job(find_project(), name, env, cores, engine)
+    name, labels = job_of(job), tags_of(tags)
+    root = find_project()
+    if dry_run:
+        show_plan(root, name, env, engine, force=force, as_json=as_json)
+        return
+    mode = choose_mode(quiet=quiet, as_json=as_json, terminal=console.is_terminal)
+    run_job(root, name, env, cores, engine, tags=labels, force=force, mode=mode)
 
 
-def run_job(root: Path, job: str, env: str | None, cores: int, engine: Engine) -> None:
-    """Check, run, pass the state on, and say where the results are."""
+def show_plan(root: Path, job: str, env: str | None, engine: Engine, *, force: bool, as_json: bool) -> None:
+    """The stages that would run, and why."""
     params, _, env = check_project(root, env)
-    started, began = time.monotonic(), time.time()
-    with only_run(root):
-        heal(root)
-        prune(params.internal.categories, root)
+    if engine is Engine.dvc:
+        same_environment(env, params.env)
+        plan = dvc_plan(root, job, force=force)
+    else:
+        other = ["--config", f"env={env}"] if env != params.env else []
+        plan = snakemake_plan(root, job, [*(["--forceall"] if force else []), *other])
+    if as_json:
+        for stage, why in plan.items():
+            emit("planned", stage=stage, reason=why)
+        emit("result", job=job, result="dry run", stages=len(plan))
+        return
+    for stage, why in plan.items():
+        console.print(f"{stage}: {why}", soft_wrap=True, highlight=False, markup=False)
+    console.print(f"{job}: {len(plan)} stages would run; nothing was run." if plan else f"{job}: nothing to do.")
+
+
+def same_environment(env: str, configured: str) -> None:
+    """DVC takes the environment from params.yaml alone."""
+    if env != configured:
+        raise ConfigError(
+            f"DVC takes the environment from params.yaml, which says {configured!r}, not {env!r}",
+            solution=f"set `env: {env}` in params.yaml, or use `dvc exp run -S env={env}`",
+        )
+
+
+def run_job(
+    root: Path,
+    job: str,
+    env: str | None,
+    cores: int,
+    engine: Engine,
+    *,
+    tags: dict[str, str] | None = None,
+    force: bool = False,
+    mode: Mode = Mode.plain,
+) -> None:
+    """Check, run, pass the state on, and say where the results are."""
+    started = time.monotonic()
+    run_id = None
+    try:
+        params, _, env = check_project(root, env)
+        check_access(root, env)
         if engine is Engine.dvc:
-            if env != params.env:
-                raise ConfigError(
-                    f"DVC takes the environment from params.yaml, which says {params.env!r}, not {env!r}",
-                    solution=f"set `env: {env}` in params.yaml, or use `dvc exp run -S env={env}`",
-                )
-            code = call(root, "dvc", ["repro", *JOBS[job]])
-        else:
-            other = ["--config", f"env={env}"] if env != params.env else []
-            quiet = ["--quiet", "host", "reason", "rules"]
-            code = call(root, "snakemake", ["--cores", str(cores), *quiet, *other, "--", job])
-        if code:
-            raise failure(root, job, began)
-        if engine is Engine.dvc:
-            sync(root)
-        elif env == params.env:
-            record(root)
-        else:
-            console.print(f"Not recorded for DVC: params.yaml says env: {params.env}, this run was for {env}.")
-    console.print(f"{job}: done in {time.monotonic() - started:.0f} s.")
+            same_environment(env, params.env)
+        with only_run(root):
+            heal(root)
+            prune(params.internal.categories, root)
+            with recorded(root, job, env, engine, tags or {}, force=force) as run_id:
+                LOGGER.info("run %s: %s for %s by %s in %s", run_id, job, env, engine, root)
+                if mode is Mode.json:
+                    emit("run", id=run_id, job=job, env=env, engine=engine, tags=tags or {})
+                start_runner(root, job, env if env != params.env else None, cores, engine, force=force, mode=mode)
+            pass_on(root, engine, env, params.env, mode)
+    except PipelineError as error:
+        if mode is Mode.json:
+            emit("result", id=run_id, job=job, result="failed", error=error.args[0], solution=error.solution)
+        raise
+    took = time.monotonic() - started
+    if mode is Mode.json:
+        metrics = root / "reports" / "metrics.json"
+        found = json.loads(metrics.read_text(encoding="utf-8")) if metrics.is_file() else None
+        emit("result", id=run_id, job=job, result="done", duration_s=round(took, 1), metrics=found)
+        return
+    console.print(f"{job}: done in {took:.0f} s.")
     if job in {"merging", "full_pipeline"}:
         show_segments(root)
+
+
+def start_runner(
+    root: Path, job: str, other: str | None, cores: int, engine: Engine, *, force: bool, mode: Mode
+) -> None:
+    """Run the stages. Raises DataError, with the log's path, where one fails.
+
+    other: the environment, where it is not that of params.yaml.
+    """
+    began = time.time()
+    if engine is Engine.dvc:
+        total = None if mode in {Mode.plain, Mode.quiet} else len(dvc_graph(root, job)[0])
+        code = follow(root, "dvc", ["repro", *(["--force"] if force else []), *JOBS[job]], mode, console, total)
+    else:
+        # What is read to follow the run needs the rules' names.
+        quiet = ["--quiet", "host", "reason", *(["rules"] if mode is Mode.plain else [])]
+        words = ["--cores", str(cores), *quiet, *(["--forceall"] if force else [])]
+        config = ["--config", f"env={other}"] if other else []
+        code = follow(root, "snakemake", [*words, *config, "--", job], mode, console, None)
+    if code:
+        raise failure(root, job, began)
+
+
+def pass_on(root: Path, engine: Engine, env: str, configured: str, mode: Mode) -> None:
+    """Tell the other runner what was made."""
+    if engine is Engine.dvc:
+        sync(root)
+    elif env == configured:
+        record(root)
+    elif mode is not Mode.json:
+        console.print(f"Not recorded for DVC: params.yaml says env: {configured}, this run was for {env}.")
+
+
+@app.command()
+def status(
+    tags: Annotated[list[str] | None, typer.Option(help="key=value: only runs that have it; may be repeated.")] = None,
+    runs: Annotated[int, typer.Option(min=0, help="How many of the last runs to list.")] = 5,
+) -> None:
+    """What is stale and why, in the eyes of both runners; and the last runs.
+
+    Example: clustering status --tags version=2.0
+    """
+    labels, root = tags_of(tags), find_project()
+    check_project(root, None)
+    rows = stale_stages(root)
+    console.print(stale_table(rows) if rows else "Everything is up to date, for Snakemake and for DVC.", soft_wrap=True)
+    found = with_tags(load_runs(root), labels)
+    if runs and found:
+        console.print(runs_table(found[-runs:]), soft_wrap=True, highlight=False)
+    elif runs:
+        console.print("No run is recorded" + (" with these tags." if labels else "."))
 
 
 def show_segments(root: Path) -> None:
@@ -125,7 +263,10 @@ def show_segments(root: Path) -> None:
 
 @app.command("list-jobs")
 def list_jobs() -> None:
-    """List the jobs."""
+    """List the jobs.
+
+    Example: clustering list-jobs
+    """
     table = Table("job", "makes", box=None)
     for name, description in DESCRIPTIONS.items():
         table.add_row(f"{name}_job", description)
@@ -136,7 +277,10 @@ def list_jobs() -> None:
 def minimal(
     cores: Annotated[int, typer.Option(min=1, help="Stages at a time.")] = 2,
 ) -> None:
-    """Run a small demo in a temporary folder, which is kept."""
+    """Run a small demo in a temporary folder, which is kept.
+
+    Example: clustering minimal --cores 1
+    """
     folder = Path(tempfile.mkdtemp(prefix="clustering-minimal-")) / "project"
     make_project(folder, "minimal")
     run_job(folder, "full_pipeline", None, cores, Engine.snakemake)
@@ -208,7 +352,10 @@ def init(
 
 @app.command("record")
 def record_command() -> None:
-    """After `snakemake`: commit its outputs to DVC, so that DVC has nothing to do."""
+    """After `snakemake`: commit its outputs to DVC, so that DVC has nothing to do.
+
+    Example: clustering record
+    """
     root = find_project()
     with only_run(root):
         late = record(root)
@@ -221,7 +368,10 @@ def record_command() -> None:
 
 @app.command("sync")
 def sync_command() -> None:
-    """After `dvc repro`, `dvc checkout` or `dvc exp apply`: have Snakemake take note, so that it has nothing to do."""
+    """After `dvc repro`, `dvc checkout` or `dvc exp apply`: have Snakemake take note, so that it has nothing to do.
+
+    Example: clustering sync
+    """
     root = find_project()
     with only_run(root):
         if not sync(root):
@@ -231,13 +381,176 @@ def sync_command() -> None:
     console.print("Snakemake has taken note of what DVC made.")
 
 
+@app.command()
+def compare(
+    first: Annotated[str, typer.Argument(metavar="A", help="Run id or prefix, last, last~1, workspace, revision.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="The same; its segments are matched to those of A.")],
+    out: Annotated[Path | None, typer.Option(help="Write the stores that moved to this CSV file.")] = None,
+) -> None:
+    """Two runs side by side: figures, sizes of segments, and the stores that moved.
+
+    Example: clustering compare last~1 last --out moved.csv
+    """
+    from clustering.compare import changes, figures, load_results
+
+    root = find_project()
+    a, b = load_results(root, first), load_results(root, second)
+    found, moves = changes(a, b)
+    table = Table("figure", first, second, box=None)
+    numbers = figures(a.metrics), figures(b.metrics)
+    for key in dict.fromkeys([*numbers[0], *numbers[1]]):
+        pair = [f"{part[key]:.10g}" if key in part else "" for part in numbers]
+        if pair[0] != pair[1] or key.endswith(".k"):
+            table.add_row(key, *pair)
+    console.print(table)
+    for change in found:
+        sizes = " -> ".join(" ".join(map(str, part)) or "none" for part in change.sizes)
+        console.print(
+            f"{change.category}: {change.moved} of {change.stores} stores moved, ARI {change.ari:.3f}; sizes: {sizes}",
+            soft_wrap=True,
+            highlight=False,
+        )
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        moves.to_csv(out, index=False, lineterminator="\n")
+        console.print(f"  {len(moves)} moves in {out}", soft_wrap=True, highlight=False)
+
+
+@app.command("explain")
+def explain_command(
+    store: Annotated[str, typer.Argument(help="The store's id, leading zeros included.")],
+    env: Annotated[str | None, typer.Option(help="Environment. By default `env` of params.yaml.")] = None,
+) -> None:
+    """How one store came to its segments, with the raw files that it came from.
+
+    Example: clustering explain 0108
+    """
+    from clustering.explain import explain, in_words
+
+    root = find_project()
+    params, place, env = check_project(root, env)
+    known = explain(root, params, place, env, store)
+
+    def say(text: str) -> None:
+        console.print(text, soft_wrap=True, highlight=False, markup=False)
+
+    def placed(row: dict[str, Any]) -> str:
+        text = f"cluster {row['cluster']} at distance {row['distance']:.3f}"
+        other = row["runner_up"]
+        return f"{text}; runner-up {other} at {row['runner_up_distance']:.3f}" if other else f"{text}; no other cluster"
+
+    say(f"Store {store}" + (f": {known['name']}" if known["name"] else ""))
+    for part in known["categories"]:
+        say(f"{part['category']} ({part['name']}): sales {part['sales']:,.2f} in {part['lines']:,} lines")
+        for state, share, chain in part["shares"]:
+            say(f"  {state}: {share:.1%} of its sales; the chain's mean is {chain:.1%}")
+        say(f"  internal: {placed(part['cluster'])}")
+        say(f"  segment {part['segment']}, from {part['merged_cluster']} (internal x external)")
+        for sentence in in_words(part["flags"]):
+            say(f"  {sentence}")
+    say(f"external: {placed(known['external'])}" if known["external"] else "external: not placed")
+    for source, path, digest in known["files"]:
+        say(f"  {source}: {path} sha256 {digest}")
+
+
+@app.command()
+def categories(
+    write: Annotated[bool, typer.Option("--write", help="Add those that are missing to params.yaml.")] = False,
+    env: Annotated[str | None, typer.Option(help="Environment. By default `env` of params.yaml.")] = None,
+) -> None:
+    """The categories of the raw data, and whether they are selected.
+
+    Example: clustering categories --write
+    """
+    from clustering.categories import add_categories, found_categories
+
+    root = find_project()
+    params, place, env = check_project(root, env)
+    rows = found_categories(root, params, place, env)
+    table = Table("category", "key", "stores", "SKUs", "need states", "sales", box=None)
+    for row in rows:
+        counts = (row["stores"], row["skus"], row["need_states"])
+        table.add_row(row["name"], row["key"] or "not selected", *map(str, counts), f"{row['sales'] or 0:,.2f}")
+    console.print(table)
+    missing = [row["name"] for row in rows if row["key"] is None]
+    if write and missing:
+        for name, key in add_categories(root, missing, params.internal.categories).items():
+            console.print(f"Added {key}: {name}", highlight=False, markup=False)
+    elif missing:
+        console.print(f"{len(missing)} are not selected; `clustering categories --write` adds them.")
+
+
+@app.command()
+def doctor() -> None:
+    """Whether this machine and project are fit for a run, and what to do where they are not.
+
+    Example: clustering doctor
+    """
+    from clustering.doctor import examine
+
+    checks = examine(find_project())
+    for check in checks:
+        advice = f" -> {check.advice}" if check.advice else ""
+        text = f"{check.state}: {check.what}: {check.found}{advice}"
+        console.print(text, soft_wrap=True, highlight=False, markup=False)
+    bad = [check for check in checks if check.state == "mend"]
+    if bad:
+        raise ConfigError(f"{len(bad)} things must be mended, first: {bad[0].what}", solution=bad[0].advice)
+
+
+class Shell(StrEnum):
+    """A shell to complete commands in."""
+
+    bash = "bash"
+    zsh = "zsh"
+    fish = "fish"
+
+
+@app.command()
+def completion(shell: Annotated[Shell, typer.Argument(help="The shell.")]) -> None:
+    """Print a shell's completion script.
+
+    Example: clustering completion bash > ~/.local/share/bash-completion/completions/clustering
+    """
+    from typer._completion_shared import get_completion_script
+
+    script = get_completion_script(prog_name="clustering", complete_var="_CLUSTERING_COMPLETE", shell=shell.value)
+    typer.echo(script)
+
+
+def fail(message: str, solution: str, code: int) -> None:
+    """Two lines on stderr, and the exit code."""
+    LOGGER.error("%s (exit code %d)", message, code)
+    sys.stderr.write(f"Error: {message}\nSolution: {solution}\n")
+    sys.exit(code)
+
+
 def main() -> None:
     """Run the command and turn a user's mistake into two lines and an exit code."""
+    start_journal()
+    if "_CLUSTERING_COMPLETE" in os.environ:
+        completion_init()
+    LOGGER.info("clustering %s", " ".join(sys.argv[1:]))
+    again = "run the same command again; it goes on from what is finished"
     try:
-        app()
+        code = app(standalone_mode=False)
     except PipelineError as error:
-        sys.stderr.write(f"{error}\n")
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.stderr.write("Error: interrupted\nSolution: run the same command again; it goes on from what is finished\n")
-        sys.exit(1)
+        fail(error.args[0], error.solution, error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        fail("interrupted", again, 1)
+    except USAGE_ERROR as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            return
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "clustering"
+        message = " ".join(str(getattr(error, "format_message", error.__str__)()).split())
+        fail(message, f"see `{command} --help`", 2)
+    except OSError as error:
+        fail(f"{error.filename or 'the system'}: {error.strerror or error}", "see that it is there and may be used", 1)
+    else:
+        if isinstance(code, int) and code:
+            if code == INTERRUPTED:
+                fail("interrupted", again, 1)
+            sys.exit(code)
+    finally:
+        logging.shutdown()

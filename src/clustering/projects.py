@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 from dotenv import load_dotenv
@@ -45,10 +46,32 @@ def check_project(root: Path, env: str | None) -> tuple[Params, Place, str]:
     for name in (f".env.{env}", ".env"):
         load_dotenv(root / name)
     place = load_place(root / "configs" / f"{env}.yml")
+    if (root / "data").exists() and not (root / "data").is_dir():
+        raise ConfigError(f"{root / 'data'} is not a folder", solution="move it away, and make a folder of that name")
     raw = root / "data" / "raw" / env
     if env not in params.demo and not (raw.is_dir() and any(raw.iterdir())):
         raise DataError(f"{raw} does not exist or is empty", solution="put the raw files there (or `dvc pull` them)")
     return params, place, env
+
+
+def check_access(root: Path, env: str, access: Callable[[Path, int], bool] = os.access) -> None:
+    """Raise ConfigError, naming the folder, where a run could not read its raw files or write what it makes.
+
+    access: as `os.access`, which root passes everywhere.
+    """
+    wanted = {"data": os.W_OK, f"data/raw/{env}": os.R_OK, "data/internal": os.W_OK, "data/external": os.W_OK,
+              "data/merging": os.W_OK, "logs": os.W_OK, "reports": os.W_OK}  # fmt: skip
+    for name, need in wanted.items():
+        path = root / name
+        if not path.exists():
+            path = root
+        verb = "written to" if need == os.W_OK else "read"
+        if not path.is_dir():
+            raise ConfigError(f"{path} is not a folder", solution="move it away, and make a folder of that name")
+        if not access(path, need | os.X_OK):
+            raise ConfigError(
+                f"{path} cannot be {verb}", solution=f"give yourself access, as by: chmod -R u+rwX {path}"
+            )
 
 
 def examples() -> list[str]:

@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -74,6 +74,15 @@ class Project:
         run()
         logs = (self.root / "logs").rglob("*.log")
         return {p.relative_to(self.root / "logs").with_suffix("").as_posix() for p in logs}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def journal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The command's own log goes to a temporary folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("journal")
+        patch.setenv("CLUSTERING_LOG_DIR", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,127 @@
+"""Two runs side by side: recorded runs, the workspace, git revisions or DVC experiments."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from clustering.runs import RESULTS, find_run
+from lib.agreement import compare as agreement
+from lib.agreement import shared_labels
+from lib.errors import ConfigError, DataError
+from lib.labels import match_to_baseline
+
+
+@dataclass
+class Results:
+    """What one run found."""
+
+    name: str
+    metrics: dict[str, Any]
+    segments: pd.DataFrame
+
+    @property
+    def k(self) -> dict[str, int]:
+        """Clusters per view."""
+        found = {key: int(part["k"]) for key, part in self.metrics.get("internal", {}).items()}
+        external = self.metrics.get("external", {})
+        return found | ({"external": int(external["k"])} if "k" in external else {})
+
+
+class Change(NamedTuple):
+    """How one category's segments differ, over the stores in both runs."""
+
+    category: str
+    sizes: tuple[list[int], list[int]]
+    stores: int
+    moved: int
+    ari: float
+
+
+def load_results(root: Path, name: str) -> Results:
+    """The results that `name` stands for. Raises ConfigError where it stands for nothing, DataError where there are none."""
+    folder = None if name == "workspace" else find_run(root, name)
+    if name == "workspace":
+        metrics, segments = (root / path for path in RESULTS)
+    elif folder is not None:
+        metrics, segments = (folder / path.name for path in RESULTS)
+    else:
+        return from_revision(root, name)
+    if not (metrics.is_file() and segments.is_file()):
+        raise DataError(f"{name} has no segments and metrics", solution="run `clustering run full_pipeline_job` first")
+    return Results(name, json.loads(metrics.read_text(encoding="utf-8")), pq.ParquetFile(segments).read().to_pandas())
+
+
+def from_revision(root: Path, name: str) -> Results:
+    """The results at a git revision or of a DVC experiment: metrics from git, segments from DVC's cache."""
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+    from dvc.scm import resolve_rev
+    from scmrepo.exceptions import SCMError
+
+    try:
+        with Repo(str(root)) as here:
+            revision = resolve_rev(here.scm, name)
+    except (DvcException, SCMError):
+        raise ConfigError(
+            f"{name!r} is no run, git revision or experiment",
+            solution="see `clustering status` and `dvc exp list`; `last` and `workspace` are names too",
+        ) from None
+    try:
+        with Repo(str(root), rev=revision) as repo:
+            metrics_text, segments = (repo.dvcfs.open(path.as_posix(), "rb") for path in RESULTS)
+            with metrics_text, segments:
+                return Results(name, json.load(metrics_text), pq.read_table(segments).to_pandas())
+    except (DvcException, OSError) as error:
+        raise DataError(
+            f"{name}: its results cannot be read: {' '.join(str(error).split())}",
+            solution=f"fetch them with `dvc fetch`, or make them again at {revision[:10]}",
+        ) from None
+
+
+def changes(first: Results, second: Results) -> tuple[list[Change], pd.DataFrame]:
+    """Per category how many stores moved, and which: category, store_id, segment before, and after with matched numbers."""
+    found, moves = [], []
+    keys = [sorted(part.segments["category"].unique()) for part in (first, second)]
+    for key in sorted({*keys[0], *keys[1]}):
+        a, b = (labels_of(part.segments, key) for part in (first, second))
+        matched = b.map(match_to_baseline(b, a)) if len(b) else b
+        both = shared_labels(a, matched)
+        moved = both[both["first"] != both["second"]]
+        sizes = (sizes_of(a), sizes_of(matched))
+        found.append(Change(key, sizes, len(both), len(moved), agreement(a, b).ari))
+        moves.append(
+            pd.DataFrame(
+                {
+                    "category": key,
+                    "store_id": moved.index,
+                    "before": moved["first"].to_numpy(),
+                    "after": moved["second"].to_numpy(),
+                    "after_as_numbered": b.reindex(moved.index).to_numpy(),
+                }
+            )
+        )
+    return found, pd.concat(moves, ignore_index=True).sort_values(["category", "store_id"], ignore_index=True)
+
+
+def labels_of(segments: pd.DataFrame, category: str) -> pd.Series:
+    """One category's segments by store."""
+    rows = segments[segments["category"] == category]
+    return pd.Series(rows["segment"].to_numpy(), index=rows["store_id"].to_numpy(), name="segment").rename_axis(
+        "store_id"
+    )
+
+
+def sizes_of(labels: pd.Series) -> list[int]:
+    """Stores per segment, in the segments' order."""
+    return [int(count) for count in labels.value_counts().sort_index()]
+
+
+def figures(metrics: Any, prefix: str = "") -> dict[str, float]:
+    """Every number of metrics.json by its dotted key."""
+    if isinstance(metrics, dict):
+        return {k: v for key, part in metrics.items() for k, v in figures(part, f"{prefix}{key}.").items()}
+    return {prefix.rstrip("."): metrics} if isinstance(metrics, int | float) else {}

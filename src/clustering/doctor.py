@@ -1,0 +1,151 @@
+"""Is everything there that a run needs? Each check says what was found, and what to do."""
+
+import json
+import os
+import platform
+import re
+import shutil
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+from dotenv import load_dotenv
+
+from clustering.projects import check_access
+from clustering.runners import RUNNERS, processes_in
+from lib.config import load_place
+from lib.errors import PipelineError
+from lib.params import load_params
+
+GIGABYTE = 1_000_000_000
+
+
+class Check(NamedTuple):
+    """`fine`, `note` (worth a word) or `mend` (must be fixed); `advice` is empty where it is fine."""
+
+    state: str
+    what: str
+    found: str
+    advice: str = ""
+
+
+def examine(root: Path, access: Callable[[Path, int], bool] = os.access) -> list[Check]:
+    """Every check of a project."""
+    return [*machine(root), *packages(root), *configuration(root, access), *locks(root), *secrets(root)]
+
+
+def machine(root: Path) -> Iterator[Check]:
+    """Python, cores, memory, disk."""
+    python = platform.python_version()
+    supported = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    yield Check("fine" if supported else "mend", "Python", python, "" if supported else "use Python 3.11, 3.12 or 3.13")
+    yield Check("fine", "cores", str(os.cpu_count()))
+    memory = psutil.virtual_memory().available
+    enough = memory > GIGABYTE
+    yield Check(
+        "fine" if enough else "note",
+        "free memory",
+        f"{memory / GIGABYTE:.1f} GB",
+        "" if enough else "run with --cores 1",
+    )
+    yield disk(shutil.disk_usage(root).free)
+
+
+def disk(free: int) -> Check:
+    """Room for what a run makes and DVC keeps."""
+    found = f"{free / GIGABYTE:.1f} GB"
+    if free < GIGABYTE:
+        return Check("mend", "free disk", found, "make room: `dvc gc --workspace` removes what no file here needs")
+    return Check(
+        "note" if free < 5 * GIGABYTE else "fine", "free disk", found, "make room soon" if free < 5 * GIGABYTE else ""
+    )
+
+
+def packages(root: Path) -> Iterator[Check]:
+    """Installed versions against the lock file."""
+    lock = root / "envs" / "pipeline.txt"
+    if not lock.is_file():
+        yield Check("note", "packages", "no envs/pipeline.txt", "copy it from a new project")
+        return
+    wanted = dict(re.findall(r"(?m)^([A-Za-z0-9_.-]+)==([^\s;\\]+)", lock.read_text(encoding="utf-8")))
+    wrong = []
+    for name, locked in wanted.items():
+        try:
+            found = version(name)
+        except PackageNotFoundError:
+            continue  # of another platform or Python
+        if found != locked:
+            wrong.append(f"{name} {found}, not {locked}")
+    found = f"{len(wanted)} locked" + (f"; {', '.join(wrong[:4])}" if wrong else "")
+    advice = "install envs/pipeline.txt: other versions may give other bytes" if wrong else ""
+    yield Check("note" if wrong else "fine", "packages", found, advice)
+
+
+def configuration(root: Path, access: Callable[[Path, int], bool]) -> Iterator[Check]:
+    """params.yaml, every configs/*.yml, and the folders."""
+    env = None
+    try:
+        env = load_params(root / "params.yaml").env
+        yield Check("fine", "params.yaml", f"env: {env}")
+    except PipelineError as error:
+        yield Check("mend", "params.yaml", error.args[0], error.solution)
+    for path in sorted((root / "configs").glob("*.yml")):
+        for name in (f".env.{path.stem}", ".env"):
+            load_dotenv(root / name)
+        try:
+            load_place(path)
+            yield Check("fine", f"configs/{path.name}", "loads")
+        except PipelineError as error:
+            yield Check("mend", f"configs/{path.name}", error.args[0], error.solution)
+    try:
+        check_access(root, env or "dev", access)
+        yield Check("fine", "folders", "data, logs and reports can be used")
+    except PipelineError as error:
+        yield Check("mend", "folders", error.args[0], error.solution)
+
+
+def locks(root: Path) -> Iterator[Check]:
+    """Locks of runners that are no longer alive."""
+    alive = bool(processes_in(root, RUNNERS))
+    snakemake = root / ".snakemake" / "locks"
+    stale = snakemake.is_dir() and any(snakemake.iterdir()) and not alive
+    dvc = root / ".dvc" / "tmp" / "rwlock"
+    owners = re.findall(r'"pid": (\d+)', dvc.read_text(encoding="utf-8")) if dvc.is_file() else []
+    dead = [pid for pid in owners if not psutil.pid_exists(int(pid))]
+    if stale:
+        yield Check(
+            "mend",
+            "locks",
+            ".snakemake/locks of a run that was cut off",
+            "run `snakemake --unlock`, or `clustering run`",
+        )
+    elif dead:
+        yield Check(
+            "note", "locks", f".dvc/tmp/rwlock names process {dead[0]}, which is gone", "nothing: DVC clears it itself"
+        )
+    else:
+        yield Check("fine", "locks", "a runner is at work" if alive else "none")
+
+
+def secrets(root: Path) -> Iterator[Check]:
+    """Files of secrets that others may read."""
+    open_files = [
+        path.name
+        for path in sorted(root.glob(".env*"))
+        if path.is_file() and path.name != ".env.example" and stat.S_IMODE(path.stat().st_mode) & 0o077
+    ]
+    if open_files:
+        yield Check(
+            "mend", "secrets", f"{', '.join(open_files)} can be read by others", f"chmod 600 {' '.join(open_files)}"
+        )
+    else:
+        yield Check("fine", "secrets", "no .env file is open to others")
+
+
+def as_json(checks: list[Check]) -> str:
+    """The checks for a program."""
+    return json.dumps([check._asdict() for check in checks], indent=2)

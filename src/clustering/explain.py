@@ -1,0 +1,103 @@
+"""One store's way through the pipeline, in words and figures."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from lib.config import Place, Source
+from lib.errors import DataError, nearest_name
+from lib.files import source_files
+from lib.params import Params
+
+WORDS = {
+    "thin": "sells too little to train, and was placed in the nearest cluster",
+    "no_net_sales": "has no net sales, so it has the chain's shares",
+    "no_data": "has no known value, and was placed by what is usual",
+    "outlier": "is unlike all others: it trained nothing, and was placed in the nearest cluster",
+}
+NEED_STATES = 3
+
+
+def in_words(flags: str) -> list[str]:
+    """Flags such as `internal:thin external:outlier` as sentences."""
+    found = [flag.partition(":") for flag in flags.split()]
+    return [f"{view}: the store {WORDS.get(reason, reason)}" for view, _, reason in found]
+
+
+def rows_of(path: Path, store: str) -> list[dict[str, Any]]:
+    """The rows of one store in a table."""
+    table = pq.ParquetFile(path).read()
+    rows: list[dict[str, Any]] = table.filter(pc.equal(table["store_id"], store)).to_pylist()
+    return rows
+
+
+def explain(root: Path, params: Params, place: Place, env: str, store: str) -> dict[str, Any]:
+    """Everything that is known of a store. Raises DataError for one that is not, with the nearest."""
+    needed = root / "data" / "merging" / "segments.parquet"
+    if not needed.is_file():
+        raise DataError(f"{needed} does not exist", solution="run `clustering run full_pipeline_job` first")
+    known = set(pq.ParquetFile(needed).read(columns=["store_id"])["store_id"].to_pylist())
+    if store not in known:
+        raise DataError(
+            f"no segment is known of store {store!r}{nearest_name(store, known)}",
+            solution="give an id as in data/merging/segments.parquet, leading zeros included",
+        )
+    named = rows_of(root / "data" / "external" / "stores.parquet", store)
+    external = rows_of(root / "data" / "external" / "clusters.parquet", store)
+    categories = []
+    for row in rows_of(needed, store):
+        key = row["category"]
+        folder = root / "data" / "internal"
+        (sales,) = rows_of(folder / "store_sales" / f"{key}.parquet", store)
+        (cluster,) = rows_of(folder / "clusters" / f"{key}.parquet", store)
+        categories.append(
+            row
+            | {
+                "name": params.internal.categories[key].name if key in params.internal.categories else key,
+                "lines": sales["lines"],
+                "sales": sales["sales"],
+                "shares": top_shares(folder / "shares" / f"{key}.parquet", store),
+                "cluster": cluster,
+            }
+        )
+    return {
+        "store_id": store,
+        "name": named[0].get("name") if named else None,
+        "categories": categories,
+        "external": external[0] if external else None,
+        "files": raw_files(root, place, env),
+    }
+
+
+def top_shares(path: Path, store: str) -> list[tuple[str, float, float]]:
+    """The store's largest need states: name, share, and the mean of all stores' shares."""
+    shares: pd.DataFrame = pq.ParquetFile(path).read().to_pandas().set_index("store_id")
+    own = pd.Series(shares.loc[store].to_dict()).sort_values(ascending=False, kind="stable").head(NEED_STATES)
+    return [(str(name), float(share), float(shares[name].mean())) for name, share in own.items()]
+
+
+def raw_files(root: Path, place: Place, env: str) -> list[tuple[str, str, str]]:
+    """Raw files of every source: source, path, sha256."""
+    sources = place.sources
+    named: dict[str, Source | None] = {
+        "sales": sources.sales,
+        "product_map": sources.product_map,
+        "stores": sources.stores,
+    }
+    named |= {f"external.{name}": source for name, source in sources.external.items()}
+    return [
+        (name, path.relative_to(root).as_posix(), sha256(path))
+        for name, source in named.items()
+        if source is not None
+        for path in source_files(source, root / "data" / "raw" / env)
+    ]
+
+
+def sha256(path: Path) -> str:
+    """A file's fingerprint."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -1,0 +1,177 @@
+"""Records of runs: what was run, with what, and what came of it, in `.clustering/runs/<run id>/`."""
+
+import json
+import platform
+import secrets
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from clustering.runners import STATE
+from lib.errors import ConfigError, PipelineError
+from lib.tables import write_text
+
+RUNS = STATE / "runs"
+KEPT = 50
+PACKAGES = ("clustering-pipeline", "snakemake", "dvc", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "duckdb")
+RESULTS = (Path("reports", "metrics.json"), Path("data", "merging", "segments.parquet"))
+
+
+def parse_tags(texts: Sequence[str]) -> dict[str, str]:
+    """`key=value` pairs. Raises ValueError on anything else."""
+    tags = {}
+    for text in texts:
+        key, separator, value = text.partition("=")
+        if not separator or not key.strip() or not value.strip():
+            raise ValueError(f"{text!r} is no tag: key=value is expected, such as version=2.0")
+        tags[key.strip()] = value.strip()
+    return tags
+
+
+def new_id(now: datetime) -> str:
+    """A run's name, which sorts by time: UTC to the millisecond, and two random bytes."""
+    return f"{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03d}-{secrets.token_hex(2)}"
+
+
+def versions() -> dict[str, str]:
+    """What computes, by name."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def git_state(root: Path) -> dict[str, Any]:
+    """The revision, and whether files differ from it; no revision where there is no commit."""
+
+    def git(*words: str) -> str | None:
+        try:
+            done = subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=False)
+        except OSError:
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    status = git("status", "--porcelain")
+    return {
+        "revision": git("rev-parse", "--verify", "--quiet", "HEAD"),
+        "dirty": None if status is None else bool(status),
+    }
+
+
+@contextmanager
+def recorded(root: Path, job: str, env: str, engine: str, tags: Mapping[str, str], *, force: bool) -> Iterator[str]:
+    """Record one run, whose id this gives: as `running`, then as done, failed or interrupted, with copies of its results."""
+    now = datetime.now(UTC)
+    run_id = new_id(now)
+    folder = root / RUNS / run_id
+    record: dict[str, Any] = {
+        "id": run_id,
+        "job": job,
+        "env": env,
+        "engine": engine,
+        "force": force,
+        "tags": dict(tags),
+        "start": now.isoformat(timespec="seconds"),
+        "duration_s": None,
+        "result": "running",
+        "error": None,
+        "git": git_state(root),
+        "versions": versions(),
+    }
+    before = {name: stamp(root / name) for name in RESULTS}
+    started = time.monotonic()
+    save(folder, record)
+    forget_old(root)
+    try:
+        yield run_id
+    except PipelineError as error:
+        record |= {"result": "failed", "error": error.args[0], "solution": error.solution}
+        raise
+    except BaseException as error:
+        record |= {"result": "interrupted", "error": type(error).__name__}
+        raise
+    else:
+        record["result"] = "done"
+        made = job in {"merging", "full_pipeline"} or any(stamp(root / name) != before[name] for name in RESULTS)
+        for path in [root / name for name in RESULTS] if made else []:
+            if path.is_file():
+                shutil.copyfile(path, folder / path.name)
+    finally:
+        record["duration_s"] = round(time.monotonic() - started, 1)
+        save(folder, record)
+
+
+def stamp(path: Path) -> int | None:
+    """When a file was written; None where there is none."""
+    return path.stat().st_mtime_ns if path.is_file() else None
+
+
+def save(folder: Path, record: Mapping[str, Any]) -> None:
+    """Write run.json, whole or not at all."""
+    write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", folder / "run.json")
+
+
+def forget_old(root: Path) -> None:
+    """Keep the newest runs."""
+    for folder in sorted(p for p in (root / RUNS).iterdir() if p.is_dir())[:-KEPT]:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def load_runs(root: Path) -> list[dict[str, Any]]:
+    """Every record, oldest first; what cannot be read is left out."""
+    found = []
+    for path in sorted((root / RUNS).glob("*/run.json")):
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if isinstance(record, dict) and record.get("id") == path.parent.name:
+            found.append(record)
+    return found
+
+
+def with_tags(runs: Sequence[dict[str, Any]], tags: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The runs that have all of the tags."""
+    return [run for run in runs if tags.items() <= run.get("tags", {}).items()]
+
+
+def find_run(root: Path, name: str) -> Path | None:
+    """The folder of a run with results: an id, a unique prefix of one, `last` or `last~1`. None: it names no run.
+
+    Raises ConfigError where a prefix is ambiguous, or there are no results of that run.
+    """
+    runs = load_runs(root)
+    last, _, back = name.partition("~")
+    if last == "last" and (back == "" or back.isdigit()):
+        usable = [run["id"] for run in runs if has_results(root, run["id"])]
+        if int(back or 0) >= len(usable):
+            raise ConfigError(
+                f"{name}: {len(usable)} runs with results are recorded",
+                solution="make one with `clustering run full_pipeline_job`; `clustering status` lists them",
+            )
+        return root / RUNS / str(usable[-1 - int(back or 0)])
+    matches = [run["id"] for run in runs if name and run["id"].startswith(name)]
+    if len(matches) > 1 and name not in matches:
+        raise ConfigError(
+            f"{name} begins {len(matches)} runs: {', '.join(matches[-3:])}", solution="give more of the run's id"
+        )
+    if not matches:
+        return None
+    (found,) = [name] if name in matches else matches
+    if not has_results(root, found):
+        raise ConfigError(f"run {found} left no results to compare", solution="choose a run that made segments")
+    return root / RUNS / found
+
+
+def has_results(root: Path, run_id: str) -> bool:
+    """Whether a run left its metrics and segments."""
+    return all((root / RUNS / run_id / name.name).is_file() for name in RESULTS)

@@ -1,0 +1,110 @@
+"""`clustering run`: dry runs, tags, records, output for people and programs; and `clustering status`."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from clustering.runners import environment
+from clustering.runs import RUNS, load_runs
+from integration.conftest import Project
+from integration.test_command import assert_mistake, clustering
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.mark.parametrize("engine", ["snakemake", "dvc"])
+def test_dry_run_says_what_and_why_and_runs_nothing(project: Project, engine: str) -> None:
+    project.change("merging.min_cluster_size", 12)
+    before = project.tables()
+    result = clustering(project.root, "run", "merging", "--dry-run", "--engine", engine)
+    assert result.returncode == 0, result.stderr
+    plan = dict(line.split(": ", 1) for line in result.stdout.splitlines())
+    assert plan.pop("merging") == "3 stages would run; nothing was run."
+    assert sorted(plan) == ["collect_segments", "merge_segments/beauty", "merge_segments/cocktails_rtd"]
+    why = {"snakemake": "parameters changed: min_cluster_size 8 -> 12", "dvc": "changed command"}[engine]
+    assert plan["merge_segments/beauty"] == why
+    assert project.tables() == before
+    assert load_runs(project.root) == []
+    forced = clustering(project.root, "run", "merging", "--dry-run", "--force", "--engine", engine)
+    assert "ingest_sales: forced" in forced.stdout
+
+
+def test_run_is_recorded_found_by_tag_and_told_as_json(project: Project, journal: Path) -> None:
+    project.change("merging.min_cluster_size", 12)
+    result = clustering(project.root, "run", "merging", "--json", "--tags", "version=2.0", "--tags", "who=me")
+    assert result.returncode == 0, result.stderr
+    events = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [event["event"] for event in (events[0], events[-1])] == ["run", "result"]
+    started = {event["stage"] for event in events if event.get("state") == "started"}
+    assert {"merge_segments/beauty", "collect_segments"} <= started
+    assert events[-1]["metrics"] == json.loads((project.root / "reports/metrics.json").read_text())
+    (record,) = load_runs(project.root)
+    assert record["tags"] == {"version": "2.0", "who": "me"}
+    assert record["id"] == events[0]["id"]
+    assert record["git"]["dirty"] is True
+    assert len(record["git"]["revision"]) == 40
+    kept = project.root / RUNS / record["id"] / "segments.parquet"
+    assert kept.read_bytes() == project.tables()["data/merging/segments.parquet"]
+    assert "merging for dev by snakemake" in (journal / "clustering.log").read_text()
+
+    project.change("merging.min_cluster_size", 10)
+    found = clustering(project.root, "status", "--tags", "version=2.0").stdout
+    assert record["id"] in found
+    assert "version=2.0" in found
+    assert "min_cluster_size 12 -> 10" in " ".join(found.split())
+    assert "changed command" in found
+    assert record["id"] not in clustering(project.root, "status", "--tags", "version=3").stdout
+
+
+def test_failed_job_is_recorded_and_quiet_says_two_lines(project: Project) -> None:
+    project.change("internal.categories.beauty.name", "BEUATY")
+    result = clustering(project.root, "run", "merging", "--quiet")
+    assert_mistake(result, 4, "Error: split_need_states/beauty", "logs/split_need_states/beauty.log")
+    assert result.stdout == ""
+    assert [line.partition(":")[0] for line in result.stderr.splitlines()] == ["Error", "Solution"]
+    (record,) = load_runs(project.root)
+    assert record["result"] == "failed"
+    assert "no sales in category 'BEUATY'" in record["error"]
+
+
+def test_folder_that_cannot_be_used_is_named(project: Project) -> None:
+    (project.root / "logs").rename(project.root / "elsewhere")
+    (project.root / "logs").write_text("")
+    assert_mistake(clustering(project.root, "run", "merging"), 3, f"{project.root / 'logs'} is not a folder")
+
+
+def test_unset_variable_names_the_file_to_set_it_in(project: Project) -> None:
+    config = project.root / "configs/dev.yml"
+    (project.root / "configs/prod.yml").write_text(config.read_text().replace("LIMIT,512MB", "LIMIT"))
+    assert_mistake(clustering(project.root, "run", "merging", "--env", "prod"), 3, ".env.prod", "MEMORY_LIMIT")
+
+
+def test_wrong_arguments_are_two_lines(tmp_path: Path) -> None:
+    for words in (["run", "merging", "--tags", "version"], ["run", "mergin"], ["run"], ["nothing"]):
+        result = clustering(tmp_path, *words)
+        assert_mistake(result, 2)
+        assert [line.partition(":")[0] for line in result.stderr.splitlines()] == ["Error", "Solution"], result.stderr
+
+
+def test_unwritable_log_warns_once_and_does_not_stop_the_command(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    command = [str(Path(sys.executable).parent / "clustering"), "list-jobs"]
+    env = environment() | {"CLUSTERING_LOG_DIR": str(tmp_path / "file")}
+    result = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+    assert "merging_job" in result.stdout
+    assert result.stderr.count("Warning: no log of this command is kept") == 1
+
+
+def test_help_has_examples_and_no_colour_is_respected(tmp_path: Path) -> None:
+    names = ["run", "list-jobs", "minimal", "status", "split-half", "init", "record", "sync"]
+    for name in names:
+        assert f"Example: clustering {name}" in " ".join(clustering(tmp_path, name, "--help").stdout.split()), name
+    env = environment() | {"NO_COLOR": "1", "FORCE_COLOR": "1", "COLUMNS": "80"}
+    command = [str(Path(sys.executable).parent / "clustering"), "list-jobs"]
+    result = subprocess.run(command, env=env, capture_output=True, check=True)
+    assert b"\x1b[3" not in result.stdout
+    assert os.linesep.encode() in result.stdout

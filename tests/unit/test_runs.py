@@ -1,0 +1,133 @@
+"""Records of runs, the lines that progress is read from, and reasons in short."""
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from clustering.plans import changed_flags, dvc_reasons, short
+from clustering.progress import Follower, Mode, choose_mode
+from clustering.projects import check_access
+from clustering.runs import KEPT, RUNS, find_run, load_runs, new_id, parse_tags, recorded, with_tags
+from lib.errors import ConfigError, DataError
+
+
+def run_once(root: Path, tags: dict[str, str] | None = None) -> str:
+    with recorded(root, "merging", "dev", "snakemake", tags or {}, force=False) as run_id:
+        for name in ("reports/metrics.json", "data/merging/segments.parquet"):
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text(run_id)
+    return run_id
+
+
+def test_tags_are_pairs() -> None:
+    assert parse_tags(["version=2.0", "who = a=b"]) == {"version": "2.0", "who": "a=b"}
+    for wrong in ("version", "=2", "version="):
+        with pytest.raises(ValueError, match="key=value"):
+            parse_tags([wrong])
+
+
+def test_ids_sort_by_time() -> None:
+    times = [datetime(2026, 1, 2, 3, 4, 5, micro, UTC) for micro in (1000, 90_000, 900_000)]
+    ids = [new_id(time) for time in times]
+    assert ids == sorted(ids)
+    assert ids[0].startswith("20260102T030405001-")
+
+
+def test_run_is_recorded_with_copies_of_its_results(tmp_path: Path) -> None:
+    first = run_once(tmp_path, {"version": "2.0"})
+    second = run_once(tmp_path)
+    (record, other) = load_runs(tmp_path)
+    assert (record["id"], record["result"], record["error"]) == (first, "done", None)
+    assert {"python", "snakemake", "dvc", "numpy", "scikit-learn", "duckdb"} <= record["versions"].keys()
+    assert record["git"]["revision"] is None
+    assert with_tags([record, other], {"version": "2.0"}) == [record]
+    assert (tmp_path / RUNS / first / "metrics.json").read_text() == first
+    assert find_run(tmp_path, "last") == tmp_path / RUNS / second
+    assert find_run(tmp_path, "last~1") == find_run(tmp_path, first[:22]) == tmp_path / RUNS / first
+    assert find_run(tmp_path, "main") is None
+    with pytest.raises(ConfigError, match="begins 2 runs"):
+        find_run(tmp_path, "20")
+    with pytest.raises(ConfigError, match="2 runs with results"):
+        find_run(tmp_path, "last~2")
+
+
+def test_failed_run_keeps_the_error_and_no_results(tmp_path: Path) -> None:
+    with (
+        pytest.raises(DataError),
+        recorded(tmp_path, "merging", "dev", "dvc", {}, force=True) as run_id,
+    ):
+        raise DataError("no sales", solution="add some")
+    (record,) = load_runs(tmp_path)
+    assert (record["result"], record["error"], record["force"]) == ("failed", "no sales", True)
+    assert [path.name for path in (tmp_path / RUNS / run_id).iterdir()] == ["run.json"]
+
+
+def test_the_newest_runs_are_kept(tmp_path: Path) -> None:
+    for number in range(KEPT + 2):
+        folder = tmp_path / RUNS / f"2020010{number:03d}"
+        folder.mkdir(parents=True)
+        (folder / "run.json").write_text(json.dumps({"id": folder.name}))
+    newest = run_once(tmp_path)
+    found = [run["id"] for run in load_runs(tmp_path)]
+    assert len(found) == KEPT
+    assert (found[0], found[-1]) == ("2020010003", newest)
+
+
+def test_progress_is_read_from_snakemake() -> None:
+    follower = Follower()
+    lines = """total                   4
+rule merge_segments:
+    input: data/x.parquet
+    jobid: 14
+    wildcards: category=beauty
+    resources: tmpdir=/tmp
+Finished jobid: 14 (Rule: merge_segments)
+1 of 4 steps (25%) done""".splitlines()
+    events = [event for line in lines if (event := follower.read(line))]
+    assert events == [("started", "merge_segments/beauty"), ("finished", "merge_segments/beauty")]
+    assert (follower.done, follower.total) == (1, 4)
+
+
+def test_progress_is_read_from_dvc() -> None:
+    follower = Follower(3)
+    lines = ["Stage 'ingest_sales' didn't change, skipping", "Running stage 'merge_segments@beauty':", "> python x"]
+    assert [follower.read(line) for line in lines] == [
+        ("skipped", "ingest_sales"),
+        ("started", "merge_segments/beauty"),
+        None,
+    ]
+    assert (follower.done, follower.total) == (2, 3)
+
+
+def test_how_a_run_is_shown() -> None:
+    assert choose_mode(quiet=False, as_json=False, terminal=True) is Mode.live
+    assert choose_mode(quiet=False, as_json=False, terminal=False) is Mode.plain
+    assert choose_mode(quiet=True, as_json=False, terminal=True) is Mode.quiet
+    assert choose_mode(quiet=True, as_json=True, terminal=True) is Mode.json
+
+
+def test_reasons_are_short() -> None:
+    before, now = "'--min_cluster_size 8 --internal_weight 1'", "'--min_cluster_size 12 --internal_weight 1'"
+    assert changed_flags(before, now) == "min_cluster_size 8 -> 12"
+    reason = f"Params have changed since last execution: Union of x: before: {before} now: {now} "
+    assert short(reason) == "parameters changed: min_cluster_size 8 -> 12"
+    assert short("Missing output files: a, b, c") == "not made yet: a and 2 more"
+    assert dvc_reasons([{"changed deps": {"data/raw/dev": "modified"}}, "changed command"]) == [
+        "modified: data/raw/dev",
+        "changed command",
+    ]
+
+
+def test_folder_without_access_is_named(tmp_path: Path) -> None:
+    for name in ("data", "logs"):
+        (tmp_path / name).mkdir()
+    check_access(tmp_path, "dev")
+    with pytest.raises(ConfigError, match="data cannot be written to"):
+        check_access(tmp_path, "dev", lambda path, need: not (path.name == "data" and need & os.W_OK))
+    (tmp_path / "logs").rmdir()
+    (tmp_path / "logs").write_text("")
+    with pytest.raises(ConfigError, match="logs is not a folder"):
+        check_access(tmp_path, "dev")
