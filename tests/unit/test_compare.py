@@ -68,6 +68,6 @@ def test_doctor_finds_what_must_be_mended(tmp_path: Path) -> None:
     assert "numpy" in check.found
     assert "not 0.1" in check.found
     (tmp_path / "data").mkdir()
-    found = {c.what: c for c in configuration(tmp_path, lambda path, need: not need & os.W_OK)}
+    found = {c.what: c for c in configuration(tmp_path, lambda _path, need: not need & os.W_OK)}
     assert found["params.yaml"].state == found["folders"].state == "mend"
     assert str(tmp_path / "data") in found["folders"].found
