@@ -416,6 +416,36 @@ def compare(
         console.print(f"  {len(moves)} moves in {out}", soft_wrap=True, highlight=False)
 
 
+@app.command()
+def sweep(
+    settings: Annotated[
+        list[str], typer.Option("-S", "--set", help="key=value,value of params.yaml; may be repeated.")
+    ],
+    jobs: Annotated[int, typer.Option(min=1, help="Experiments at a time.")] = 1,
+) -> None:
+    """Run DVC experiments, one per combination of values, and show what they found.
+
+    Example: clustering sweep -S internal.cluster_stores.rule=silhouette,bic_tied --jobs 2
+    """
+    from clustering.sweep import keys_of, run_sweep
+
+    try:
+        keys = keys_of(settings)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="-S") from None
+    root = find_project()
+    check_project(root, None)
+    results = run_sweep(root, settings, keys, jobs, lambda text: console.print(text, soft_wrap=True, highlight=False))
+    for result in results:
+        console.print(result.line(), soft_wrap=True, highlight=False, markup=False)
+    failed = [result for result in results if result.error]
+    if failed:
+        raise DataError(
+            f"{len(failed)} of {len(results)} experiments failed, first {failed[0].name}: {failed[0].error}",
+            solution=f"run `dvc queue logs {failed[0].name}` for the whole of it",
+        )
+
+
 @app.command("explain")
 def explain_command(
     store: Annotated[str, typer.Argument(help="The store's id, leading zeros included.")],

@@ -211,7 +211,7 @@ def test_flags_exist(path: Path) -> None:
     scripts |= set(re.findall(r'"(--\w+)"', text_of(ROOT / "scripts" / "lib" / "runtime.py")))
     # The grammar of flags is explained by examples.
     explained = {flag for row in rows_of(path, "value", "flags") for flag in re.findall(r"--[a-z]+", row[1])}
-    found = set(re.findall(r"(?<![\w-])--[a-z_]+", text_of(path)))
+    found = set(re.findall(r"(?<![\w-])--[a-z][a-z_-]*", text_of(path)))
     assert found - {"--flag"} <= ours | scripts | OTHER_FLAGS | explained
 
 
