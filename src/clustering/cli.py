@@ -164,7 +164,7 @@ def run_job(
         with only_run(root):
             heal(root)
             prune(params.internal.categories, root)
-            with recorded(root, job, env, engine, tags or {}, force=force) as run_id:
+            with recorded(root, job, env, engine, tags or {}, cores=cores, force=force) as run_id:
                 LOGGER.info("run %s: %s for %s by %s in %s", run_id, job, env, engine, root)
                 if mode is Mode.json:
                     emit("run", id=run_id, job=job, env=env, engine=engine, tags=tags or {})

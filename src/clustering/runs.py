@@ -1,6 +1,7 @@
 """Records of runs: what was run, with what, and what came of it, in `.clustering/runs/<run id>/`."""
 
 import json
+import os
 import platform
 import secrets
 import shutil
@@ -13,9 +14,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from clustering.runners import STATE
 from lib.errors import ConfigError, PipelineError
-from lib.tables import write_text
+from lib.tables import replacing, write_text
 
 RUNS = STATE / "runs"
 KEPT = 50
@@ -68,7 +71,9 @@ def git_state(root: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def recorded(root: Path, job: str, env: str, engine: str, tags: Mapping[str, str], *, force: bool) -> Iterator[str]:
+def recorded(
+    root: Path, job: str, env: str, engine: str, tags: Mapping[str, str], *, cores: int, force: bool
+) -> Iterator[str]:
     """Record one run, whose id this gives: as `running`, then as done, failed or interrupted, with copies of its results."""
     now = datetime.now(UTC)
     run_id = new_id(now)
@@ -80,6 +85,8 @@ def recorded(root: Path, job: str, env: str, engine: str, tags: Mapping[str, str
         "engine": engine,
         "force": force,
         "tags": dict(tags),
+        "cores": cores,
+        "pid": os.getpid(),
         "start": now.isoformat(timespec="seconds"),
         "duration_s": None,
         "result": "running",
@@ -96,6 +103,9 @@ def recorded(root: Path, job: str, env: str, engine: str, tags: Mapping[str, str
     except PipelineError as error:
         record |= {"result": "failed", "error": error.args[0], "solution": error.solution}
         raise
+    except Exception as error:
+        record |= {"result": "failed", "error": f"{type(error).__name__}: {error}"}
+        raise
     except BaseException as error:
         record |= {"result": "interrupted", "error": type(error).__name__}
         raise
@@ -104,7 +114,8 @@ def recorded(root: Path, job: str, env: str, engine: str, tags: Mapping[str, str
         made = job in {"merging", "full_pipeline"} or any(stamp(root / name) != before[name] for name in RESULTS)
         for path in [root / name for name in RESULTS] if made else []:
             if path.is_file():
-                shutil.copyfile(path, folder / path.name)
+                with replacing(folder / path.name) as temporary:
+                    shutil.copyfile(path, temporary)
     finally:
         record["duration_s"] = round(time.monotonic() - started, 1)
         save(folder, record)
@@ -127,7 +138,7 @@ def forget_old(root: Path) -> None:
 
 
 def load_runs(root: Path) -> list[dict[str, Any]]:
-    """Every record, oldest first; what cannot be read is left out."""
+    """Every record, oldest first; what cannot be read is left out. A run whose process was killed was interrupted."""
     found = []
     for path in sorted((root / RUNS).glob("*/run.json")):
         try:
@@ -135,6 +146,8 @@ def load_runs(root: Path) -> list[dict[str, Any]]:
         except (OSError, ValueError):
             continue
         if isinstance(record, dict) and record.get("id") == path.parent.name:
+            if record.get("result") == "running" and not psutil.pid_exists(int(record.get("pid") or 0)):
+                record |= {"result": "interrupted", "error": "its process did not end by itself"}
             found.append(record)
     return found
 

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from lib.errors import ConfigError, DataError
 
 
 def run_once(root: Path, tags: dict[str, str] | None = None) -> str:
-    with recorded(root, "merging", "dev", "snakemake", tags or {}, force=False) as run_id:
+    with recorded(root, "merging", "dev", "snakemake", tags or {}, cores=2, force=False) as run_id:
         for name in ("reports/metrics.json", "data/merging/segments.parquet"):
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             (root / name).write_text(run_id)
@@ -57,12 +59,34 @@ def test_run_is_recorded_with_copies_of_its_results(tmp_path: Path) -> None:
 def test_failed_run_keeps_the_error_and_no_results(tmp_path: Path) -> None:
     with (
         pytest.raises(DataError),
-        recorded(tmp_path, "merging", "dev", "dvc", {}, force=True) as run_id,
+        recorded(tmp_path, "merging", "dev", "dvc", {}, cores=2, force=True) as run_id,
     ):
         raise DataError("no sales", solution="add some")
     (record,) = load_runs(tmp_path)
     assert (record["result"], record["error"], record["force"]) == ("failed", "no sales", True)
     assert [path.name for path in (tmp_path / RUNS / run_id).iterdir()] == ["run.json"]
+
+
+def test_a_defect_is_a_failure_and_a_stop_is_not(tmp_path: Path) -> None:
+    for error in (ZeroDivisionError("a defect"), KeyboardInterrupt()):
+        with pytest.raises(type(error)), recorded(tmp_path, "merging", "dev", "dvc", {}, cores=2, force=False):
+            raise error
+    assert [(run["result"], run["error"]) for run in load_runs(tmp_path)] == [
+        ("failed", "ZeroDivisionError: a defect"), ("interrupted", "KeyboardInterrupt"),
+    ]  # fmt: skip
+
+
+def test_a_run_whose_process_was_killed_was_interrupted(tmp_path: Path) -> None:
+    with recorded(tmp_path, "merging", "dev", "dvc", {}, cores=2, force=False) as run_id:
+        (live,) = load_runs(tmp_path)
+        assert live["result"] == "running"
+        left = tmp_path / RUNS / run_id / "run.json"
+        text = left.read_text()
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    left.write_text(json.dumps(json.loads(text) | {"pid": gone.pid}))
+    (found,) = load_runs(tmp_path)
+    assert (found["result"], found["cores"]) == ("interrupted", 2)
 
 
 def test_the_newest_runs_are_kept(tmp_path: Path) -> None:
