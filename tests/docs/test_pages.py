@@ -139,6 +139,7 @@ def test_tutorial_leads_to_segments(tmp_path: Path) -> None:
     assert segments["internal_cluster"].nunique() == 3, "the kinds of town that were made up"
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 @pytest.mark.parametrize("path", [p for p in WORKING if p.name != "tutorial.md"], ids=lambda path: path.stem)
 def test_page_works(path: Path, finished: Path, tmp_path: Path) -> None:
@@ -146,6 +147,7 @@ def test_page_works(path: Path, finished: Path, tmp_path: Path) -> None:
     read_along(path, tmp_path / "project", tmp_path / "scratch")
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 def test_columns_of_every_file_are_as_documented(finished: Path) -> None:
     documented = {file.path: file for file in FILES}
