@@ -29,6 +29,8 @@ from lib.workflow import DEMO_FILES
 HALVES = ("odd", "even")
 # Without a suffix: a folder or glob of another source must not take it for one of its files.
 SALES = "sales_of_half"
+# How a source is read that is no Parquet, which its halves are.
+ONLY_TEXT = {"delimiter", "encoding", "sheet"}
 REPORT = Path("reports", "split_half.csv")
 QUIET = ("--quiet", "host", "reason", "rules")
 
@@ -93,7 +95,8 @@ def make_half(root: Path, folder: Path, env: str) -> None:
     write_yaml(params, folder / "params.yaml")
     config = folder / "configs" / f"{env}.yml"
     place = read_yaml(config)
-    place["sources"]["sales"] |= {"reader": "parquet", "path": SALES}
+    sales = {key: value for key, value in place["sources"]["sales"].items() if key not in ONLY_TEXT}
+    place["sources"]["sales"] = sales | {"reader": "parquet", "path": SALES}
     write_yaml(place, config)
 
 

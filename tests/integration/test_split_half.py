@@ -9,9 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from clustering.halves import workspace
+from clustering.halves import make_half, workspace
 from integration.conftest import Project
 from integration.test_command import assert_mistake, clustering
+from lib.config import load_place
 from lib.errors import DataError
 
 pytestmark = pytest.mark.integration
@@ -67,6 +68,17 @@ def test_sales_without_a_date_column_are_a_configuration_error(project: Project)
     config.write_text(config.read_text().replace("      date: WEEK\n", ""))
     project.change("internal.ingest_sales.period", "all")
     assert_mistake(clustering(project.root, "split-half"), 3, "names no date", "sources.sales.columns")
+
+
+def test_halves_of_a_csv_file_are_parquet(project: Project, tmp_path: Path) -> None:
+    config = project.root / "configs" / "dev.yml"
+    place = yaml.safe_load(config.read_text())
+    place["sources"]["sales"] |= {"reader": "csv", "path": "sales.csv", "delimiter": ";", "encoding": "cp1252"}
+    config.write_text(yaml.safe_dump(place))
+    make_half(project.root, tmp_path / "odd", "dev")
+    sales = load_place(tmp_path / "odd" / "configs" / "dev.yml").sources.sales
+    assert (sales.reader, sales.columns.store_id) == ("parquet", "STORE_NBR")
+    assert sales.model_fields_set == {"reader", "path", "columns"}
 
 
 def test_folder_to_keep_must_be_new(project: Project) -> None:

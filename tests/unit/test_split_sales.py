@@ -30,8 +30,11 @@ PARQUET = {**CSV, "reader": "parquet", "path": "sales.parquet", "missing": []}
 @pytest.fixture
 def split(bench: Any) -> Callable[..., dict[str, Any]]:
     def run(**sales: Any) -> dict[str, Any]:
+        source = CSV | sales
+        if source["reader"] != "csv":
+            del source["delimiter"]
         bench.run(
-            split_sales, config=bench.place(sales=CSV | sales), raw=bench.raw, odd=bench / "odd", even=bench / "even",
+            split_sales, config=bench.place(sales=source), raw=bench.raw, odd=bench / "odd", even=bench / "even",
             counts=bench / "counts.json",
         )  # fmt: skip
         counts: dict[str, Any] = json.loads((bench / "counts.json").read_text())
