@@ -24,15 +24,13 @@ CSV = {
     "missing": ["n/a"],
     "columns": {"store_id": "STORE", "sku": "SKU", "category": "CAT", "sales": "AMOUNT", "date": "DAY"},
 }
-PARQUET = {**CSV, "reader": "parquet", "path": "sales.parquet", "missing": []}
+PARQUET = {"reader": "parquet", "path": "sales.parquet", "columns": CSV["columns"]}
 
 
 @pytest.fixture
 def split(bench: Any) -> Callable[..., dict[str, Any]]:
     def run(**sales: Any) -> dict[str, Any]:
-        source = CSV | sales
-        if source["reader"] != "csv":
-            del source["delimiter"]
+        source = sales if sales.get("reader") == "parquet" else CSV | sales
         bench.run(
             split_sales, config=bench.place(sales=source), raw=bench.raw, odd=bench / "odd", even=bench / "even",
             counts=bench / "counts.json",
