@@ -118,10 +118,10 @@ check-all: test lint type-check docs ## all that a change must pass
 
 .PHONY: test test-unit test-integration pipeline-test test-slow
 test: $(DEV) ## run the tests, but for the slow ones
-	$(PYTEST) -m 'not slow' -n 2 $(ARGS)
+	$(PYTEST) -m 'not slow' -n 2 --dist worksteal $(ARGS)
 
 test-unit: $(DEV) ## run the tests of single stages and modules
-	$(PYTEST) tests/unit -m 'not slow' -n 2 $(ARGS)
+	$(PYTEST) tests/unit -m 'not slow' -n 2 --dist worksteal $(ARGS)
 
 test-integration: $(DEV) ## run the tests that start the command or a runner
 	$(PYTEST) -m 'integration and not slow' -n 2 $(ARGS)
