@@ -18,7 +18,15 @@ from integration.conftest import Project
 
 pytestmark = pytest.mark.integration
 
-CATEGORY_STAGES = ("split_need_states", "build_features", "cluster_stores", "profile_clusters", "merge_segments")
+CATEGORY_STAGES = (
+    *("split_need_states", "build_features", "cluster_stores", "profile_clusters", "merge_segments"),
+    "export_workbook",
+)
+# What follows from every category's segments.
+SEGMENTED = {"collect_segments", "build_report"}
+EVERY_MERGE = {
+    f"{stage}/{key}" for stage in ("merge_segments", "export_workbook") for key in ("beauty", "cocktails_rtd")
+}
 
 
 def assert_same_tables(found: dict[str, bytes], expected: dict[str, bytes]) -> None:
@@ -98,24 +106,21 @@ def test_sync_refuses_a_half_made_state(project: Project) -> None:
 def test_minimum_size_reruns_merging_and_after_only(project: Project, runner: str) -> None:
     project.change("merging.min_cluster_size", 12)
     started = project.stages_of(getattr(project, runner))
-    assert started == {"merge_segments/beauty", "merge_segments/cocktails_rtd", "collect_segments"}
+    assert started == EVERY_MERGE | SEGMENTED
 
 
 @pytest.mark.parametrize("runner", ["snakemake", "dvc"])
 def test_category_name_reruns_that_category_only(project: Project, runner: str) -> None:
     project.change("internal.categories.cocktails_rtd.name", "Health & Beauty/OTC")
     started = project.stages_of(getattr(project, runner))
-    assert started == {"select_categories", "collect_segments"} | {
-        f"{stage}/cocktails_rtd" for stage in CATEGORY_STAGES
-    }
+    assert started == {"select_categories"} | SEGMENTED | {f"{stage}/cocktails_rtd" for stage in CATEGORY_STAGES}
 
 
 @pytest.mark.parametrize("runner", ["snakemake", "dvc"])
 def test_clustering_value_reruns_only_what_depends_on_it(project: Project, runner: str) -> None:
     project.change("external.cluster_stores.max_clusters", 4)
     started = project.stages_of(getattr(project, runner))
-    allowed = {"cluster_external_stores", "profile_external_clusters", "collect_segments"}
-    allowed |= {"merge_segments/beauty", "merge_segments/cocktails_rtd"}
+    allowed = {"cluster_external_stores", "profile_external_clusters"} | SEGMENTED | EVERY_MERGE
     assert "cluster_external_stores" in started
     assert started <= allowed
 
