@@ -8,7 +8,6 @@ with. Nothing is clustered here. The same inputs give the same bytes: no clock, 
 import lib.runtime  # isort: skip (pins threads before numpy is loaded)
 
 import argparse
-import hashlib
 import platform
 from collections.abc import Sequence
 from decimal import Decimal
@@ -21,9 +20,9 @@ import pandas as pd
 
 from lib import flows, maps, report, words
 from lib.agreement import shared_labels
-from lib.config import load_place
+from lib.config import load_place, named_sources
 from lib.database import database
-from lib.files import source_files
+from lib.files import sha256, source_files
 from lib.labels import known_labels
 from lib.ledger import Entry, read_ledger
 from lib.palette import CLUSTER_COLOURS, INK
@@ -94,19 +93,11 @@ def dates_covered(sales: Path) -> str:
 
 def raw_files(config: Path, raw: Path) -> list[tuple[str, str, int, str]]:
     """Source, file, size in bytes and SHA-256 of every file of every source."""
-    sources = load_place(config).sources
-    named = {
-        "sales": sources.sales, "product_map": sources.product_map, "stores": sources.stores,
-        **{f"external.{name}": source for name, source in sources.external.items()},
-        "baseline": sources.baseline, "reference": sources.reference,
-    }  # fmt: skip
-    rows = []
-    for name, source in named.items():
-        for path in source_files(source, raw) if source else []:
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            rows.append((name, words.printable(path.relative_to(raw).as_posix()), path.stat().st_size, digest))
-    return rows
+    return [
+        (name, words.printable(path.relative_to(raw).as_posix()), path.stat().st_size, sha256(path))
+        for name, source in named_sources(load_place(config).sources)
+        for path in source_files(source, raw)
+    ]
 
 
 def net_sales(path: Path) -> pd.Series:

@@ -9,7 +9,16 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 # Free keys: what the documentation writes in their place.
-FREE = {"demo": "<env>", "categories": "<key>", "external": "<name>", "columns": "<column>", "key": "<column>"}
+FREE = {
+    "fetch": "<source>",
+    "publish": "<target>",
+    "options": "<option>",
+    "demo": "<env>",
+    "categories": "<key>",
+    "external": "<name>",
+    "columns": "<column>",
+    "key": "<column>",
+}
 NAMES = {str: "text", int: "whole number", float: "number", bool: "`true`, `false`"}
 PATTERNS = {
     r"^[a-z][a-z0-9_]{0,40}$": "of lower-case letters, digits and `_`",

@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -194,6 +194,56 @@ class Sources(Model):
         return self
 
 
+SOURCE_NAME = r"^(sales|product_map|stores|baseline|reference|external\.[a-z][a-z0-9_]{0,40})$"
+SourceName = Annotated[str, Field(pattern=SOURCE_NAME)]
+Database = Literal["postgresql", "sqlite", "snowflake", "bigquery"]
+# Keys of a configuration whose variables are filled in where they are used: what they hold may be secret, and no stage needs it.
+UNRESOLVED = ("fetch", "publish")
+
+
+class Remote(Model):
+    """Something outside the project: a database, or files in an object store or a folder."""
+
+    database: Database | None = Field(default=None, description="kind of database; not together with `files`")
+    uri: str | None = Field(
+        default=None,
+        min_length=1,
+        description="where the database is, such as `${env:SALES_DATABASE}`; of sqlite its file",
+    )
+    options: dict[str, str] = Field(default={}, description="further options of the database's ADBC driver, by name")
+    files: str | None = Field(
+        default=None,
+        min_length=1,
+        description="`s3://`, `gs://`, `abfss://` or a path outside the project; not together with `database`",
+    )
+
+    @model_validator(mode="after")
+    def is_one_thing(self) -> "Remote":
+        """A database with its address, or files."""
+        if (self.database is None) == (self.files is None):
+            raise ValueError("either `database` or `files` is expected")
+        if self.database is not None and self.uri is None:
+            raise ValueError("`uri` is expected with `database`")
+        if self.files is not None and (self.uri is not None or self.options):
+            raise ValueError("`uri` and `options` belong to `database`, not to `files`")
+        return self
+
+
+class Fetch(Remote):
+    """Where `clustering fetch` finds a source."""
+
+    query: str | None = Field(
+        default=None, min_length=1, description="of a database: the SELECT whose rows are the source"
+    )
+
+    @model_validator(mode="after")
+    def asks_a_database(self) -> "Fetch":
+        """A query belongs to a database."""
+        if (self.query is None) != (self.database is None):
+            raise ValueError("`query` is expected with `database`, and only there")
+        return self
+
+
 class Compute(Model):
     """What one stage may use of this machine."""
 
@@ -208,6 +258,35 @@ class Place(Model):
 
     sources: Sources = Field(description="every table of raw data")
     compute: Compute = Field(default=Compute(), description="what one stage may use of this machine")
+    fetch: dict[SourceName, Fetch] = Field(
+        default={},
+        description="where `clustering fetch` finds sources that lie elsewhere: `sales`, `external.<name>`, ...",
+    )
+
+    @model_validator(mode="after")
+    def fetched_sources_exist(self) -> "Place":
+        """A source that is fetched is one that is read; rows of a database become one Parquet file."""
+        known = dict(named_sources(self.sources))
+        for name, wanted in self.fetch.items():
+            if name not in known:
+                raise ValueError(
+                    f"fetch.{name}: there is no such source{nearest_name(name, known)}; sources: {', '.join(known)}"
+                )
+            source = known[name]
+            if wanted.database is not None and (source.reader != "parquet" or not source.path.endswith(".parquet")):
+                raise ValueError(
+                    f"fetch.{name}: rows of a database become one Parquet file; reader: parquet and a path such as "
+                    f"{name.rpartition('.')[2]}.parquet are expected in sources.{name}"
+                )
+        return self
+
+
+def named_sources(sources: Sources) -> Iterator[tuple[str, Source]]:
+    """Every source that is configured, by its name; those of external features are `external.<name>`."""
+    found: dict[str, Source | None] = {name: getattr(sources, name) for name in ("sales", "product_map", "stores")}
+    found |= {f"external.{name}": source for name, source in sources.external.items()}
+    found |= {"baseline": sources.baseline, "reference": sources.reference}
+    yield from ((name, source) for name, source in found.items() if source is not None)
 
 
 class UniqueKeyLoader(yaml.SafeLoader):
@@ -240,7 +319,7 @@ def read_yaml(path: Path) -> Any:
 
 
 def load_place(path: Path) -> Place:
-    """The place, with `${env:NAME,default}` filled in. Raises ConfigError.
+    """The place, with `${env:NAME,default}` filled in, but for what is fetched and published. Raises ConfigError.
 
     Variables are refused under `sources`: the runners do not see them change, so a stage would go stale unseen.
     """
@@ -251,7 +330,9 @@ def load_place(path: Path) -> Place:
                 f"{path}: {'.'.join(keys)}: {text!r} depends on an environment variable",
                 solution="give a path inside data/raw/<env>/; only other sections may use ${env:...}",
             )
-    return validated(Place, with_environment(raw, path), path)
+    if isinstance(raw, dict):
+        raw = {key: part if key in UNRESOLVED else with_environment(part, path) for key, part in raw.items()}
+    return validated(Place, raw, path)
 
 
 def strings_in(node: Any, keys: tuple[str, ...] = ()) -> Iterator[tuple[list[str], str]]:

@@ -1,10 +1,14 @@
 """Which files belong to a source."""
 
+import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
 from lib.config import Source
 from lib.readers import reader_of
+
+# Beside what `clustering fetch` brought: where it came from.
+FINGERPRINT = ".fetch.json"
 
 
 def source_files(source: Source, folder: Path, listing: Iterable[Path] | None = None) -> list[Path]:
@@ -20,4 +24,15 @@ def source_files(source: Source, folder: Path, listing: Iterable[Path] | None = 
         return exact
     parts = [p for p in candidates if target in p.parents and p.name.lower().endswith(suffixes)]
     matched = parts or [p for p in candidates if p.relative_to(folder).match(source.path)]
-    return [p for p in matched if not p.name.startswith(".")]
+    return [p for p in matched if not is_hidden(p.relative_to(folder)) and not p.name.endswith(FINGERPRINT)]
+
+
+def is_hidden(path: Path) -> bool:
+    """Whether a file, or a folder that it lies in, is no part of any source: one that is being written, for instance."""
+    return any(part.startswith(".") for part in path.parts)
+
+
+def sha256(path: Path) -> str:
+    """A file's fingerprint."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -1,17 +1,21 @@
 """The command line. Exit codes: 0 success, 1 general, 2 arguments, 3 configuration, 4 pipeline or data."""
 
+import functools
 import json
 import logging
 import os
 import sys
 import tempfile
 import time
+import traceback
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
+from rich.status import Status
 from rich.table import Column, Table
 from typer._completion_classes import completion_init
 
@@ -21,10 +25,12 @@ from clustering.jobs import DESCRIPTIONS, JOBS, job_name
 from clustering.journal import LOGGER, start_journal
 from clustering.plans import dvc_graph, dvc_plan, snakemake_plan
 from clustering.progress import Mode, choose_mode, emit, follow
-from clustering.projects import check_access, check_project, examples, find_project, make_project
+from clustering.projects import check_access, check_project, examples, find_project, load_project, make_project
 from clustering.runners import failure, heal, only_run, record, sync
 from clustering.runs import load_runs, parse_tags, recorded, with_tags
+from clustering.secrets import redact
 from clustering.status import runs_table, stale_stages, stale_table
+from lib.config import named_sources
 from lib.errors import ConfigError, DataError, PipelineError, nearest_name
 from lib.leftovers import prune
 
@@ -350,6 +356,50 @@ def init(
     console.print("  clustering run full_pipeline_job", highlight=False)
 
 
+@app.command()
+def fetch(
+    source: Annotated[
+        str | None, typer.Argument(help="A source under `fetch` of configs/<env>.yml. By default every one.")
+    ] = None,
+    env: Annotated[
+        str | None, typer.Option(help="Environment: configs/<env>.yml. By default `env` of params.yaml.")
+    ] = None,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Fetch anew what is there already.")] = False,
+) -> None:
+    """Bring sources from databases, object stores and shared folders to data/raw/<env>/.
+
+    Example: clustering fetch sales --env prod --refresh
+    """
+    from clustering.fetch import fetch_source
+
+    root = find_project()
+    _, place, env = load_project(root, env)
+    if not place.fetch:
+        raise ConfigError(
+            f"configs/{env}.yml has no section `fetch`",
+            solution=f"put the files into data/raw/{env}/, or say where they are",
+        )
+    if source is not None and source not in place.fetch:
+        hint = nearest_name(source, place.fetch)
+        raise typer.BadParameter(f"nothing is said of {source!r} under `fetch`{hint}", param_hint="SOURCE")
+    known = dict(named_sources(place.sources))
+    with only_run(root), console.status("fetching", spinner="line") as line:
+        for name in [source] if source is not None else sorted(place.fetch):
+            say = functools.partial(tell, line, name)
+            done = fetch_source(root, env, name, known[name], place.fetch[name], refresh=refresh, say=say)
+            what = f"{done.fingerprint['rows']:,} rows from {done.fingerprint['from']}"
+            kept = f", as of {done.fingerprint['fetched']}; --refresh fetches it anew" if done.state == "kept" else ""
+            console.print(f"{name}: {done.state}: {what}{kept}", soft_wrap=True, highlight=False, markup=False)
+            LOGGER.info("%s: %s: %s", name, done.state, what)
+
+
+def tell(line: Status, name: str, text: str) -> None:
+    """How far the work on one source or target is, on a line that is written over; in the log, what was tried again."""
+    line.update(escape(f"{name}: {redact(text)}"))
+    if "trying again" in text:
+        LOGGER.warning("%s: %s", name, text)
+
+
 @app.command("record")
 def record_command() -> None:
     """After `snakemake`: commit its outputs to DVC, so that DVC has nothing to do.
@@ -551,7 +601,7 @@ def completion(shell: Annotated[Shell, typer.Argument(help="The shell.")]) -> No
 def fail(message: str, solution: str, code: int) -> None:
     """Two lines on stderr, and the exit code."""
     LOGGER.error("%s (exit code %d)", message, code)
-    sys.stderr.write(f"Error: {message}\nSolution: {solution}\n")
+    sys.stderr.write(redact(f"Error: {message}\nSolution: {solution}\n"))
     sys.exit(code)
 
 
@@ -577,6 +627,11 @@ def main() -> None:
         fail(message, f"see `{command} --help`", 2)
     except OSError as error:
         fail(f"{error.filename or 'the system'}: {error.strerror or error}", "see that it is there and may be used", 1)
+    except Exception:
+        # A defect keeps its traceback, less what is secret in it.
+        LOGGER.exception("unexpected failure")
+        sys.stderr.write(redact(traceback.format_exc()))
+        sys.exit(1)
     else:
         if isinstance(code, int) and code:
             if code == INTERRUPTED:

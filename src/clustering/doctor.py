@@ -5,7 +5,6 @@ import os
 import platform
 import re
 import shutil
-import stat
 import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
@@ -13,10 +12,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import psutil
-from dotenv import load_dotenv
 
 from clustering.projects import check_access
 from clustering.runners import RUNNERS, processes_in
+from clustering.secrets import is_open, load_environment
 from lib.config import load_place
 from lib.errors import PipelineError
 from lib.params import load_params
@@ -94,8 +93,7 @@ def configuration(root: Path, access: Callable[[Path, int], bool]) -> Iterator[C
     except PipelineError as error:
         yield Check("mend", "params.yaml", error.args[0], error.solution)
     for path in sorted((root / "configs").glob("*.yml")):
-        for name in (f".env.{path.stem}", ".env"):
-            load_dotenv(root / name)
+        load_environment(root, path.stem)
         try:
             load_place(path)
             yield Check("fine", f"configs/{path.name}", "loads")
@@ -136,7 +134,7 @@ def secrets(root: Path) -> Iterator[Check]:
     open_files = [
         path.name
         for path in sorted(root.glob(".env*"))
-        if path.is_file() and path.name != ".env.example" and stat.S_IMODE(path.stat().st_mode) & 0o077
+        if path.is_file() and path.name != ".env.example" and is_open(path)
     ]
     if open_files:
         yield Check(

@@ -1,6 +1,5 @@
 """One store's way through the pipeline, in words and figures."""
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +7,9 @@ import pandas as pd
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from lib.config import Place, Source
+from lib.config import Place, named_sources
 from lib.errors import DataError, nearest_name
-from lib.files import source_files
+from lib.files import sha256, source_files
 from lib.params import Params
 
 WORDS = {
@@ -82,22 +81,8 @@ def top_shares(path: Path, store: str) -> list[tuple[str, float, float]]:
 
 def raw_files(root: Path, place: Place, env: str) -> list[tuple[str, str, str]]:
     """Raw files of every source: source, path, sha256."""
-    sources = place.sources
-    named: dict[str, Source | None] = {
-        "sales": sources.sales,
-        "product_map": sources.product_map,
-        "stores": sources.stores,
-    }
-    named |= {f"external.{name}": source for name, source in sources.external.items()}
     return [
         (name, path.relative_to(root).as_posix(), sha256(path))
-        for name, source in named.items()
-        if source is not None
+        for name, source in named_sources(place.sources)
         for path in source_files(source, root / "data" / "raw" / env)
     ]
-
-
-def sha256(path: Path) -> str:
-    """A file's fingerprint."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -6,6 +6,8 @@ import sys
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+from clustering.secrets import Redacting
+
 LOGGER = logging.getLogger("clustering_command")
 
 
@@ -25,4 +27,5 @@ def start_journal() -> None:
         sys.stderr.write(f"Warning: no log of this command is kept: {error}\n")
         handler = logging.NullHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(message)s"))
+    handler.addFilter(Redacting())
     LOGGER.addHandler(handler)

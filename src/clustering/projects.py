@@ -6,9 +6,8 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from dotenv import load_dotenv
-
 from clustering import TEMPLATE
+from clustering.secrets import load_environment
 from lib.config import Place, load_place
 from lib.errors import ConfigError, DataError, PipelineError, nearest_name
 from lib.params import Params, load_params
@@ -40,17 +39,25 @@ def find_project() -> Path:
 
 
 def check_project(root: Path, env: str | None) -> tuple[Params, Place, str]:
-    """The configuration of a run: method, place and environment. Loads `.env.<env>` and `.env` into the environment."""
+    """The configuration of a run, as `load_project`, and that there are raw files."""
+    params, place, env = load_project(root, env)
+    raw = root / "data" / "raw" / env
+    if env not in params.demo and not (raw.is_dir() and any(raw.iterdir())):
+        solution = (
+            f"run `clustering fetch --env {env}`" if place.fetch else "put the raw files there (or `dvc pull` them)"
+        )
+        raise DataError(f"{raw} does not exist or is empty", solution=solution)
+    return params, place, env
+
+
+def load_project(root: Path, env: str | None) -> tuple[Params, Place, str]:
+    """Method, place and environment. Loads `.env.<env>` and `.env` into the environment."""
     params = load_params(root / "params.yaml")
     env = env or params.env
-    for name in (f".env.{env}", ".env"):
-        load_dotenv(root / name)
+    load_environment(root, env)
     place = load_place(root / "configs" / f"{env}.yml")
     if (root / "data").exists() and not (root / "data").is_dir():
         raise ConfigError(f"{root / 'data'} is not a folder", solution="move it away, and make a folder of that name")
-    raw = root / "data" / "raw" / env
-    if env not in params.demo and not (raw.is_dir() and any(raw.iterdir())):
-        raise DataError(f"{raw} does not exist or is empty", solution="put the raw files there (or `dvc pull` them)")
     return params, place, env
 
 

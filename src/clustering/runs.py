@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 
 from clustering.runners import STATE
+from clustering.secrets import redacted
 from lib.errors import ConfigError, PipelineError
 from lib.tables import replacing, write_text
 
@@ -128,7 +129,7 @@ def stamp(path: Path) -> int | None:
 
 def save(folder: Path, record: Mapping[str, Any]) -> None:
     """Write run.json, whole or not at all."""
-    write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", folder / "run.json")
+    write_text(json.dumps(redacted(record), indent=2, ensure_ascii=False) + "\n", folder / "run.json")
 
 
 def forget_old(root: Path) -> None:

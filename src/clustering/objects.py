@@ -1,0 +1,93 @@
+"""Files of an object store or of a folder outside the project, by way of pyarrow's file systems."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from pyarrow import fs
+
+from clustering.retry import TransientError
+from clustering.secrets import address_of, redact
+from lib.errors import ConfigError, DataError
+
+BLOCK = 8 << 20
+GLOB = frozenset("*?[")
+
+
+class Place:
+    """A file system, and a path in it that may be a glob; `shown` is its address as people may see it."""
+
+    def __init__(self, address: str, root: Path) -> None:
+        self.shown = address_of(address)
+        scheme = urlsplit(address).scheme
+        if len(scheme) < 2:  # none, or a drive's letter
+            self.system: Any = fs.LocalFileSystem()
+            self.path = (root / Path(address).expanduser()).as_posix()
+            return
+        # A glob is no part of an address to pyarrow, which takes `?` for the start of its parameters.
+        try:
+            self.system, path = fs.FileSystem.from_uri(
+                address.replace("*", "%2A").replace("[", "%5B").replace("]", "%5D")
+            )
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                f"{self.shown}: {redact(' '.join(str(error).split()))}", solution="mend `files` in configs/<env>.yml"
+            ) from None
+        self.path = unquote(path)
+
+    def list(self) -> list[tuple[str, str]]:
+        """Files below the path, sorted: name relative to it (or its own, where it is one file), and path. Raises DataError."""
+        pattern = PurePosixPath(self.path)
+        fixed = pattern.parts
+        first = next((n for n, part in enumerate(fixed) if GLOB & set(part)), None)
+        base = str(PurePosixPath(*fixed[:first])) if first is not None else self.path
+        try:
+            info = self.system.get_file_info(base)
+            if info.type == fs.FileType.File:
+                return [(PurePosixPath(base).name, base)]
+            below = self.system.get_file_info(fs.FileSelector(base, recursive=True, allow_not_found=True))
+        except OSError as error:
+            raise self.failure(error) from None
+        found = []
+        for entry in below:
+            name = PurePosixPath(entry.path).relative_to(base)
+            hidden = any(part.startswith(".") for part in name.parts)
+            if (
+                entry.type == fs.FileType.File
+                and not hidden
+                and (first is None or PurePosixPath(entry.path).match(self.path))
+            ):
+                found.append((str(name), entry.path))
+        if not found:
+            raise DataError(
+                f"{self.shown} does not exist or holds no file", solution="mend `files` in configs/<env>.yml"
+            )
+        return sorted(found)
+
+    def download(self, path: str, target: Path, say: Callable[[int], None]) -> str:
+        """Copy one file here; returns its sha256. say: is told the bytes so far."""
+        digest, done = hashlib.sha256(), 0
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with self.system.open_input_stream(path, compression=None) as source, target.open("wb") as copy:
+                while block := source.read(BLOCK):
+                    digest.update(block)
+                    copy.write(block)
+                    done += len(block)
+                    say(done)
+        except OSError as error:
+            raise self.failure(error) from None
+        return digest.hexdigest()
+
+    def failure(self, error: OSError) -> DataError:
+        """An error of the file system in one line; one of a network may pass."""
+        text = redact(" ".join(str(error).split()))[:400]
+        if isinstance(self.system, fs.LocalFileSystem) or any(
+            word in text for word in ("ACCESS_DENIED", "NO_SUCH", "403", "404")
+        ):
+            return DataError(f"{self.shown}: {text}", solution="mend `files` in configs/<env>.yml, or the rights there")
+        return TransientError(
+            f"{self.shown}: {text}", solution="see that the object store can be reached, and try again"
+        )
