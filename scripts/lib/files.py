@@ -7,9 +7,6 @@ from pathlib import Path
 from lib.config import Source
 from lib.readers import reader_of
 
-# Beside what `clustering fetch` brought: where it came from.
-FINGERPRINT = ".fetch.json"
-
 
 def source_files(source: Source, folder: Path, listing: Iterable[Path] | None = None) -> list[Path]:
     """The files of a source, sorted: one file, a folder of parts, or a glob.
@@ -24,7 +21,7 @@ def source_files(source: Source, folder: Path, listing: Iterable[Path] | None = 
         return exact
     parts = [p for p in candidates if target in p.parents and p.name.lower().endswith(suffixes)]
     matched = parts or [p for p in candidates if p.relative_to(folder).match(source.path)]
-    return [p for p in matched if not is_hidden(p.relative_to(folder)) and not p.name.endswith(FINGERPRINT)]
+    return [p for p in matched if not is_hidden(p.relative_to(folder))]
 
 
 def is_hidden(path: Path) -> bool:

@@ -1,7 +1,8 @@
 """Bring sources from where they live to data/raw/<env>/, as snapshots with a fingerprint.
 
 A snapshot is made beside the one that is there, looked at, and moved into its place whole; where its content is the same the old
-files stay, so nothing downstream runs. Beside it lies `<path>.fetch.json`: where it came from, its rows, content hash and times.
+files stay, so nothing downstream runs. `data/raw/<env>.fetch.json`, which git keeps, says of each where it came from, its rows,
+content hash and times.
 """
 
 import hashlib
@@ -26,7 +27,7 @@ from clustering.secrets import filled_in, redact
 from lib.config import Fetch, Source
 from lib.database import database, one_row
 from lib.errors import ConfigError, DataError
-from lib.files import FINGERPRINT, sha256
+from lib.files import sha256
 from lib.readers import reader_of
 from lib.sources import open_source, require_columns, unreadable
 from lib.tables import write_text
@@ -60,11 +61,11 @@ def fetch_source(root: Path, env: str, name: str, source: Source, wanted: Fetch,
     config = Path("configs", f"{env}.yml")
     folder = root / "data" / "raw" / env
     path = target_of(name, source)
-    target, note = folder / path, folder / f"{path}{FINGERPRINT}"
+    target = folder / path
     wanted = filled_in(wanted, config)
     origin = {"from": shown_address(wanted) if wanted.database else Place(str(wanted.files), root).shown}
     origin |= {"query": redact(wanted.query)} if wanted.query else {}
-    old = read_fingerprint(note) if target.exists() else {}
+    old = read_fingerprints(root, env).get(name, {}) if target.exists() else {}
     if old and not refresh and all(old.get(key) == value for key, value in origin.items()):
         return Fetched(name, "kept", old, target)
     with staging(folder, path) as stage:
@@ -78,19 +79,32 @@ def fetch_source(root: Path, env: str, name: str, source: Source, wanted: Fetch,
         same = target.exists() and content_hash(target, by_rows=wanted.database is not None) == digest
         if not same:
             put_in_place(stage / path, target)
-    new = {"source": name, **origin, "rows": rows, "sha256" if wanted.files else "rows_md5": digest}
+    new = {**origin, "path": path.as_posix(), "rows": rows, "sha256" if wanted.files else "rows_md5": digest}
     new |= {"fetched": old.get("fetched", now) if same else now, "checked": now}
-    write_text(json.dumps(new, indent=2, ensure_ascii=False) + "\n", note)
+    every = dict(sorted({**read_fingerprints(root, env), name: new}.items()))
+    write_text(json.dumps(every, indent=2, ensure_ascii=False) + "\n", fingerprints(root, env))
     return Fetched(name, "unchanged" if same else "fetched", new, target)
 
 
-def read_fingerprint(path: Path) -> dict[str, Any]:
-    """What is known of a snapshot; empty where nothing is, so that it is fetched again."""
+def fingerprints(root: Path, env: str) -> Path:
+    """The file that says where the snapshots of an environment came from; outside their folder, which DVC keeps as a whole."""
+    return root / "data" / "raw" / f"{env}.fetch.json"
+
+
+def read_fingerprints(root: Path, env: str) -> dict[str, Any]:
+    """What is known of each snapshot, by source. Raises DataError for a file that is not what this command wrote."""
+    path = fingerprints(root, env)
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+    except FileNotFoundError:
         return {}
-    return found if isinstance(found, dict) else {}
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not all(isinstance(part, dict) for part in found.values()):
+        raise DataError(
+            f"{path} is not a file of fingerprints", solution="delete it, or take it from git; fetch writes it anew"
+        )
+    return found
 
 
 @contextmanager

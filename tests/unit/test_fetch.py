@@ -53,6 +53,10 @@ class Project:
             self.root, "prod", "sales", source, Fetch(files=files), refresh=refresh, say=self.told.append
         )
 
+    def notes(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.raw.parent / "prod.fetch.json").read_text())
+        return found
+
     def all_files(self) -> list[str]:
         return sorted(p.relative_to(self.root).as_posix() for p in self.root.rglob("*") if p.is_file())
 
@@ -72,7 +76,7 @@ def test_rows_of_a_query_become_a_parquet_file(project: Project) -> None:
     table = pq.read_table(project.raw / "sales.parquet")
     assert table.schema == pa.schema([(name, pa.string()) for name in COLUMNS.values()])
     assert [tuple(row.values()) for row in table.to_pylist()] == ROWS
-    note = json.loads((project.raw / "sales.parquet.fetch.json").read_text())
+    note = project.notes()["sales"]
     assert note == done.fingerprint
     assert note["from"] == "sqlite:../elsewhere/shop.db"
     assert note["query"] == "SELECT * FROM sales"
@@ -89,7 +93,7 @@ def test_snapshot_is_kept_until_it_is_refreshed_or_the_query_changes(project: Pr
 def test_same_rows_in_another_order_change_nothing(project: Project) -> None:
     project.query()
     before = (project.raw / "sales.parquet").stat()
-    first = json.loads((project.raw / "sales.parquet.fetch.json").read_text())
+    first = project.notes()["sales"]
     project.fill(ROWS[::-1])
     done = project.query()
     assert done.state == "unchanged"
@@ -119,7 +123,7 @@ def test_folder_is_copied_file_by_file(project: Project) -> None:
     done = project.copy("../elsewhere/parts")
     assert (done.state, done.fingerprint["rows"]) == ("fetched", 3)
     assert project.all_files() == [
-        "data/raw/prod/sales.fetch.json",
+        "data/raw/prod.fetch.json",
         *(f"data/raw/prod/sales/part-{number}.csv" for number in range(3)),
     ]
     assert project.copy("../elsewhere/parts").state == "unchanged"
@@ -250,3 +254,17 @@ def test_what_cannot_pass_is_tried_once() -> None:
     with pytest.raises(DataError, match="no such table"):
         retried(action, print)
     assert len(tries) == 1
+
+
+def test_broken_fingerprints_are_told(project: Project) -> None:
+    project.query()
+    (project.raw.parent / "prod.fetch.json").write_text("[]")
+    with pytest.raises(DataError, match=r"prod.fetch.json is not a file of fingerprints"):
+        project.query(refresh=False)
+
+
+def test_each_source_keeps_its_own_fingerprint(project: Project) -> None:
+    (project.raw.parent).mkdir(parents=True)
+    (project.raw.parent / "prod.fetch.json").write_text('{"stores": {"from": "elsewhere", "rows": 3}}')
+    project.query()
+    assert {name: note["rows"] for name, note in project.notes().items()} == {"sales": 3, "stores": 3}
