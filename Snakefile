@@ -31,9 +31,10 @@ wildcard_constraints:
 
 
 rule full_pipeline:
-    """Everything: segments, profiles, pictures, metrics, the report and the workbooks."""
+    """Everything: segments, profiles, pictures, metrics, the report, the workbooks, and that the checks hold."""
     default_target: True
     input:
+        "reports/checks_passed.txt",
         "reports/report.html",
         expand("reports/workbooks/{category}.xlsx", category=CATEGORIES),
         "data/merging/segments.parquet",
@@ -720,6 +721,34 @@ rule collect_segments:
 # Reports: what was found, for people ----------------------------------------------------------------------
 
 
+rule check_results:
+    """Hold the result against what is expected of it."""
+    input:
+        clusters=expand("data/internal/clusters/{category}.parquet", category=CATEGORIES),
+        categories="data/internal/categories.parquet",
+        external_clusters="data/external/clusters.parquet",
+        segments="data/merging/segments.parquet",
+        ledger="data/merging/ledger.parquet",
+        script="scripts/check_results.py",
+        lib=expand(
+            "scripts/lib/{module}.py",
+            module=["borders", "errors", "expectations", "ledger", "runtime", "tables"],
+        ),
+    output:
+        checks="reports/checks.json",
+    log:
+        "logs/check_results.log",
+    conda:
+        "envs/stages.yaml"
+    params:
+        clusters=folder_of("clusters"),
+        flags=flags_of(config["checks"]),
+    shell:
+        "python {input.script:q} --categories {input.categories:q} --segments {input.segments:q} "
+        "--ledger {input.ledger:q} --clusters {params.clusters:q} --external_clusters {input.external_clusters:q} "
+        "--checks {output.checks:q} {params.flags} --log {log:q}"
+
+
 rule build_report:
     """Write the report: one page that opens anywhere."""
     input:
@@ -740,6 +769,7 @@ rule build_report:
         ledger="data/merging/ledger.parquet",
         reference="data/merging/reference.parquet",
         recovery="reports/recovery.csv",
+        checks="reports/checks.json",
         template="scripts/templates/report.html.j2",
         outlines="scripts/outlines/outlines.json",
         script="scripts/build_report.py",
@@ -747,6 +777,7 @@ rule build_report:
             "scripts/lib/{module}.py",
             module=[
                 "agreement",
+                "borders",
                 "config",
                 "database",
                 "errors",
@@ -795,8 +826,8 @@ rule build_report:
         "--k_scores {params.k_scores:q} --profiles {params.profiles:q} --store_features {input.store_features:q} "
         "--external_clusters {input.external_clusters:q} --external_k_scores {input.external_k_scores:q} "
         "--external_profile {input.external_profile:q} --segments {input.segments:q} --ledger {input.ledger:q} "
-        "--reference {input.reference:q} --recovery {input.recovery:q} --template {input.template:q} "
-        "--outlines {input.outlines:q} --report {output.report:q} --internal {params.internal} "
+        "--reference {input.reference:q} --recovery {input.recovery:q} --checks {input.checks:q} "
+        "--template {input.template:q} --outlines {input.outlines:q} --report {output.report:q} --internal {params.internal} "
         "--external {params.external} --merging {params.merging} --log {log:q}"
 
 
@@ -831,3 +862,25 @@ rule export_workbook:
         "--need_state_sales {input.need_state_sales:q} --ledger {input.ledger:q} --stores {input.stores:q} "
         "--external_clusters {input.external_clusters:q} --store_features {input.store_features:q} "
         "--workbook {output.workbook:q} --log {log:q}"
+
+
+rule require_checks:
+    """Fail where a check failed. Last, so that the report and the workbooks are there to look at."""
+    input:
+        workbooks=expand("reports/workbooks/{category}.xlsx", category=CATEGORIES),
+        checks="reports/checks.json",
+        report="reports/report.html",
+        script="scripts/require_checks.py",
+        lib=expand(
+            "scripts/lib/{module}.py",
+            module=["borders", "errors", "expectations", "ledger", "runtime", "tables"],
+        ),
+    output:
+        passed="reports/checks_passed.txt",
+    log:
+        "logs/require_checks.log",
+    conda:
+        "envs/stages.yaml"
+    shell:
+        "python {input.script:q} --checks {input.checks:q} --report {input.report:q} "
+        "--passed {output.passed:q} --log {log:q}"

@@ -8,6 +8,7 @@ with. Nothing is clustered here. The same inputs give the same bytes: no clock, 
 import lib.runtime  # isort: skip (pins threads before numpy is loaded)
 
 import argparse
+import json
 import platform
 from collections.abc import Sequence
 from decimal import Decimal
@@ -20,6 +21,7 @@ import pandas as pd
 
 from lib import flows, maps, report, words
 from lib.agreement import shared_labels
+from lib.borders import borderline
 from lib.config import load_place, named_sources
 from lib.database import database
 from lib.files import sha256, source_files
@@ -59,6 +61,7 @@ def parse_args(argv: Sequence[str] | None) -> tuple[argparse.Namespace, dict[str
     parser.add_argument("--ledger", type=Path, required=True, help="ledger of every stage")
     parser.add_argument("--reference", type=Path, required=True, help="known labels; header only where there are none")
     parser.add_argument("--recovery", type=Path, required=True, help="agreement with the known labels")
+    parser.add_argument("--checks", type=Path, required=True, help="what was expected, and how far it holds")
     parser.add_argument("--template", type=Path, required=True, help="the page")
     parser.add_argument("--outlines", type=Path, required=True, help="borders for the map")
     parser.add_argument("--report", type=Path, required=True, help="output: the page, filled in")
@@ -106,9 +109,10 @@ def net_sales(path: Path) -> pd.Series:
 
 
 class External:
-    """The external view, which every category's segments are also told by."""
+    """The external view, which every category's segments are also told by. ratio: see `borderline`."""
 
-    def __init__(self, args: argparse.Namespace) -> None:
+    def __init__(self, args: argparse.Namespace, ratio: float) -> None:
+        self.ratio = ratio
         self.table = read_frame(args.store_features).set_index("store_id")
         self.clusters = read_frame(args.external_clusters).set_index("store_id")
         self.labels = words.labels_of(self.table.columns)
@@ -120,14 +124,14 @@ class External:
     def view(self) -> dict[str, Any]:
         """What its section says."""
         traits, cells = report.traits_of(self.profile, self.spread, self.labels)
-        borders = report.borderline_shares(self.clusters, self.clusters["cluster"])
+        borders = report.borderline_shares(self.clusters, self.clusters["cluster"], self.ratio)
         groups = report.groups_of(self.profile, "Cluster", (None, traits), borders, {})
         features = report.ranked_places(self.profile, self.spread)
         return {
             "groups": groups,
             "rows": report.heat_rows(cells, [g.number for g in groups], features, "place"),
             "features": self.table.shape[1],
-            "borderline": float(report.borderline(self.clusters).mean()),
+            "borderline": float(borderline(self.clusters, self.ratio).mean()),
             "panels": report.panels_of(self.scores),
             "k_words": report.k_words(self.scores),
         }
@@ -144,9 +148,8 @@ def category_view(
     sales = net_sales(args.store_sales / f"{key}.parquet")
     need_states = {feature: words.short(feature) for feature in shares.columns}
     mixes, mix_cells = report.traits_of(profile, pd.Series(dtype="float64"), need_states)
-    groups = report.groups_of(
-        profile, "Cluster", (mixes, None), report.borderline_shares(clusters, clusters["cluster"]), {}
-    )
+    borders = report.borderline_shares(clusters, clusters["cluster"], external.ratio)
+    groups = report.groups_of(profile, "Cluster", (mixes, None), borders, {})
     by_segment, _ = profile_by(shares, clusters["exclusion"], segments["segment"], sales)
     segment_mixes, segment_mix_cells = report.traits_of(by_segment, pd.Series(dtype="float64"), need_states)
     by_place, _ = profile_by(external.table, external.exclusion, segments["segment"], sales)
@@ -155,7 +158,7 @@ def category_view(
         by_segment,
         "Segment",
         (segment_mixes, segment_places),
-        report.borderline_shares(clusters, segments["segment"]),
+        report.borderline_shares(clusters, segments["segment"], external.ratio),
         report.crossed_words(segments),
     )
     numbers = [g.number for g in segment_groups]
@@ -166,7 +169,7 @@ def category_view(
         "stores": len(segments),
         "sales": float(sales.sum()),
         "need_states": shares.shape[1],
-        "borderline": float(report.borderline(clusters).mean()),
+        "borderline": float(borderline(clusters, external.ratio).mean()),
         "flagged": int((segments["flags"] != "").sum()),
         "groups": groups,
         "rows": report.heat_rows(mix_cells, [g.number for g in groups], report.ranked_mix(profile), "mix"),
@@ -287,7 +290,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     names = {key: words.short(name) for key, name in zip(categories["key"], categories["name"], strict=True)}
     segments = read_frame(args.segments)
     entries = read_ledger(args.ledger)
-    external = External(args)
+    checks = json.loads(args.checks.read_text(encoding="utf-8"))
+    external = External(args, checks["borderline_ratio"])
     views = [
         category_view(
             row.key, row.name, args, segments[segments["category"] == row.key].set_index("store_id"), external
@@ -316,7 +320,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             "raw_files": raw_files(args.config, args.raw),
             "colours": CLUSTER_COLOURS,
             "ink": INK,
-            "border_percent": round(100 * (report.BORDER - 1)),
+            "checks": checks,
         },
     )
     write_text(text, args.report)

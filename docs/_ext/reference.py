@@ -99,7 +99,8 @@ def files_page() -> str:
     page = (
         "# Files and columns\n\nWhat the pipeline writes, results first. `{category}` is the category's key. Types are those of Parquet; a "
         "table is sorted by its first columns. The report is "
-        "`reports/report.html`, a workbook of each category `reports/workbooks/{category}.xlsx`; pictures are in `reports/figures/`, "
+        "`reports/report.html`, a workbook of each category `reports/workbooks/{category}.xlsx`; "
+        "checks are in `reports/checks.json`; pictures are in `reports/figures/`, "
         "figures for DVC in `reports/metrics.json`.\n"
     )
     for file in FILES:

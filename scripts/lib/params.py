@@ -1,7 +1,7 @@
 """The method, `params.yaml`, as a model."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, field_validator, model_validator
 
@@ -202,6 +202,72 @@ class Merging(Model):
     external_weight: float = Field(gt=0, description="weight of external data in that distance")
 
 
+class AtLeast(Model):
+    """Levels of a share that should be large."""
+
+    warn: float = Field(ge=0, le=1, description="smaller is a warning; 0 is off")
+    fail: float = Field(ge=0, le=1, description="smaller fails the run; 0 is off")
+
+    @model_validator(mode="after")
+    def failing_is_worse(self) -> "AtLeast":
+        """A figure that fails is worse than one that warns."""
+        return fails_below(self)
+
+
+class AtLeastStores(Model):
+    """Levels of a number of stores that should be large."""
+
+    warn: int = Field(ge=0, description="fewer is a warning; 0 is off")
+    fail: int = Field(ge=0, description="fewer fails the run; 0 is off")
+
+    @model_validator(mode="after")
+    def failing_is_worse(self) -> "AtLeastStores":
+        """A figure that fails is worse than one that warns."""
+        return fails_below(self)
+
+
+Large = TypeVar("Large", AtLeast, AtLeastStores)
+
+
+def fails_below(levels: Large) -> Large:
+    """Raise ValueError where a figure would fail before it warns."""
+    if levels.fail > levels.warn:
+        raise ValueError(f"fail {levels.fail} is above warn {levels.warn}; at most {levels.warn} is expected")
+    return levels
+
+
+class AtMost(Model):
+    """Levels of a share that should be small."""
+
+    warn: float = Field(ge=0, le=1, description="a larger share is a warning; 1 is off")
+    fail: float = Field(ge=0, le=1, description="a larger share fails the run; 1 is off")
+
+    @model_validator(mode="after")
+    def failing_is_worse(self) -> "AtMost":
+        """A figure that fails is worse than one that warns."""
+        if self.fail < self.warn:
+            raise ValueError(f"fail {self.fail} is below warn {self.warn}; at least {self.warn} is expected")
+        return self
+
+
+class Checks(Model):
+    """What is expected of the result; `check_results` looks, `require_checks` fails."""
+
+    mapped_sales: AtLeast = Field(description="share of each category's sales whose SKU has a need state")
+    sales_set_aside: AtMost = Field(
+        description="share of sales set aside before categories are selected, and in each one"
+    )
+    lines_set_aside: AtMost = Field(description="the same of sales lines")
+    stores_set_aside: AtMost = Field(description="the same of stores of which nothing is left")
+    smallest_segment: AtLeastStores = Field(description="stores in the smallest segment of each category")
+    borderline_stores: AtMost = Field(description="share of each view's stores that are on a border")
+    borderline_ratio: float = Field(
+        gt=0,
+        le=1,
+        description="a store is on a border where the distance to its centre, divided by that to the next centre, is larger",
+    )
+
+
 class Params(Model):
     """params.yaml."""
 
@@ -212,6 +278,7 @@ class Params(Model):
     internal: Internal
     external: External
     merging: Merging
+    checks: Checks
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:

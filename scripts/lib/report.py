@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lib.agreement import shared_labels
+from lib.borders import borderline
 from lib.k_rules import choices_of
 from lib.labels import match_to_baseline
 from lib.palette import CLUSTER_COLOURS
@@ -24,8 +25,6 @@ from lib.words import (
     short,
 )
 
-# A store is on a border where the runner-up's centre is less than this much further away than its own.
-BORDER = 1.1
 ROWS_SHOWN = 24
 BLUE, WHITE, ORANGE = (33, 102, 172), (247, 247, 247), (217, 95, 2)
 RULE_WORDS = {
@@ -88,17 +87,9 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 
-def borderline(clusters: pd.DataFrame) -> pd.Series:
-    """Which stores could as well be in the runner-up cluster: its centre is less than a tenth further than their own.
-
-    clusters: `distance` and `runner_up_distance`, the latter empty where there is one cluster.
-    """
-    return clusters["runner_up_distance"] < BORDER * clusters["distance"]
-
-
-def borderline_shares(clusters: pd.DataFrame, groups: pd.Series) -> dict[int, float]:
-    """Share of each group's stores that are on a border. clusters and groups by store."""
-    shares = borderline(clusters).groupby(groups.reindex(clusters.index)).mean()
+def borderline_shares(clusters: pd.DataFrame, groups: pd.Series, ratio: float) -> dict[int, float]:
+    """Share of each group's stores that are on a border. clusters and groups by store; ratio: see `borderline`."""
+    shares = borderline(clusters, ratio).groupby(groups.reindex(clusters.index)).mean()
     return dict(zip(map(int, shares.index), map(float, shares), strict=True))
 
 

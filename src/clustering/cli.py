@@ -104,7 +104,7 @@ def run(
     tags: Annotated[list[str] | None, typer.Option(help="key=value, kept with the run; may be repeated.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and why; run nothing.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Run every stage of the job anew.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Only errors and the final table.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Only errors, warnings and the final table.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line: events and the result.")] = False,
 ) -> None:
     """Run a job; only stages whose inputs or parameters changed.
@@ -184,11 +184,22 @@ def run_job(
     if mode is Mode.json:
         metrics = root / "reports" / "metrics.json"
         found = json.loads(metrics.read_text(encoding="utf-8")) if metrics.is_file() else None
-        emit("result", id=run_id, job=job, result="done", duration_s=round(took, 1), metrics=found)
+        warned = warnings_of(root) if job == "full_pipeline" else []
+        emit("result", id=run_id, job=job, result="done", duration_s=round(took, 1), metrics=found, warnings=warned)
         return
     console.print(f"{job}: done in {took:.0f} s.")
     if job in {"merging", "full_pipeline"}:
         show_segments(root)
+    for warning in warnings_of(root) if job == "full_pipeline" else []:
+        console.print(f"Warning: {warning}", soft_wrap=True, highlight=False, markup=False)
+
+
+def warnings_of(root: Path) -> list[str]:
+    """What `check_results` found that is worth a warning, a line each."""
+    from lib.expectations import told
+
+    checks = json.loads((root / "reports" / "checks.json").read_text(encoding="utf-8"))["checks"]
+    return [told(check) for check in checks if check["state"] == "warn"]
 
 
 def start_runner(

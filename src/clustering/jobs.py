@@ -6,7 +6,7 @@ JOBS: dict[str, tuple[str, ...]] = {
     "internal_ml": ("profile_clusters",),
     "external_ml": ("profile_external_clusters",),
     "merging": ("collect_segments",),
-    "full_pipeline": ("profile_clusters", "profile_external_clusters", "build_report", "export_workbook"),
+    "full_pipeline": ("profile_clusters", "profile_external_clusters", "require_checks"),
 }
 DESCRIPTIONS = {
     "internal_preprocessing": "raw sales to shares of need states, per category",

@@ -23,7 +23,7 @@ CATEGORY_STAGES = (
     "export_workbook",
 )
 # What follows from every category's segments.
-SEGMENTED = {"collect_segments", "build_report"}
+SEGMENTED = {"collect_segments", "check_results", "build_report", "require_checks"}
 EVERY_MERGE = {
     f"{stage}/{key}" for stage in ("merge_segments", "export_workbook") for key in ("beauty", "cocktails_rtd")
 }

@@ -1,7 +1,10 @@
 """The page: complete in itself, with everything from data escaped, and the same every time."""
 
+import json
+import math
 import re
 from decimal import Decimal
+from fractions import Fraction
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ import pytest
 import yaml
 
 import build_report
+from lib.expectations import Finding, Levels, summary
 from lib.k_rules import RULES
 from lib.ledger import Entry, write_ledger
 from lib.profiles import profile_table
@@ -21,6 +25,12 @@ MONEY = pa.decimal128(38, 2)
 NASTY = "<b>&\"'</b></script><script>alert(1)</script> 😀 \u202eשמש " + "long " * 2_000
 NEED = '<img src="http://example.org/x">'
 STORES = [f"s{i}" for i in range(6)]
+CHECKS = [
+    Finding("mapped_sales", "beauty", Fraction(97, 100), Levels(Fraction(98, 100), Fraction(90, 100))),
+    Finding("sales_set_aside", "", Fraction(1, 7), Levels(Fraction(1, 50), Fraction(1, 10))),
+    Finding("smallest_segment", "beauty", Fraction(3), Levels(Fraction(3), Fraction(1))),
+    Finding("borderline_stores", "external", Fraction(0), Levels(Fraction(1, 4), Fraction(1, 2))),
+]
 
 
 class Page(HTMLParser):
@@ -49,7 +59,7 @@ def report(bench: Any) -> Any:
         features = pd.DataFrame({"county.MEDIAN_INCOME": [1.0, 2, 3, 4, 5, 6]}, index=STORES)
 
         def labels(numbers: list[int]) -> dict[str, Any]:
-            away = [1.05 if len(set(numbers)) > 1 else None] * 6
+            away = [1.05 if len(set(numbers)) > 1 else math.nan] * 6
             return {
                 "store_id": STORES,
                 "cluster": numbers,
@@ -105,6 +115,7 @@ def report(bench: Any) -> Any:
         write_ledger(entries, bench / "ledger.parquet")
         row = "beauty,segment,2,2,6,1.0\n" if known else ""
         (bench / "recovery.csv").write_text("view,label,planted_k,found_k,stores,ari\n" + row)
+        (bench / "checks.json").write_text(json.dumps(summary(CHECKS, 0.9)))
         reference = {
             name: segments[name] for name in ("category", "store_id", "internal_cluster", "external_cluster", "segment")
         }
@@ -120,7 +131,8 @@ def report(bench: Any) -> Any:
             external_profile=bench.parquet("external_profile.parquet", long(profile_table(features, by_cluster.assign(cluster=1), sales))),
             segments=bench.parquet("segments.parquet", segments), ledger=bench / "ledger.parquet",
             reference=bench.parquet("reference.parquet", reference), recovery=bench / "recovery.csv",
-            template=ROOT / "scripts/templates/report.html.j2", outlines=ROOT / "scripts/outlines/outlines.json",
+            checks=bench / "checks.json", template=ROOT / "scripts/templates/report.html.j2",
+            outlines=ROOT / "scripts/outlines/outlines.json",
             report=bench / name, internal=["--categories.beauty.name", NASTY, "--cluster_stores.metrics", "a", "b"],
             external=["--cluster_stores.plot"], merging=["--min_cluster_size", 20],
         )  # fmt: skip
@@ -152,6 +164,19 @@ def test_page_says_what_was_found(report: Any) -> None:
         assert words in text, words
     # every store's next centre is 5 % further than its own
     assert "100 % of the stores are on a border" in text
+
+
+def test_page_shows_the_checks_failed_ones_first(report: Any) -> None:
+    text = report()
+    section = text[text.index('<section id="checks">') : text.index('<section id="known">')]
+    assert "4 checks of what is expected of the result: 2 hold, 1 warns, 1 fails." in section
+    table, every = section.split("<details>")
+    assert table.index("14.3\u00a0% of sales are set aside; at most 10\u00a0% is required.") < table.index(
+        "97\u00a0% of sales have a need state"
+    )
+    assert "Give the SKUs without a need state one" in table
+    assert every.count("<tr><td>") == 4
+    assert "Give the SKUs" not in every
 
 
 def test_page_without_structure_coordinates_or_reference(report: Any) -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from lib import flows, maps, report
+from lib.borders import borderline
 from lib.ledger import Entry
 from lib.profiles import profile_by
 from lib.words import Trait
@@ -23,9 +24,9 @@ def test_stores_on_a_border() -> None:
         {"distance": [1.0, 1.0, 1.0, 0.0, 2.0], "runner_up_distance": [1.09, 1.1, 5.0, 0.0, NAN]}, index=list("abcde")
     )
     # a is; b is exactly a tenth further; c is at home; d lies on its own centre, and on no other; e has no other cluster
-    assert report.borderline(clusters).tolist() == [True, False, False, False, False]
+    assert borderline(clusters, 1 / 1.1).tolist() == [True, False, False, False, False]
     groups = pd.Series({"e": 2, "a": 1, "b": 1, "c": 2, "d": 2})
-    assert report.borderline_shares(clusters, groups) == {1: 0.5, 2: 0.0}
+    assert report.borderline_shares(clusters, groups, 1 / 1.1) == {1: 0.5, 2: 0.0}
 
 
 def ledger(*rows: tuple[str, str, str, str, str]) -> list[Entry]:

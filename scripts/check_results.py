@@ -1,0 +1,58 @@
+"""Hold the result against what a business expects of it, and write what was found.
+
+For each expectation and category: the figure, its warn and fail levels, whether it holds, and one sentence with what to
+do. This stage writes whatever it finds, so that the report can show it; `require_checks` is the one that fails.
+"""
+
+import lib.runtime  # isort: skip (pins threads before numpy is loaded)
+
+import argparse
+import json
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+from lib.expectations import EXPECTATIONS, Levels, findings, summary, told
+from lib.ledger import read_ledger
+from lib.tables import read_frame, write_text
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Flags of this stage."""
+    parser = lib.runtime.stage_parser(__doc__)
+    parser.add_argument("--categories", type=Path, required=True, help="keys and names of the selected categories")
+    parser.add_argument("--segments", type=Path, required=True, help="segments of every category")
+    parser.add_argument("--ledger", type=Path, required=True, help="ledger of every stage")
+    parser.add_argument("--clusters", type=Path, required=True, help="folder, one file per category")
+    parser.add_argument("--external_clusters", type=Path, required=True)
+    parser.add_argument("--checks", type=Path, required=True, help="output: checks.json")
+    for name, expectation in EXPECTATIONS.items():
+        for level in Levels._fields:
+            parser.add_argument(f"--{name}.{level}", type=Fraction, required=True, help=f"{expectation.sense} this")
+    parser.add_argument(
+        "--borderline_ratio",
+        type=float,
+        required=True,
+        help="a store is on a border where distance / runner-up's is larger",
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Gather, compare, write."""
+    args = parse_args(argv)
+    log = lib.runtime.start_log(args.log)
+    levels = {name: Levels(*(vars(args)[f"{name}.{level}"] for level in Levels._fields)) for name in EXPECTATIONS}
+    clusters = {key: read_frame(args.clusters / f"{key}.parquet") for key in read_frame(args.categories)["key"]}
+    clusters["external"] = read_frame(args.external_clusters)
+    found = list(findings(read_ledger(args.ledger), read_frame(args.segments), clusters, levels, args.borderline_ratio))
+    result = summary(found, args.borderline_ratio)
+    write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", args.checks)
+    for check in result["checks"]:
+        if check["state"] != "pass":
+            log.warning("%s %s", check["state"], told(check))
+    log.info("%(pass)d hold, %(warn)d warn, %(fail)d fail", result["counts"])
+
+
+if __name__ == "__main__":
+    lib.runtime.run_stage(main)
