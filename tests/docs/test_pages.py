@@ -73,6 +73,8 @@ def steps(path: Path) -> Iterator[str]:
 
 
 WORKING = [path for path in PAGES if any(step.strip() for step in steps(path))]
+# Pages with a test of their own.
+ELSEWHERE = {"tutorial.md": "below", "production.md": "tests/integration/test_production.py"}
 
 
 def read_along(path: Path, folder: Path, scratch: Path) -> str:
@@ -141,7 +143,7 @@ def test_tutorial_leads_to_segments(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.integration
-@pytest.mark.parametrize("path", [p for p in WORKING if p.name != "tutorial.md"], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [p for p in WORKING if p.name not in ELSEWHERE], ids=lambda path: path.stem)
 def test_page_works(path: Path, finished: Path, tmp_path: Path) -> None:
     shutil.copytree(finished, tmp_path / "project", symlinks=True)
     read_along(path, tmp_path / "project", tmp_path / "scratch")
