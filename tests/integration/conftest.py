@@ -63,6 +63,11 @@ class Project:
             node[last] = value
         yaml.dump(params, path)
 
+    def add(self, name: str, text: str) -> None:
+        """Add text to a file's end."""
+        path = self.root / name
+        path.write_text(path.read_text(encoding="utf-8") + text, encoding="utf-8")
+
     def tables(self) -> dict[str, bytes]:
         """Every Parquet file under data/, by relative path."""
         found = sorted((self.root / "data").rglob("*.parquet"))

@@ -47,6 +47,38 @@ def test_environment_without_configuration_is_a_configuration_error(project: Pro
     )
 
 
+FETCH = """
+fetch:
+  stores:
+    files: ${env:SHOP_FOLDER}/stores.parquet
+"""
+
+
+def test_fetch_without_anything_to_fetch_is_a_configuration_error(project: Project) -> None:
+    assert_mistake(clustering(project.root, "fetch"), 3, "configs/dev.yml has no section `fetch`", "data/raw/dev/")
+
+
+def test_fetch_of_an_unknown_source_is_an_argument_error(project: Project) -> None:
+    project.add("configs/dev.yml", FETCH)
+    assert_mistake(clustering(project.root, "fetch", "store"), 2, "nothing is said of 'store'", "(nearest: 'stores')")
+
+
+def test_fetch_names_a_variable_that_is_not_set_and_a_run_does_not_need_it(project: Project, tmp_path: Path) -> None:
+    project.add("configs/dev.yml", FETCH)
+    assert_mistake(clustering(project.root, "fetch"), 3, "environment variable SHOP_FOLDER is not set", ".env.dev")
+    assert clustering(project.root, "run", "merging").returncode == 0
+    before = (project.root / "data/raw/dev/stores.parquet").read_bytes()
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop/stores.parquet").write_bytes(before)
+    (project.root / ".env.dev").write_text(f"SHOP_FOLDER={tmp_path / 'shop'}\n")
+    done = clustering(project.root, "fetch", "stores")
+    assert done.stdout.startswith("stores: unchanged: ")
+    assert done.stderr == f"Warning: .env.dev can be read by others: chmod 600 {project.root / '.env.dev'}\n"
+    (tmp_path / "shop/stores.parquet").write_bytes(before[:-100])
+    assert_mistake(clustering(project.root, "fetch", "--refresh"), 4, "cannot be read as parquet")
+    assert (project.root / "data/raw/dev/stores.parquet").read_bytes() == before
+
+
 def test_unknown_key_in_params_names_the_nearest(project: Project) -> None:
     project.change("merging.min_cluster_sise", 3)
     assert_mistake(clustering(project.root, "run", "merging"), 3, "merging.min_cluster_sise", "min_cluster_size")
