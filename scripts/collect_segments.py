@@ -18,7 +18,6 @@ from typing import Any
 import altair as alt
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from lib.agreement import Agreement, compare, shared_labels
 from lib.charts import cluster_colour, save_png
@@ -28,7 +27,7 @@ from lib.k_rules import INDICES
 from lib.labels import known_labels, match_to_baseline
 from lib.ledger import Entry, check_balance, ledger_table, read_ledger
 from lib.palette import INK
-from lib.tables import read_frame, write_table, write_text
+from lib.tables import read_frame, read_table, write_table, write_text
 
 LABELS = ("internal_cluster", "external_cluster", "segment")
 RECOVERY = ["view", "label", "planted_k", "found_k", "stores", "ari"]
@@ -290,7 +289,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     check_balance(entries)
     check_chain(entries)
 
-    tables = [pq.ParquetFile(path).read() for path in per_category(args.category_segments).values()]
+    tables = [read_table(path) for path in per_category(args.category_segments).values()]
     segments = pa.concat_tables(tables).sort_by([("category", "ascending"), ("store_id", "ascending")])
     frame = segments.to_pandas()
     by_category = {str(key): part for key, part in frame.groupby("category")}

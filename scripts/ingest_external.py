@@ -9,6 +9,7 @@ import lib.runtime  # isort: skip (pins threads before numpy is loaded)
 
 import argparse
 from collections.abc import Sequence
+from logging import Logger
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,8 @@ import pyarrow as pa
 
 from lib.config import ExternalSource, load_place
 from lib.contracts import check_table
-from lib.errors import DataError
-from lib.sources import column_types, read_texts, require_columns
+from lib.errors import DataError, shown
+from lib.sources import column_types, read_numbers, require_columns, where_is
 from lib.tables import write_frame
 
 SCHEMA = pa.schema(
@@ -43,60 +44,54 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def numbers(texts: pd.Series, source: ExternalSource, where: str) -> pd.Series:
-    """Texts as float64, missing values as NaN. Raises DataError where a text is no finite number.
-
-    Missing values are compared as numbers too, so that `-1` also means `-1.0`.
-    """
-    values = pd.to_numeric(texts, errors="coerce").astype("float64")
-    wrong = texts.notna() & ~np.isfinite(values)
-    if wrong.any():
-        example = texts[wrong].iloc[0]
-        raise DataError(
-            f"{where}: column {texts.name!r} holds {example!r} where a number is expected ({int(wrong.sum())} rows)",
-            solution=f"add {example!r} to `missing` of this source, or leave the column out of `features`",
-        )
-    unknown = [float(v) for v in source.missing if not isinstance(v, str)]
-    return values.mask(values.isin(unknown))
+def looks_numeric(texts: pd.Series, values: pd.Series) -> bool:
+    """Whether at least half of what is known in a column are numbers: it is then meant to be one."""
+    known = texts.notna()
+    return bool(known.any()) and bool(values[known].notna().mean() >= 0.5)
 
 
-def is_numeric(texts: pd.Series) -> bool:
-    """Whether a column has a value, and every value is a number."""
-    known = texts.dropna()
-    return len(known) > 0 and bool(pd.to_numeric(known, errors="coerce").notna().all())
+def refuse_texts(
+    texts: pd.Series, values: pd.Series, feature: str, keys: pd.Series, source: ExternalSource, raw: Path
+) -> None:
+    """Raise DataError where a text of a numeric column is no finite number. keys: named as the source names its key."""
+    wrong = np.flatnonzero(texts.notna() & ~np.isfinite(values))
+    if not len(wrong):
+        return
+    first = wrong[0]
+    row = {str(keys.name): keys.iloc[first], feature: texts.iloc[first]}
+    example = shown(texts.iloc[first])
+    raise DataError(
+        f"{where_is(source, raw, row)}: column {feature!r} holds {example} where a number is expected "
+        f"({len(wrong)} rows of {int(texts.notna().sum())})",
+        solution=f"add {example} to `missing` of this source, say how it writes numbers (`decimal`, `thousands`, `currency`), "
+        "or name the columns to use under `features`",
+    )
 
 
-def read_source(name: str, source: ExternalSource, raw: Path) -> pd.DataFrame:
+def read_source(name: str, source: ExternalSource, raw: Path, log: Logger) -> pd.DataFrame:
     """One source in long form."""
     where = str(raw / source.path)
     ((column, key_column),) = source.key.items()
     types = column_types(source, raw)
     features = source.features or [theirs for theirs in types if theirs != key_column]
     require_columns(types, [key_column, *features], source, raw)
-    # Positions, not names, until the table is long: a feature may be called `key` or `value`.
-    texts = read_texts(source, raw, {"key": key_column} | {str(i): f for i, f in enumerate(features)})
-    if texts.empty:
+    keys, texts, values = read_numbers(source, raw, key_column, features)
+    if keys.empty:
         raise DataError(
             f"{where} holds no row", solution=f"put the file there, or take external.{name} out of the config"
         )
-    check_table(texts, CONTRACT, where)
-    columns = {f: texts[str(i)].rename(f) for i, f in enumerate(features)}
-    if source.features is None:
-        columns = {f: values for f, values in columns.items() if is_numeric(values)}
-        if not columns:
-            raise DataError(f"{where} has no numeric column", solution="name the columns under `features`")
-    parts = [
-        pd.DataFrame(
-            {
-                "source": name,
-                "column": column,
-                "key": texts["key"],
-                "feature": f,
-                "value": numbers(values, source, where),
-            }
-        )
-        for f, values in columns.items()
-    ]
+    check_table(keys.to_frame(), CONTRACT, where, lambda row: where_is(source, raw, {key_column: row["key"]}))
+    parts = []
+    for position, feature in enumerate(features):
+        if source.features is None and not looks_numeric(texts[position], values[position]):
+            why = "no number" if texts[position].notna().any() else "no value"
+            log.info("%s: column %r is left out: %s", name, feature, why)
+            continue
+        refuse_texts(texts[position], values[position], feature, keys.rename(key_column), source, raw)
+        rows = {"source": name, "column": column, "key": keys, "feature": feature, "value": values[position]}
+        parts.append(pd.DataFrame(rows))
+    if not parts:
+        raise DataError(f"{where} has no numeric column", solution="name the columns under `features`")
     return pd.concat(parts)
 
 
@@ -105,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     log = lib.runtime.start_log(args.log)
     external = load_place(args.config).sources.external
-    parts = [read_source(name, source, args.raw) for name, source in sorted(external.items())]
+    parts = [read_source(name, source, args.raw, log) for name, source in sorted(external.items())]
     table = pd.concat(parts) if parts else SCHEMA.empty_table().to_pandas()
     table = table.sort_values(["source", "key", "feature"], ignore_index=True)
     write_frame(table, SCHEMA, args.sources)

@@ -16,7 +16,7 @@ import pyarrow as pa
 from lib.config import load_place
 from lib.contracts import check_table
 from lib.errors import DataError
-from lib.sources import read_texts
+from lib.sources import by_their_names, read_texts, where_is
 from lib.tables import write_frame, write_table
 
 LABELS = ["internal_cluster", "external_cluster", "segment"]
@@ -55,12 +55,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         log.info("no %s is configured", args.source)
         return
     where = str(args.raw / source.path)
-    texts = read_texts(source, args.raw, source.columns.model_dump())[SCHEMA.names]
+    columns = source.columns.model_dump()
+    texts = read_texts(source, args.raw, columns)[SCHEMA.names]
     if texts.empty:
         raise DataError(
             f"{where} holds no row", solution=f"put the file there, or take `{args.source}` out of the config"
         )
-    check_table(texts, CONTRACT, where)
+    check_table(texts, CONTRACT, where, lambda row: where_is(source, args.raw, by_their_names(row, columns)))
     labels: pd.DataFrame = texts.astype(dict.fromkeys(LABELS, "int32"))
     write_frame(labels.sort_values(["category", "store_id"], ignore_index=True), SCHEMA, args.labels)
     log.info("%s: %d stores in %d categories", args.source, labels["store_id"].nunique(), labels["category"].nunique())

@@ -17,7 +17,7 @@ import pyarrow as pa
 from lib.config import ProductMapSource, load_place
 from lib.contracts import check_table
 from lib.errors import DataError
-from lib.sources import read_texts
+from lib.sources import by_their_names, read_texts, where_is
 from lib.tables import write_frame
 
 SCHEMA = pa.schema([("sku", pa.string()), ("category", pa.string()), ("need_state", pa.string())])
@@ -38,18 +38,22 @@ def read_map(source: ProductMapSource, raw: Path) -> pd.DataFrame:
 
     Several need-state columns are joined by a space; where one of them is missing there is no need state.
     """
-    wanted = source.columns.need_state
-    parts = [wanted] if isinstance(wanted, str) else wanted
-    columns = {"sku": source.columns.sku} | {f"part_{i}": column for i, column in enumerate(parts)}
-    if source.columns.category:
-        columns["category"] = source.columns.category
+    columns = map_columns(source)
     frame = read_texts(source, raw, columns)
-    names = [f"part_{i}" for i in range(len(parts))]
-    joined = frame[names[0]]
-    for name in names[1:]:
+    parts = [name for name in columns if name.startswith("part_")]
+    joined = frame[parts[0]]
+    for name in parts[1:]:
         joined = joined + " " + frame[name]
     category = frame["category"] if source.columns.category else None
     return pd.DataFrame({"sku": frame["sku"], "category": category, "need_state": joined}).astype("str")
+
+
+def map_columns(source: ProductMapSource) -> dict[str, str]:
+    """Columns of the source by our names: sku, part_0, part_1 ... of the need state, and category where there is one."""
+    wanted = source.columns.need_state
+    parts = [wanted] if isinstance(wanted, str) else wanted
+    columns = {"sku": source.columns.sku} | {f"part_{i}": column for i, column in enumerate(parts)}
+    return columns | ({"category": source.columns.category} if source.columns.category else {})
 
 
 def distinct_pairs(rows: pd.DataFrame) -> pd.DataFrame:
@@ -83,7 +87,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     rows = read_map(sources.product_map, args.raw)
     if rows.empty:
         raise DataError(f"{where} holds no row", solution="put the product map there")
-    check_table(rows, CONTRACT, where)
+    source = sources.product_map
+    check_table(rows, CONTRACT, where, lambda row: where_is(source, args.raw, by_their_names(row, map_columns(source))))
     pairs = distinct_pairs(rows)
     if sources.sales.columns.category is None:
         refuse_ambiguous_categories(pairs, where)

@@ -8,17 +8,29 @@ per sum, with counts of lines, of negative and of zero lines, and the ledger of 
 import lib.runtime  # isort: skip (pins threads before numpy is loaded)
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from pathlib import Path
 
 import duckdb
 
 from lib.config import SalesSource, load_place
-from lib.database import count_entries, database, identifier, one_row
-from lib.errors import DataError
+from lib.database import count_entries, database, one_row
+from lib.errors import DataError, shown
+from lib.formats import day_of
 from lib.ledger import Entry, log_entries, write_ledger
-from lib.sources import FLOATS, open_source, require_columns, text_of, unreadable
+from lib.sources import (
+    DATES,
+    day_query,
+    number_of,
+    number_repairs,
+    number_text,
+    open_source,
+    require_columns,
+    text_of,
+    unreadable,
+    where_is,
+)
 from lib.tables import write_batches
 
 PERIODS = {"week": "%G-W%V", "month": "%Y-%m"}
@@ -26,8 +38,13 @@ INVALID = {
     "missing_store": "no store",
     "missing_sku": "no SKU",
     "missing_sales": "no sales amount",
-    "invalid_sales": "a sales amount that is no number",
-    "invalid_date": "no date, or one that is not written YYYY-MM-DD",
+    "invalid_sales": "a sales amount that is no number, or is too large",
+    "invalid_date": "no date, or one that is not written",
+    "ambiguous_date": "a date that two formats read as two different days",
+}
+ADVICE = {
+    "invalid_sales": "mend the file, set `decimal`, `thousands` or `currency` of sources.sales",
+    "invalid_date": "mend the file, set `date_format` of sources.sales",
 }
 
 
@@ -52,8 +69,9 @@ def line_query(types: dict[str, str], source: SalesSource, period: str, negative
 
     columns = source.columns
     dated = columns.date is not None and period != "all"
-    # A double is cast as it is, not by way of its text, which may be in exponent form.
-    amount = identifier(columns.sales) if types[columns.sales] in FLOATS else text(columns.sales)
+    day, unclear = day_query(types, source)
+    amount = (columns.sales, types[columns.sales], source)
+    flags = "".join(f", {condition} AS {reason}" for reason, condition in repairs_in(types, source, period).items())
     negative = "WHEN amount < 0 THEN 'negative_sales'" if negative_sales != "keep" else ""
     return f"""
         SELECT *,
@@ -62,6 +80,7 @@ def line_query(types: dict[str, str], source: SalesSource, period: str, negative
                 WHEN sku IS NULL THEN 'missing_sku'
                 WHEN amount_text IS NULL THEN 'missing_sales'
                 WHEN amount IS NULL THEN 'invalid_sales'
+                WHEN {dated} AND is_ambiguous THEN 'ambiguous_date'
                 WHEN {dated} AND day IS NULL THEN 'invalid_date'
                 {negative}
                 ELSE ''
@@ -72,20 +91,33 @@ def line_query(types: dict[str, str], source: SalesSource, period: str, negative
                 {text(columns.store_id)} AS store_id,
                 {text(columns.sku)} AS sku,
                 {text(columns.category)} AS category,
-                {text(columns.sales)} AS amount_text,
-                TRY_CAST({amount} AS DECIMAL(18, 2)) AS amount,
-                TRY_CAST({amount} AS DOUBLE) AS unrounded,
+                {number_text(*amount)} AS amount_text,
+                TRY_CAST({number_of(*amount)} AS DECIMAL(18, 2)) AS amount,
+                TRY_CAST({number_of(*amount)} AS DOUBLE) AS unrounded,
                 {text(columns.date)} AS date_text,
-                TRY_CAST({text(columns.date)} AS DATE) AS day
+                {day} AS day,
+                {unclear} AS is_ambiguous
+                {flags}
             FROM raw_lines
         )
     """  # noqa: S608 (names by way of `identifier`)
 
 
-def sum_lines(connection: duckdb.DuckDBPyConnection) -> None:
-    """The one pass over raw sales: table `sums`, small enough to be read again."""
+def repairs_in(types: dict[str, str], source: SalesSource, period: str) -> dict[str, str]:
+    """SQL conditions on a raw line, by the ledger's word for what was repaired in it."""
+    sales, date = source.columns.sales, source.columns.date
+    found = number_repairs(sales, types[sales], source)
+    if date is not None and period != "all" and source.date_formats and types[date] not in DATES:
+        text = text_of(date, types[date], source)
+        found["date_rewritten"] = f"{day_of(text, [])} IS NULL AND {day_of(text, source.date_formats)} IS NOT NULL"
+    return found
+
+
+def sum_lines(connection: duckdb.DuckDBPyConnection, repaired: Iterable[str]) -> None:
+    """The one pass over raw sales: table `sums`, small enough to be read again. `repaired` are flags of a line."""
+    flags = "".join(f", CAST(count_if({flag}) AS BIGINT) AS {flag}" for flag in repaired)
     connection.execute(
-        """
+        f"""
         CREATE TABLE sums AS
         SELECT reason, store_id, sku, category, period,
             coalesce(sum(amount), 0) AS sales,
@@ -94,13 +126,16 @@ def sum_lines(connection: duckdb.DuckDBPyConnection) -> None:
             coalesce(sum(amount) FILTER (amount < 0), 0) AS negative_sales,
             CAST(count_if(amount = 0) AS BIGINT) AS zero_lines,
             CAST(count_if(abs(unrounded - amount) > 1e-6) AS BIGINT) AS rounded_lines
+            {flags}
         FROM lines
         GROUP BY ALL
-        """
+        """  # noqa: S608 (names above)
     )
 
 
-def refuse(connection: duckdb.DuckDBPyConnection, reasons: Sequence[str], policy: str) -> None:
+def refuse(
+    connection: duckdb.DuckDBPyConnection, source: SalesSource, raw: Path, reasons: Sequence[str], policy: str
+) -> None:
     """Raise DataError for the first of `reasons` that occurs, with one line as an example."""
     for reason in reasons:
         (count,) = one_row(connection, "SELECT sum(lines) FROM sums WHERE reason = ?", [reason])
@@ -111,20 +146,29 @@ def refuse(connection: duckdb.DuckDBPyConnection, reasons: Sequence[str], policy
             "SELECT _file, store_id, sku, amount_text, date_text FROM lines WHERE reason = ? ORDER BY ALL LIMIT 1",
             [reason],
         )
+        columns = source.columns
+        row = {columns.store_id: store, columns.sku: sku, columns.sales: amount}
+        written = INVALID.get(reason, "negative sales")
+        if columns.date is not None:
+            row[columns.date] = date
+        if reason == "invalid_date":
+            written += f" {' or '.join(source.date_formats) or 'YYYY-MM-DD'}"
         raise DataError(
-            f"{file}: {INVALID.get(reason, 'negative sales')} on {count} lines of sales, "
-            f"such as store {store!r}, SKU {sku!r}, sales {amount!r}, date {date!r}",
-            solution=f"mend the file, or set internal.ingest_sales.{policy} to drop (each is kept in the ledger)",
+            f"{where_is(source, raw, row, file)}: {written} on {count} lines of sales, "
+            f"such as store {shown(store)}, SKU {shown(sku)}, sales {shown(amount)}, date {shown(date)}",
+            solution=f"{ADVICE.get(reason, 'mend the file')}, or set internal.ingest_sales.{policy} to drop "
+            "(each is kept in the ledger)",
         )
 
 
-def notes(connection: duckdb.DuckDBPyConnection) -> list[Entry]:
-    """Ledger rows for lines that stay in but deserve a word."""
+def notes(connection: duckdb.DuckDBPyConnection, repaired: Iterable[str]) -> list[Entry]:
+    """Ledger rows for lines that stay in but deserve a word: what they are, and what was repaired in them."""
     found = []
     for reason, count, amount in (
         ("negative_sales", "negative_lines", "negative_sales"),
         ("zero_sales", "zero_lines", "0"),
         ("rounded_to_cent", "rounded_lines", "0"),
+        *((flag, flag, "0") for flag in repaired),
     ):
         stores, lines, sales = one_row(
             connection,
@@ -145,16 +189,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     with database(place.compute.memory_limit, place.compute.threads) as connection:
         types = open_source(connection, source, args.raw, "raw_lines")
         require_columns(types, source.columns.model_dump(exclude_none=True).values(), source, args.raw)
+        repaired = list(repairs_in(types, source, args.period))
         connection.execute(f"CREATE VIEW lines AS {line_query(types, source, args.period, args.negative_sales)}")
         try:
-            sum_lines(connection)
+            sum_lines(connection, repaired)
         except duckdb.Error as error:
             raise unreadable(source, args.raw, error) from None
         if args.invalid_lines == "fail":
-            refuse(connection, list(INVALID), "invalid_lines")
+            refuse(connection, source, args.raw, list(INVALID), "invalid_lines")
         if args.negative_sales == "fail":
-            refuse(connection, ["negative_sales"], "negative_sales")
-        entries = [*count_entries(connection, "sums", "ingest_sales", ""), *notes(connection)]
+            refuse(connection, source, args.raw, ["negative_sales"], "negative_sales")
+        entries = [*count_entries(connection, "sums", "ingest_sales", ""), *notes(connection, repaired)]
         if not one_row(connection, "SELECT count(*) FROM sums WHERE reason = ''")[0]:
             raise DataError(
                 f"{args.raw / source.path} holds no usable sales line",

@@ -1,24 +1,28 @@
 """Read the store table: where each store is, and the columns that external sources join on.
 
-Writes one row per store, every column as text. Where no store table is configured the file has a header only.
+Writes one row per store, every column as text. Rows of one store that say the same, or complete each other, are one row;
+rows that contradict each other are refused. Where no store table is configured the file has a header only.
 """
 
 import lib.runtime  # isort: skip (pins threads before numpy is loaded)
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import pandas as pd
 import pandera.pandas as pandera
 import pyarrow as pa
 
 from lib.config import load_place
 from lib.contracts import check_table
-from lib.errors import DataError
-from lib.sources import read_texts
+from lib.errors import DataError, shown
+from lib.sources import by_their_names, read_texts, where_is
 from lib.tables import write_frame, write_table
 
-CONTRACT = pandera.DataFrameSchema({"store_id": pandera.Column(str, nullable=False)}, unique=["store_id"])
+CONTRACT = pandera.DataFrameSchema({"store_id": pandera.Column(str, nullable=False)})
+# Columns that the map draws: they are numbers, and written as the source writes numbers.
+COORDINATES = ("latitude", "longitude")
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -28,6 +32,23 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--raw", type=Path, required=True, help="folder of raw files")
     parser.add_argument("--stores", type=Path, required=True, help="output: one row per store")
     return parser.parse_args(argv)
+
+
+def refuse_contradictions(rows: pd.DataFrame, locate: Callable[[Mapping[str, str | None]], str]) -> None:
+    """Raise DataError where two rows of a store give a column two values."""
+    counts = rows.groupby("store_id").nunique()
+    several = counts.index[(counts > 1).any(axis="columns")]
+    if not len(several):
+        return
+    store = min(several)
+    column = counts.columns[counts.loc[store] > 1][0]
+    first, second = sorted(rows.loc[rows["store_id"] == store, column].dropna().unique())[:2]
+    places = [locate({"store_id": store, column: value}) for value in (first, second)]
+    raise DataError(
+        f"{places[0]}: store {shown(store)} has {shown(first)} in column {column!r}, but {shown(second)} in "
+        f"{places[1]} ({len(several)} stores have rows that contradict each other)",
+        solution="give each store one row, or leave a column that is not needed out of `columns`",
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -41,15 +62,22 @@ def main(argv: Sequence[str] | None = None) -> None:
         return
     where = str(args.raw / source.path)
     columns = {"store_id": source.columns["store_id"], **source.columns}
-    stores = read_texts(source, args.raw, columns)
-    if stores.empty:
+
+    def locate(row: Mapping[str, str | None]) -> str:
+        return where_is(source, args.raw, by_their_names(row, columns))
+
+    rows = read_texts(source, args.raw, columns, numbers=COORDINATES)
+    if rows.empty:
         raise DataError(
             f"{where} holds no row", solution="put the store table there, or take `stores` out of the config"
         )
-    check_table(stores, CONTRACT, where)
+    check_table(rows, CONTRACT, where, locate)
+    refuse_contradictions(rows, locate)
+    # What is missing in one row of a store is taken from another.
+    stores = rows.groupby("store_id", as_index=False).first()[list(columns)]
     schema = pa.schema([(name, pa.string()) for name in stores.columns])
     write_frame(stores.sort_values("store_id", ignore_index=True), schema, args.stores)
-    log.info("%d stores", len(stores))
+    log.info("%d stores in %d rows", len(stores), len(rows))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from lib.config import SalesSource, load_place
 from lib.database import database
 from lib.errors import ConfigError, DataError
-from lib.sources import open_source, require_columns, text_of, unreadable
+from lib.sources import day_query, open_source, require_columns, unreadable
 from lib.tables import ROW_GROUP, replacing, write_text
 
 HALVES = ("even", "odd")
@@ -39,9 +39,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def week_of(date: str) -> str:
-    """SQL: whole weeks from Monday, 5 January 1970 to a date that is given as SQL text; null where it is no date."""
-    days = f"date_diff('day', DATE '1970-01-05', TRY_CAST({date} AS DATE))"
+def week_of(day: str) -> str:
+    """SQL: whole weeks from Monday, 5 January 1970 to a day that is given as SQL; null where there is none."""
+    days = f"date_diff('day', DATE '1970-01-05', {day})"
     return f"CAST(floor({days} / 7) AS BIGINT)"
 
 
@@ -101,7 +101,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     with database(place.compute.memory_limit, place.compute.threads) as connection:
         types = open_source(connection, source, args.raw, "raw_lines")
         require_columns(types, source.columns.model_dump(exclude_none=True).values(), source, args.raw)
-        week = week_of(text_of(source.columns.date, types[source.columns.date], source))
+        day, _ = day_query(types, source)
+        week = week_of(day)
         query = f"SELECT * EXCLUDE (_file), {week} AS week FROM raw_lines"  # noqa: S608 (names by way of `identifier`)
         try:
             lines = connection.sql(query).to_arrow_reader(ROW_GROUP)
@@ -112,12 +113,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     write_text(json.dumps(counts, indent=2) + "\n", args.counts)
     summary = ", ".join(f"{counts[half]['lines']} lines in {counts[half]['weeks']} {half} weeks" for half in HALVES)
     log.info("%s, %d lines without a date that can be read", summary, counts["lines_without_date"])
+    written = " or ".join(source.date_formats) or "YYYY-MM-DD"
     for half in HALVES:
         if not counts[half]["lines"]:
             raise DataError(
                 f"{args.raw / source.path} has no sales line in an {half} week: {summary}, "
                 f"{counts['lines_without_date']} without a date that can be read",
-                solution=f"give sales of several weeks, with dates written YYYY-MM-DD in column {source.columns.date!r}",
+                solution=f"give sales of several weeks, with dates written {written} in column {source.columns.date!r}",
             )
 
 

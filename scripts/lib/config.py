@@ -3,13 +3,13 @@
 An error names the file, the key, what was found and what was expected.
 """
 
-import codecs
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
+import duckdb
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -63,8 +63,9 @@ class Source(Model):
     def is_an_encoding(cls, encoding: str) -> str:
         """One that Python knows."""
         try:
-            codecs.lookup(encoding)
-        except LookupError:
+            # Some codecs are not of text, and raise here too.
+            "a".encode(encoding)
+        except (LookupError, UnicodeError):
             raise ValueError("an encoding such as utf-8, utf-16, latin-1 or cp1252 is expected") from None
         return encoding
 
@@ -78,6 +79,34 @@ class Source(Model):
         return self
 
 
+class NumbersSource(Source):
+    """A table with numbers, and how it writes them."""
+
+    decimal: Literal[".", ","] = Field(default=".", description="decimal sign of numbers that are text")
+    thousands: Literal[".", ",", " ", "'"] | None = Field(
+        default=None, description="sign between groups of three digits, as in `1,234.50`; by default there is none"
+    )
+    currency: str | list[str] = Field(
+        default=[], description="currency symbols to remove from either end of a number, such as `$`"
+    )
+
+    @model_validator(mode="after")
+    def signs_differ(self) -> "NumbersSource":
+        """One sign cannot mean two things."""
+        if self.thousands == self.decimal:
+            raise ValueError(f"decimal and thousands are both {self.decimal!r}; two different signs are expected")
+        return self
+
+    @field_validator("currency")
+    @classmethod
+    def is_no_number(cls, currency: str | list[str]) -> str | list[str]:
+        """A symbol with digits or signs of numbers in it would eat the number."""
+        for symbol in [currency] if isinstance(currency, str) else currency:
+            if not symbol.strip() or re.search(r"[0-9+\-]|^[.,']$", symbol):
+                raise ValueError(f"currency symbols such as $ or EUR are expected, not {symbol!r}")
+        return currency
+
+
 class SalesColumns(Model):
     """Ours: theirs."""
 
@@ -85,7 +114,9 @@ class SalesColumns(Model):
     sku: str = Field(description="the article; kept as text")
     sales: str = Field(description="the amount, in currency; returns are negative")
     category: str | None = Field(default=None, description="the category; needed here or in `product_map`")
-    date: str | None = Field(default=None, description="the day, or the first day of the week; written YYYY-MM-DD")
+    date: str | None = Field(
+        default=None, description="the day, or the first day of the week; written YYYY-MM-DD, or as `date_format` says"
+    )
 
 
 class ProductMapColumns(Model):
@@ -108,10 +139,29 @@ class LabelColumns(Model):
     segment: str = Field(default="segment", description="segment")
 
 
-class SalesSource(Source):
+class SalesSource(NumbersSource):
     """Sales lines."""
 
     columns: SalesColumns = Field(description="ours: theirs")
+    date_format: str | list[str] = Field(
+        default=[],
+        description="how dates that are text are written, such as `%m/%d/%Y`, or a list; by default YYYY-MM-DD. "
+        "A date that two formats read as two different days is none",
+    )
+
+    @field_validator("date_format")
+    @classmethod
+    def gives_a_day(cls, date_format: str | list[str]) -> str | list[str]:
+        """Formats of strptime that hold a whole date."""
+        for form in [date_format] if isinstance(date_format, str) else date_format:
+            if not reads_days(form):
+                raise ValueError(f"a format of year, month and day such as %m/%d/%Y is expected, not {form!r}")
+        return date_format
+
+    @property
+    def date_formats(self) -> list[str]:
+        """As a list; empty for YYYY-MM-DD."""
+        return [self.date_format] if isinstance(self.date_format, str) else self.date_format
 
 
 class ProductMapSource(Source):
@@ -120,7 +170,7 @@ class ProductMapSource(Source):
     columns: ProductMapColumns = Field(description="ours: theirs")
 
 
-class StoresSource(Source):
+class StoresSource(NumbersSource):
     """The store table: `store_id` and any column that external sources join on."""
 
     columns: dict[Key, str] = Field(
@@ -136,7 +186,7 @@ class StoresSource(Source):
         return columns
 
 
-class ExternalSource(Source):
+class ExternalSource(NumbersSource):
     """Features of stores, or of places that stores lie in."""
 
     key: dict[Key, str] = Field(
@@ -287,6 +337,20 @@ def named_sources(sources: Sources) -> Iterator[tuple[str, Source]]:
     found |= {f"external.{name}": source for name, source in sources.external.items()}
     found |= {"baseline": sources.baseline, "reference": sources.reference}
     yield from ((name, source) for name, source in found.items() if source is not None)
+
+
+def reads_days(form: str) -> bool:
+    """Whether a format of strptime gives back the days that it writes."""
+    with duckdb.connect() as connection:
+        try:
+            rows = connection.execute(
+                "SELECT CAST(try_strptime(strftime(day, $form), $form) AS DATE) = day "
+                "FROM (VALUES (DATE '2024-03-17'), (DATE '1999-12-05')) AS days(day)",
+                {"form": form},
+            ).fetchall()
+        except duckdb.Error:
+            return False
+    return all(row[0] for row in rows)
 
 
 class UniqueKeyLoader(yaml.SafeLoader):

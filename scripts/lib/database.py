@@ -12,12 +12,16 @@ from typing import Any
 
 import duckdb
 
+from lib.errors import DataError
 from lib.ledger import Entry
 
 
 @contextmanager
 def database(memory_limit: str = "512MB", threads: int = 2) -> Iterator[duckdb.DuckDBPyConnection]:
-    """An in-memory DuckDB within limits, spilling to a temporary folder that is removed."""
+    """An in-memory DuckDB within limits, spilling to a temporary folder that is removed.
+
+    Raises DataError where the limit is too small, and where a file that is read inside of the block is not there or broken.
+    """
     with tempfile.TemporaryDirectory(prefix="clustering-") as folder:
         settings: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": memory_limit,
@@ -27,7 +31,22 @@ def database(memory_limit: str = "512MB", threads: int = 2) -> Iterator[duckdb.D
         with duckdb.connect(":memory:", config=settings) as connection:
             connection.execute("SET preserve_insertion_order = false")
             connection.execute("SET enable_progress_bar = false")
-            yield connection
+            try:
+                yield connection
+            except duckdb.OutOfMemoryException as error:
+                raise DataError(
+                    f"DuckDB needs more than its {memory_limit} of memory, or than the disk has to spill to: {first_line(error)}",
+                    solution="raise compute.memory_limit in configs/<env>.yml, or lower compute.threads",
+                ) from None
+            except (duckdb.IOException, duckdb.InvalidInputException) as error:
+                raise DataError(
+                    f"a file cannot be read: {first_line(error)}", solution="delete it, and run the pipeline again"
+                ) from None
+
+
+def first_line(error: duckdb.Error) -> str:
+    """What DuckDB says first; the rest is advice on its own options."""
+    return str(error).splitlines()[0].strip()
 
 
 def identifier(name: str) -> str:

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from lib.errors import DataError
-from lib.tables import MONEY, write_table
+from lib.tables import MONEY, read_table, write_table
 
 SCHEMA = pa.schema(
     [
@@ -81,5 +80,4 @@ def log_entries(log: Logger, entries: Iterable[Entry]) -> None:
 
 def read_ledger(path: Path) -> list[Entry]:
     """The entries of one file."""
-    table = pq.read_table(path)
-    return [Entry(**row) for row in table.to_pylist()]
+    return [Entry(**row) for row in read_table(path).to_pylist()]

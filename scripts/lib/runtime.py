@@ -15,16 +15,25 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
-from lib.errors import PipelineError
+from lib.errors import DataError, PipelineError, one_line
 
 LOGGER = logging.getLogger("clustering")
 KEY_PATTERN = re.compile(r"^[a-z][a-z0-9_]{0,40}$")
 
 
+class StageParser(argparse.ArgumentParser):
+    """Tells a wrong argument in two lines, as any other mistake."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with code 2."""
+        self.exit(2, f"Error: {one_line(message)}\nSolution: see `python scripts/{self.prog} --help`\n")
+
+
 def stage_parser(docstring: str | None) -> argparse.ArgumentParser:
     """A parser whose --help is the script's docstring, and which refuses abbreviated flags."""
-    parser = argparse.ArgumentParser(
+    parser = StageParser(
         description=docstring, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument("--log", type=Path, required=True, help="log file; its folder is made")
@@ -54,17 +63,30 @@ def start_log(path: Path) -> logging.Logger:
     return LOGGER
 
 
+def tell(error: PipelineError) -> None:
+    """Log a mistake in two lines; on stderr where there is no log yet."""
+    for line in str(error).split("\n"):
+        if LOGGER.handlers:
+            LOGGER.error(line)
+        else:
+            sys.stderr.write(f"{line}\n")
+
+
 def run_stage(main: Callable[[Sequence[str] | None], None]) -> None:
     """Run a script's `main` and exit with the code of what went wrong.
 
-    A user's mistake is told in two lines. Anything else is a defect and keeps its traceback, in the log file too.
+    A user's mistake is told in two lines, and so is what the system refuses, such as a file that is not there or a full disk.
+    Anything else is a defect and keeps its traceback, in the log file too.
     """
     try:
         main(None)
     except PipelineError as error:
-        for line in str(error).splitlines():
-            LOGGER.error(line)  # noqa: TRY400 (a user's mistake has no traceback)
+        tell(error)
         sys.exit(error.exit_code)
+    except OSError as error:
+        what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        tell(DataError(what, solution="see that the file is there and may be used, and that the disk is not full"))
+        sys.exit(DataError.exit_code)
     except Exception:
         LOGGER.exception("unexpected failure")
         sys.exit(1)

@@ -13,6 +13,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lib.errors import DataError
+
 ROW_GROUP = 262_144
 MONEY = pa.decimal128(38, 2)
 
@@ -68,9 +70,19 @@ def wide_schema(features: list[str]) -> pa.Schema:
     return pa.schema([("store_id", pa.string()), *((name, pa.float64()) for name in features)])
 
 
+def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """Read one Parquet file of the pipeline's own. Raises DataError where it is none any more."""
+    try:
+        return pq.ParquetFile(path).read(columns=columns)
+    except pa.ArrowException as error:
+        raise DataError(
+            f"{path} is no whole Parquet file: {error}", solution="delete it, and run the pipeline again"
+        ) from None
+
+
 def read_frame(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     """Read one Parquet file into pandas, in the order in which it was written."""
-    frame: pd.DataFrame = pq.ParquetFile(path).read(columns=columns).to_pandas()
+    frame: pd.DataFrame = read_table(path, columns).to_pandas()
     return frame
 
 

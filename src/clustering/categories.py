@@ -12,7 +12,7 @@ import pandas as pd
 from lib.config import Place
 from lib.database import database
 from lib.params import Params
-from lib.sources import open_source, require_columns, text_of
+from lib.sources import number_of, open_source, require_columns, text_of
 from lib.tables import write_text
 
 LONGEST = 41
@@ -44,6 +44,7 @@ def found_categories(root: Path, params: Params, place: Place, env: str) -> list
         columns = {k: v for k, v in sales.columns.model_dump().items() if v is not None and k != "date"}
         require_columns(types, columns.values(), sales, raw)
         texts = {ours: text_of(theirs, types[theirs], sales) for ours, theirs in columns.items()}
+        amount = number_of(columns["sales"], types[columns["sales"]], sales)
         types = open_source(connection, products, raw, "raw_products")
         mapped = [column for column in (products.columns.sku, products.columns.category, *wanted) if column]
         require_columns(types, mapped, products, raw)
@@ -62,7 +63,7 @@ def found_categories(root: Path, params: Params, place: Place, env: str) -> list
             one AS (SELECT sku, CASE WHEN count(DISTINCT category) = 1 THEN max(category) END AS category FROM map GROUP BY sku),
             lines AS (
                 SELECT {texts["store_id"]} AS store_id, {texts["sku"]} AS sku, CAST({texts.get("category", "NULL")} AS VARCHAR) AS category,
-                    TRY_CAST({texts["sales"]} AS DECIMAL(18, 2)) AS sales
+                    TRY_CAST({amount} AS DECIMAL(18, 2)) AS sales
                 FROM raw_sales
             ),
             told AS (SELECT l.store_id, l.sku, coalesce(l.category, o.category) AS category, l.sales

@@ -153,7 +153,7 @@ class TestNegativeSales:
 
     def test_they_stop_the_stage_with_an_example(self, bench: Any, ingest: Callable[..., None]) -> None:
         with pytest.raises(
-            DataError, match=r"sales\.csv: negative sales on 2 lines.*store '1', SKU 'a', sales '-2'"
+            DataError, match=r"sales\.csv, line 3: negative sales on 2 lines.*store '1', SKU 'a', sales '-2'"
         ) as caught:
             ingest(negative_sales="fail")
         assert "internal.ingest_sales.negative_sales" in caught.value.solution
@@ -197,7 +197,7 @@ class TestInvalidLines:
     ) -> None:
         bench.csv("raw/parts/good.csv", HEADER, "1,a,B,1.00,2024-01-01")
         bench.csv("raw/parts/bad.csv", HEADER, line)
-        with pytest.raises(DataError, match=rf"bad\.csv: .*{message}"):
+        with pytest.raises(DataError, match=rf"bad\.csv, line 2: .*{message}"):
             ingest(period="month", sales=source)
 
     def test_dropped_ones_are_in_the_ledger(

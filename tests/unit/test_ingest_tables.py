@@ -77,7 +77,7 @@ class TestProductMap:
 
     def test_row_without_a_sku_is_refused(self, bench: Any, ingest: Callable[..., None]) -> None:
         bench.csv("raw/map.csv", "SKU,NEED,CAT", "a,dry,B", ",dry,B", " ,oily,B")
-        with pytest.raises(DataError, match=r"map\.csv: column 'sku' is empty on 2 rows"):
+        with pytest.raises(DataError, match=r"map\.csv, line 3: column 'sku' is empty on 2 rows"):
             ingest(ingest_product_map, "product_map")
 
     def test_map_without_rows_is_refused(self, bench: Any, ingest: Callable[..., None]) -> None:
@@ -101,10 +101,20 @@ class TestStores:
         ingest(ingest_stores, "stores")
         assert (bench.rows("out.parquet"), pq.read_schema(bench / "out.parquet").names) == ([], ["store_id"])
 
-    def test_store_given_twice_is_refused(self, bench: Any, ingest: Callable[..., None]) -> None:
+    def test_rows_of_a_store_that_contradict_each_other_are_refused(
+        self, bench: Any, ingest: Callable[..., None]
+    ) -> None:
         bench.csv("raw/stores.csv", "STORE,FIPS", "1,a", "2,a", " 1,b")
-        with pytest.raises(DataError, match=r"stores\.csv: .*key.*more than once on 2 rows.*'store_id': '1'"):
+        with pytest.raises(
+            DataError,
+            match=r"stores\.csv, line 2: store '1' has 'a' in column 'county', but 'b' in .*stores\.csv, line 4",
+        ):
             ingest(ingest_stores, "stores", stores=STORES)
+
+    def test_rows_of_a_store_that_complete_each_other_are_one(self, bench: Any, ingest: Callable[..., None]) -> None:
+        bench.csv("raw/stores.csv", "STORE,FIPS", "1,", "2,a", " 1,b", "1,b", "3,")
+        ingest(ingest_stores, "stores", stores=STORES)
+        assert bench.rows("out.parquet", "store_id", "county") == [("1", "b"), ("2", "a"), ("3", None)]
 
     def test_store_without_an_id_is_refused(self, bench: Any, ingest: Callable[..., None]) -> None:
         bench.csv("raw/stores.csv", "STORE,FIPS", "1,a", ",a")
@@ -131,12 +141,12 @@ class TestExternal:
 
     def test_key_given_twice_is_refused(self, bench: Any, ingest: Callable[..., None]) -> None:
         bench.csv("raw/county.csv", "FIPS,income", "01001,1", "01001,2", "01003,3")
-        with pytest.raises(DataError, match=r"county\.csv: .*key.*more than once on 2 rows.*'01001'"):
+        with pytest.raises(DataError, match=r"county\.csv, line 2: .*key.*more than once on 2 rows.*'01001'"):
             ingest(ingest_external, "sources", stores=STORES, external=external())
 
     def test_named_feature_that_is_no_number_is_refused(self, bench: Any, ingest: Callable[..., None]) -> None:
         bench.csv("raw/county.csv", "FIPS,income", "01001,1", "01003,n/a")
-        with pytest.raises(DataError, match=r"column 'income' holds 'n/a' where a number is expected \(1 rows\)"):
+        with pytest.raises(DataError, match=r"column 'income' holds 'n/a' where a number is expected \(1 rows of 2\)"):
             ingest(ingest_external, "sources", stores=STORES, external=external(features=["income"]))
 
     def test_named_features_alone_are_read(self, bench: Any, ingest: Callable[..., None]) -> None:
@@ -190,7 +200,7 @@ class TestLabels:
         self, bench: Any, ingest: Callable[..., None], label: str
     ) -> None:
         bench.csv("raw/labels.csv", LABEL_HEADER, f"beauty,1,1,1,1x1,{label}")
-        with pytest.raises(DataError, match=r"labels\.csv: column 'segment' .* on 1 rows"):
+        with pytest.raises(DataError, match=r"labels\.csv, line 2: column 'segment' .* on 1 rows"):
             ingest(ingest_labels, "labels", {"source": "reference"}, reference=LABELS)
 
     def test_store_with_two_segments_in_a_category_is_refused(self, bench: Any, ingest: Callable[..., None]) -> None:

@@ -135,6 +135,11 @@ def test_text_in_old_encodings(tmp_path: Path, encoding: str) -> None:
     assert texts(tmp_path, reader="csv", path="old.csv", encoding=encoding, delimiter=";") == known(LATIN)
 
 
+def test_compressed_text_in_an_old_encoding(tmp_path: Path) -> None:
+    (tmp_path / "old.csv.gz").write_bytes(gzip.compress(csv_text(LATIN).encode("cp1252")))
+    assert texts(tmp_path, reader="csv", path="old.csv.gz", encoding="cp1252") == known(LATIN)
+
+
 def test_parts_in_a_folder_are_one_table(tmp_path: Path) -> None:
     (tmp_path / "parts").mkdir()
     for number, row in enumerate(ROWS):
@@ -167,6 +172,13 @@ def broken_gzip(path: Path) -> None:
     path.write_bytes(gzip.compress(csv_text(ROWS * 2000).encode())[:-300])
 
 
+def broken_zstd(path: Path) -> None:
+    """Cut at a place where DuckDB would see a whole file of fewer rows."""
+    with pa.CompressedOutputStream(str(path), "zstd") as stream:
+        stream.write(csv_text(ROWS * 2000).encode())
+    path.write_bytes(path.read_bytes()[:-1])
+
+
 MISTAKES: list[tuple[str, str, Callable[[Path], object], dict[str, str], str]] = [
     (
         "excel",
@@ -179,10 +191,17 @@ MISTAKES: list[tuple[str, str, Callable[[Path], object], dict[str, str], str]] =
     ("excel", "a.xlsx", lambda p: workbook(p, {"S": [["STORE", "STORE"]]}), {}, "name each column once: STORE, STORE"),
     ("excel", "a.xlsx", lambda p: workbook(p, {"S": [["STORE", None, "DAY"]]}), {}, "STORE, (empty), DAY"),
     ("excel", "a.xlsx", lambda p: p.write_text("no workbook"), {}, "cannot be read as excel"),
-    ("csv", "a.csv", lambda p: p.write_bytes("STORE\nCafé".encode("latin-1")), {}, "cannot be read as csv"),
+    (
+        "csv",
+        "a.csv",
+        lambda p: p.write_bytes("STORE\nCafé\n".encode("latin-1")),
+        {},
+        "line 2: 'Café' is not text in utf-8",
+    ),
     ("csv", "a.csv", lambda p: p.write_bytes(b"STORE\n\xff\x81"), {"encoding": "cp1252"}, "is not text in cp1252"),
-    ("csv", "a.csv.gz", write_gzip, {"encoding": "cp1252"}, "a compressed file in cp1252 is not read"),
-    ("csv", "a.csv.gz", broken_gzip, {}, "cannot be read as csv"),
+    ("csv", "a.csv.gz", broken_gzip, {}, "cannot be unpacked to its end"),
+    ("csv", "a.csv.zst", broken_zstd, {}, "cannot be unpacked to its end"),
+    ("json", "a.jsonl.zst", broken_zstd, {}, "cannot be unpacked to its end"),
     ("json", "a.json", lambda p: p.write_text('[{"STORE": "1"'), {}, "cannot be read as json"),
     ("json", "a.json", lambda p: p.write_text('[{"STORE": "1"}]'), {}, "no column 'NAME'"),
     ("parquet", "a.parquet", lambda p: p.write_bytes(b"PAR1"), {}, "cannot be read as parquet"),

@@ -60,7 +60,7 @@ def split(bench: Any) -> Callable[..., dict[str, Any]]:
 )
 def test_weeks_are_counted_from_a_monday_without_a_break(day: str, week: int | None) -> None:
     with duckdb.connect() as connection:
-        assert connection.execute("SELECT " + split_sales.week_of("?"), [day]).fetchall() == [(week,)]
+        assert connection.execute("SELECT " + split_sales.week_of("TRY_CAST(? AS DATE)"), [day]).fetchall() == [(week,)]
     if week is not None:
         assert week == (date.fromisoformat(day) - date(1970, 1, 5)).days // 7
 
@@ -152,6 +152,6 @@ def test_half_without_a_line_is_refused(
 def test_broken_file_is_told_and_leaves_no_half(bench: Any, split: Callable[..., dict[str, Any]]) -> None:
     lines = ["1;a;BEAUTY;1;2024-01-01;"] * 60_000
     bench.csv("raw/sales/one.csv", HEADER, *lines, "1;a;BEAUTY;1;2024-01-08;x;y;z", *lines)
-    with pytest.raises(DataError, match="cannot be read as csv"):
+    with pytest.raises(DataError, match="line 60002: 8 values, where the header has 6 columns"):
         split()
     assert [path.name for path in bench.folder.glob("*") if path.is_file()] == []
