@@ -244,8 +244,6 @@ class Sources(Model):
         return self
 
 
-SOURCE_NAME = r"^(sales|product_map|stores|baseline|reference|external\.[a-z][a-z0-9_]{0,40})$"
-SourceName = Annotated[str, Field(pattern=SOURCE_NAME)]
 Database = Literal["postgresql", "sqlite", "snowflake", "bigquery"]
 # Keys of a configuration whose variables are filled in where they are used: what they hold may be secret, and no stage needs it.
 UNRESOLVED = ("fetch", "publish")
@@ -308,7 +306,7 @@ class Place(Model):
 
     sources: Sources = Field(description="every table of raw data")
     compute: Compute = Field(default=Compute(), description="what one stage may use of this machine")
-    fetch: dict[SourceName, Fetch] = Field(
+    fetch: dict[str, Fetch] = Field(
         default={},
         description="where `clustering fetch` finds sources that lie elsewhere: `sales`, `external.<name>`, ...",
     )

@@ -542,6 +542,11 @@ def explain_command(
     say(f"external: {placed(known['external'])}" if known["external"] else "external: not placed")
     for source, path, digest in known["files"]:
         say(f"  {source}: {path} sha256 {digest}")
+    for source, note in known["fetched"].items():
+        say(
+            f"  {source}: fetched {note['fetched']} from {note['from']}"
+            + (f" by {note['query']}" if "query" in note else "")
+        )
 
 
 @app.command()

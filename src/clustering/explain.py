@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from clustering.fetch import read_fingerprints
 from lib.config import Place, named_sources
 from lib.errors import DataError, nearest_name
 from lib.files import sha256, source_files
@@ -69,6 +70,7 @@ def explain(root: Path, params: Params, place: Place, env: str, store: str) -> d
         "categories": categories,
         "external": external[0] if external else None,
         "files": raw_files(root, place, env),
+        "fetched": {name: note for name, note in read_fingerprints(root, env).items() if name in place.fetch},
     }
 
 

@@ -245,3 +245,47 @@ def test_several_mistakes_are_counted(tmp_path: Path) -> None:
     )
     with pytest.raises(ConfigError, match=r"\(1 more\)"):
         load_params(write(tmp_path / "params.yaml", tree))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [*sorted(PROJECT.glob("configs/*.yml")), *sorted(PROJECT.glob("examples/*/configs/*.yml"))],
+    ids=lambda path: path.relative_to(PROJECT).as_posix(),
+)
+def test_every_environment_loads_without_its_secrets(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RETAIL_DATABASE", "RETAIL_BUCKET"):
+        monkeypatch.delenv(name, raising=False)
+    place = load_place(path)
+    assert place.sources.external
+
+
+def test_environments_are_three() -> None:
+    assert sorted(path.stem for path in PROJECT.glob("configs/*.yml")) == ["dev", "prod", "staging"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "message"),
+    [
+        ("fetch.store", {"files": "x"}, "fetch.store: there is no such source (nearest: 'stores')"),
+        ("fetch.baseline", {"files": "x"}, "fetch.baseline: there is no such source"),
+        ("fetch", {"external.countie": {"files": "x"}}, "there is no such source (nearest: 'external.county')"),
+        ("fetch.sales", {"database": "sqlite", "uri": "x", "query": "y"}, "rows of a database become one Parquet file"),
+        ("fetch.stores", {"database": "sqlite", "uri": "x"}, "`query` is expected with `database`"),
+        ("fetch.stores", {"database": "sqlite", "query": "x"}, "`uri` is expected with `database`"),
+        ("fetch.stores", {"database": "mysql", "uri": "x", "query": "y"}, "Input should be 'postgresql', 'sqlite'"),
+        (
+            "fetch.stores",
+            {"files": "x", "database": "sqlite", "uri": "x", "query": "y"},
+            "either `database` or `files`",
+        ),
+        ("fetch.stores", {"files": "x", "query": "y"}, "`query` is expected with `database`"),
+        ("fetch.stores", {"files": "x", "uri": "y"}, "belong to `database`"),
+        ("fetch.stores", {}, "either `database` or `files` is expected"),
+        ("fetch.stores", {"file": "x"}, "fetch.stores.file is not a known key (nearest: 'files')"),
+    ],
+)
+def test_mistakes_under_fetch_are_told(tmp_path: Path, keys: str, value: object, message: str) -> None:
+    path = write(tmp_path / "dev.yml", changed(PLACE, keys, value))
+    with pytest.raises(ConfigError) as caught:
+        load_place(path)
+    assert message in str(caught.value)
