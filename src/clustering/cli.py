@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 import traceback
+from contextlib import nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,7 +28,7 @@ from clustering.plans import dvc_graph, dvc_plan, snakemake_plan
 from clustering.progress import Mode, choose_mode, emit, follow
 from clustering.projects import check_access, check_project, examples, find_project, load_project, make_project
 from clustering.runners import failure, heal, only_run, record, sync
-from clustering.runs import load_runs, parse_tags, recorded, with_tags
+from clustering.runs import RUNS, load_runs, parse_tags, recorded, with_tags
 from clustering.secrets import redact
 from clustering.status import runs_table, stale_stages, stale_table
 from lib.config import named_sources
@@ -116,7 +117,7 @@ def run(
     if dry_run:
         show_plan(root, name, env, engine, force=force, as_json=as_json)
         return
-    mode = choose_mode(quiet=quiet, as_json=as_json, terminal=console.is_terminal)
+    mode = choose_mode(quiet=quiet, as_json=as_json, terminal=console.is_terminal and not console.is_dumb_terminal)
     run_job(root, name, env, cores, engine, tags=labels, force=force, mode=mode)
 
 
@@ -174,8 +175,11 @@ def run_job(
                 LOGGER.info("run %s: %s for %s by %s in %s", run_id, job, env, engine, root)
                 if mode is Mode.json:
                     emit("run", id=run_id, job=job, env=env, engine=engine, tags=tags or {})
-                start_runner(root, job, env if env != params.env else None, cores, engine, force=force, mode=mode)
-            pass_on(root, engine, env, params.env, mode)
+                log = root / RUNS / run_id / "runner.log"
+                other = env if env != params.env else None
+                start_runner(root, job, other, cores, engine, force=force, mode=mode, log=log)
+            with console.status("passing the state on to the other runner") if mode is Mode.live else nullcontext():
+                pass_on(root, engine, env, params.env, mode)
     except PipelineError as error:
         if mode is Mode.json:
             emit("result", id=run_id, job=job, result="failed", error=error.args[0], solution=error.solution)
@@ -203,24 +207,25 @@ def warnings_of(root: Path) -> list[str]:
 
 
 def start_runner(
-    root: Path, job: str, other: str | None, cores: int, engine: Engine, *, force: bool, mode: Mode
+    root: Path, job: str, other: str | None, cores: int, engine: Engine, *, force: bool, mode: Mode, log: Path
 ) -> None:
     """Run the stages. Raises DataError, with the log's path, where one fails.
 
-    other: the environment, where it is not that of params.yaml.
+    other: the environment, where it is not that of params.yaml; log: takes the runner's words, where they are not shown.
     """
     began = time.time()
     if engine is Engine.dvc:
         total = None if mode in {Mode.plain, Mode.quiet} else len(dvc_graph(root, job)[0])
-        code = follow(root, "dvc", ["repro", *(["--force"] if force else []), *JOBS[job]], mode, console, total)
+        words = ["repro", *(["--force"] if force else []), *JOBS[job]]
+        code = follow(root, "dvc", words, mode, console, job=job, log=log, total=total)
     else:
         # What is read to follow the run needs the rules' names.
         quiet = ["--quiet", "host", "reason", *(["rules"] if mode is Mode.plain else [])]
         words = ["--cores", str(cores), *quiet, *(["--forceall"] if force else [])]
         config = ["--config", f"env={other}"] if other else []
-        code = follow(root, "snakemake", [*words, *config, "--", job], mode, console, None)
+        code = follow(root, "snakemake", [*words, *config, "--", job], mode, console, job=job, log=log)
     if code:
-        raise failure(root, job, began)
+        raise failure(root, job, began, log)
 
 
 def pass_on(root: Path, engine: Engine, env: str, configured: str, mode: Mode) -> None:

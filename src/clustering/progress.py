@@ -5,13 +5,24 @@ import re
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
+from clustering.jobs import JOBS
 from clustering.runners import call, environment
 
 
@@ -48,6 +59,7 @@ class Follower:
         self.rule = ""
         self.category = ""
         self.names: dict[str, str] = {}
+        self.running: list[str] = []
 
     def read(self, line: str) -> tuple[str, str] | None:
         """`started`, `finished` or `skipped` and the stage that it is about; None for other lines."""
@@ -65,11 +77,15 @@ class Follower:
             # The last lines of a block: by now its wildcards are known.
             stage = f"{self.rule}/{self.category}" if self.category else self.rule
             self.names = {job: stage if name == self.rule else name for job, name in self.names.items()}
+            # A job is a rule too, of no work.
+            self.running += [] if self.rule in JOBS else [stage]
             self.rule = ""
             return "started", stage
         elif found := re.match(r"Finished jobid: (\d+) \(Rule: (\w+)\)", line):
             self.done += 1
-            return "finished", self.names.get(found[1], found[2])
+            stage = self.names.get(found[1], found[2])
+            self.running = [name for name in self.running if name != stage]
+            return "finished", stage
         elif found := re.match(r"(\d+) of (\d+) steps", line):
             self.done, self.total = int(found[1]), int(found[2])
         elif found := re.match(r"total +(\d+)$", line):
@@ -80,6 +96,8 @@ class Follower:
         """Lines such as `Running stage 'merge_segments@beauty':`."""
         if found := re.match(r"Running stage '(.+)':$", line):
             stage = found[1].replace("@", "/")
+            # One at a time; that the one before has ended is not said.
+            self.running = [stage]
             self.done += 1
             return "started", stage
         if found := re.match(r"Stage '(.+)' (?:didn't change|is cached)", line):
@@ -88,14 +106,59 @@ class Follower:
         return None
 
 
-def follow(root: Path, program: str, arguments: Sequence[str], mode: Mode, console: Console, total: int | None) -> int:
+class Display:
+    """A run on a terminal: how far it is and the time left, and below it the stages at work, by category."""
+
+    def __init__(self, job: str, total: int | None, console: Console) -> None:
+        self.whole = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("left"),
+            console=console,
+        )
+        self.task = self.whole.add_task(job, total=total)
+        self.stages = Progress(
+            TextColumn("  {task.description}"),
+            TextColumn("{task.fields[category]}"),
+            TimeElapsedColumn(),
+            console=console,
+        )
+        self.shown: dict[str, TaskID] = {}
+        # The last line is a short one: where the terminal echoes ^C at its end, it must not begin another.
+        self.live = Live(Group(self.whole, self.stages), console=console, transient=True)
+
+    def update(self, follower: Follower) -> None:
+        """Show what the follower knows by now."""
+        self.whole.update(self.task, completed=follower.done, total=follower.total)
+        for stage in [name for name in self.shown if name not in follower.running]:
+            self.stages.remove_task(self.shown.pop(stage))
+        for stage in [name for name in follower.running if name not in self.shown]:
+            name, _, category = stage.partition("/")
+            self.shown[stage] = self.stages.add_task(name, total=None, category=category)
+
+
+def follow(
+    root: Path,
+    program: str,
+    arguments: Sequence[str],
+    mode: Mode,
+    console: Console,
+    *,
+    job: str,
+    log: Path,
+    total: int | None = None,
+) -> int:
     """Run a runner in the project and show it; returns its exit code.
 
-    total: how many stages there are, where that is known before (Snakemake says it itself).
+    log: takes the runner's own words, where they are not shown; total: how many stages there are, where that is known before
+    (Snakemake says it itself).
     """
     if mode is Mode.plain:
         return call(root, program, arguments)
-    follower = Follower(total)
+    follower, display = Follower(total), Display(job, total, console)
     process = subprocess.Popen(
         [sys.executable, "-m", program, *arguments],
         cwd=root,
@@ -105,23 +168,18 @@ def follow(root: Path, program: str, arguments: Sequence[str], mode: Mode, conso
         text=True,
         errors="replace",
     )
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with process, Progress(*columns, console=console, transient=True, disable=mode is not Mode.live) as bar:
-        task = bar.add_task("starting", total=total)
+    with (
+        log.open("w", encoding="utf-8") as words,
+        process,
+        display.live if mode is Mode.live else nullcontext(),
+    ):
         try:
             for line in process.stdout or ():
+                words.write(line)
                 event = follower.read(line.rstrip("\n"))
                 if event and mode is Mode.json:
                     emit("stage", state=event[0], stage=event[1], done=follower.done, total=follower.total)
-                bar.update(task, completed=follower.done, total=follower.total)
-                if event and event[0] == "started":
-                    bar.update(task, description=event[1])
+                display.update(follower)
         except KeyboardInterrupt:
             process.wait()
             raise

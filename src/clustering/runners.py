@@ -53,8 +53,11 @@ def call_script(root: Path, name: str, flags: Mapping[str, object]) -> None:
         raise failure(root, name, began)
 
 
-def failure(root: Path, job: str, began: float) -> DataError:
-    """The first mistake that a stage logged since the run began, said again where the eye is."""
+def failure(root: Path, job: str, began: float, said: Path | None = None) -> DataError:
+    """The first mistake that a stage logged since the run began, said again where the eye is.
+
+    said: the file that took the runner's own words, where they were not shown.
+    """
     logs = sorted((path.stat().st_mtime, path) for path in (root / "logs").rglob("*.log"))
     for path in [path for written, path in logs if written >= began - 1]:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -63,7 +66,8 @@ def failure(root: Path, job: str, began: float) -> DataError:
         if errors and solutions:
             stage, _, message = errors[0]
             return DataError(f"{stage}: {message}", solution=f"{solutions[0]} (log: {path})")
-    return DataError(f"{job} failed", solution=f"read what the runner says above; logs are in {root / 'logs'}")
+    words = f"in {said}" if said and said.is_file() else "above"
+    return DataError(f"{job} failed", solution=f"read what the runner says {words}; logs are in {root / 'logs'}")
 
 
 def ask(root: Path, program: str, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:

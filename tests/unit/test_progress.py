@@ -1,0 +1,96 @@
+"""What a person sees of a run: on a terminal stage, category and time left; elsewhere nothing that moves."""
+
+import io
+import os
+import pty
+import re
+import threading
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from clustering.progress import Mode, follow
+
+# A runner that says what Snakemake says, slowly enough to be looked at.
+FAKE = """
+import sys, time
+def say(text):
+    sys.stderr.write(text + "\\n")
+    sys.stderr.flush()
+def rule(name, job, category):
+    say(f"rule {name}:\\n    jobid: {job}\\n    wildcards: category={category}\\n    resources: tmpdir=x")
+say("total                   4")
+rule("cluster_stores", 1, "beauty")
+rule("cluster_stores", 2, "health_otc")
+time.sleep(0.3)
+say("Finished jobid: 1 (Rule: cluster_stores)\\n1 of 4 steps (25%) done")
+time.sleep(0.3)
+say("Finished jobid: 2 (Rule: cluster_stores)\\n2 of 4 steps (50%) done")
+time.sleep(0.3)
+rule("merge_segments", 3, "beauty")
+time.sleep(0.3)
+say("localrule full_pipeline:\\n    jobid: 0\\n    threads: 1")
+sys.exit(int(sys.argv[1]))
+"""
+
+
+def runner(folder: Path) -> Path:
+    (folder / "fake.py").write_text(FAKE)
+    return folder
+
+
+def seen_on_a_terminal(folder: Path, columns: int) -> str:
+    """All that is written to a terminal of so many columns."""
+    here, there = pty.openpty()
+    parts: list[bytes] = []
+
+    def read() -> None:
+        try:
+            while part := os.read(here, 4096):
+                parts.append(part)
+        except OSError:  # how Linux says that the other end is closed
+            pass
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    with os.fdopen(there, "w", encoding="utf-8") as terminal:
+        console = Console(file=terminal, width=columns)
+        assert console.is_terminal
+        code = follow(folder, "fake", ["0"], Mode.live, console, job="merging", log=folder / "runner.log")
+        assert code == 0
+    reader.join()
+    os.close(here)
+    return b"".join(parts).decode()
+
+
+@pytest.mark.parametrize("columns", [60, 120])
+def test_terminal_names_stage_category_and_time_left(
+    columns: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"TERM": "xterm-256color", "NO_COLOR": "1"}.items():
+        monkeypatch.setenv(name, value)
+    for name in ("COLUMNS", "LINES", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)
+    seen = seen_on_a_terminal(runner(tmp_path), columns)
+    assert not re.search(r"\x1b\[[\d;]*m", seen), "a colour, in spite of NO_COLOR"
+    lines = [re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", line).rstrip() for line in re.split(r"[\r\n]+|\x1b\[2K", seen)]
+    assert max(map(len, lines)) <= columns
+    whole = [line for line in lines if line.startswith("merging ")]
+    assert any(re.search(r" 2/4 0:00:0\d 0:00:0\d left$", line) for line in whole), whole
+    at_work = {" ".join(line.split()[:2]) for line in lines if line.startswith("  ")}
+    assert at_work == {"cluster_stores beauty", "cluster_stores health_otc", "merge_segments beauty"}
+    # It leaves nothing behind: the last thing is that lines are erased.
+    assert seen.endswith("\x1b[2K")
+
+
+@pytest.mark.parametrize("mode", [Mode.json, Mode.quiet])
+def test_elsewhere_nothing_moves(mode: Mode, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    text = io.StringIO()
+    code = follow(runner(tmp_path), "fake", ["3"], mode, Console(file=text), job="merging", log=tmp_path / "runner.log")
+    assert code == 3
+    said = capfd.readouterr()
+    assert text.getvalue() == said.err == ""
+    assert len(said.out.splitlines()) == (6 if mode is Mode.json else 0)
+    assert "\x1b" not in said.out
+    assert "wildcards: category=beauty" in (tmp_path / "runner.log").read_text()
