@@ -9,6 +9,7 @@ import lib.runtime  # isort: skip (pins threads before numpy is loaded)
 
 import argparse
 import datetime as dt
+import math
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -29,6 +30,14 @@ from lib.tables import read_frame, replacing
 # Excel keeps the date of creation; this one never changes.
 CREATED = dt.datetime(2000, 1, 1)  # noqa: DTZ001 (Excel knows no time zones)
 BLUE, WHITE, ORANGE = "#7fb0dc", "#ffffff", "#f2a26b"
+MONEY = "#,##0.00;[Red]-#,##0.00"
+A4 = 9
+# A line's height in points.
+LINE = 15.5
+# Excel's own limit.
+TALLEST = 409.0
+# The column of explanations, in letters.
+WIDE = 92
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -63,32 +72,45 @@ class Book:
         }
         self.book = xlsxwriter.Workbook(str(path), options)
         self.book.set_properties({"title": "Store segments", "created": CREATED})
-        self.head = self.book.add_format(
-            {"bold": True, "bottom": 1, "text_wrap": True, "valign": "top", "bg_color": "#eef2f7"}
-        )
-        self.bold = self.book.add_format({"bold": True})
+        head = {"bold": True, "bottom": 1, "text_wrap": True, "valign": "bottom", "bg_color": "#eef2f7"}
+        self.head = {side: self.book.add_format(head | {"align": side}) for side in ("left", "center", "right")}
+        self.bold = self.book.add_format({"bold": True, "valign": "top"})
         self.title = self.book.add_format({"bold": True, "font_size": 15})
         self.wrap = self.book.add_format({"text_wrap": True, "valign": "top"})
         self.text = self.book.add_format({"num_format": "@"})
-        self.whole = self.book.add_format({"num_format": "#,##0"})
-        self.money = self.book.add_format({"num_format": "#,##0.00"})
-        self.total = self.book.add_format({"num_format": "#,##0.00", "bold": True, "top": 1})
-        self.total_word = self.book.add_format({"bold": True, "top": 1})
+        self.label = self.book.add_format({"num_format": "0", "align": "center"})
+        self.money = self.book.add_format({"num_format": MONEY})
+        self.total = self.book.add_format({"num_format": MONEY, "bold": True, "top": 1})
         self.percent = self.book.add_format({"num_format": "0.0%"})
-        self.index = self.book.add_format({"num_format": "#,##0"})
-        self.mean = self.book.add_format({"num_format": "#,##0.0###"})
+        self.whole = self.book.add_format({"num_format": "#,##0"})
+        # Three digits or so say enough of a mean.
+        self.means = {
+            least: self.book.add_format({"num_format": style})
+            for least, style in ((100, "#,##0"), (10, "#,##0.0"), (1, "#,##0.00"), (0, "#,##0.0###"))
+        }
 
-    def sheet(self, name: str, heads: Sequence[str], widths: Sequence[float], frozen: int) -> Worksheet:
-        """A sheet with a head row that stays in view, beside the first columns."""
+    def mean(self, value: float) -> Format:
+        """How a mean of its size is written."""
+        return next((style for least, style in self.means.items() if abs(value) >= least), self.means[0])
+
+    def sheet(self, name: str, heads: Sequence[tuple[str, str, float]], frozen: int) -> Worksheet:
+        """A sheet with a head row that stays in view, beside the first columns. heads: text, side and width of each."""
         sheet = self.book.add_worksheet(name)
-        for column, (head, width) in enumerate(zip(heads, widths, strict=True)):
+        for column, (head, side, width) in enumerate(heads):
             sheet.set_column(column, column, width)
-            sheet.write_string(0, column, sheets.cell_text(head), self.head)
+            sheet.write_string(0, column, sheets.cell_text(head), self.head[side])
+        sheet.set_row(0, LINE * max(math.ceil(len(head) / width) for head, _, width in heads))
         sheet.freeze_panes(1, frozen)
-        sheet.fit_to_pages(1, 0)
-        sheet.set_landscape()
         sheet.repeat_rows(0)
+        self.lay_out(sheet)
         return sheet
+
+    def lay_out(self, sheet: Worksheet) -> None:
+        """On paper: one page wide, with the file's, the sheet's and the page's name below."""
+        sheet.set_paper(A4)
+        sheet.set_landscape()
+        sheet.fit_to_pages(1, 0)
+        sheet.set_footer("&L&F&C&A&RPage &P of &N")
 
 
 def write_number(sheet: Worksheet, row: int, column: int, value: float, style: Format) -> None:
@@ -104,44 +126,60 @@ def write_sum(sheet: Worksheet, row: int, column: int, cells: tuple[str, str], v
     sheet.write_formula(row, column, f"=SUM({cells[0]}:{cells[1]})", style, float(value))
 
 
+def write_totals(book: Book, sheet: Worksheet, row: int, columns: int) -> None:
+    """The word, and a line over the whole row."""
+    for column in range(columns):
+        sheet.write_blank(row, column, None, book.total)
+    sheet.write_string(row, 0, "Total", book.total)
+
+
 def add_assignments(book: Book, rows: list[sheets.Assignment], total: Decimal) -> None:
     """One row per store."""
-    heads = ["Store", "Name", "Segment", "Cluster by what sells", "Cluster by place", "Remarks", "Sales"]
-    sheet = book.sheet("Assignments", heads, [14, 34, 10, 12, 12, 58, 16], frozen=1)
+    heads = [
+        ("Store", "left", 14), ("Name", "left", 34), ("Segment", "center", 11), ("Cluster by what sells", "center", 13),
+        ("Cluster by place", "center", 13), ("Remarks", "left", 52), ("Sales", "right", 16),
+    ]  # fmt: skip
+    sheet = book.sheet("Assignments", heads, frozen=1)
     for at, row in enumerate(rows, start=1):
         sheet.write_string(at, 0, sheets.cell_text(row.store_id), book.text)
         sheet.write_string(at, 1, sheets.cell_text(row.name), book.text)
         for column, number in enumerate((row.segment, row.internal_cluster, row.external_cluster), start=2):
-            sheet.write_number(at, column, number, book.whole)
+            sheet.write_number(at, column, number, book.label)
         sheet.write_string(at, 5, row.remarks, book.text)
         sheet.write_number(at, 6, float(row.sales), book.money)
     last = len(rows)
     sheet.autofilter(0, 0, last, len(heads) - 1)
-    sheet.write_string(last + 1, 0, "Total", book.total_word)
+    # Ids are texts, whatever they look like.
+    sheet.ignore_errors({"number_stored_as_text": f"A2:B{last + 1}"})
+    write_totals(book, sheet, last + 1, len(heads))
     write_sum(sheet, last + 1, 6, ("G2", xl_rowcol_to_cell(last, 6)), total, book.total)
 
 
 def add_profile(book: Book, profile: sheets.Profile) -> None:
-    """Index of each need state and mean of each external feature, by segment."""
+    """Stores and sales of each segment; index of each need state's share and of each external feature's mean."""
     numbers = profile.segments
-    heads = ["What", "Need state or feature", "Chain", *(f"Segment {number}" for number in numbers)]
-    sheet = book.sheet("Profile", heads, [16, 36, 12, *[11] * len(numbers)], frozen=3)
-    at = 1
+    heads = [("What", "left", 16), ("Need state or feature", "left", 36), ("Chain", "right", 14)]
+    sheet = book.sheet("Profile", [*heads, *((f"Segment {number}", "right", 13) for number in numbers)], frozen=3)
+    for at, (name, values, style) in enumerate(
+        (("Stores", profile.stores, book.whole), ("Sales", profile.sales, book.money)), start=1
+    ):
+        sheet.write_string(at, 0, "Size")
+        sheet.write_string(at, 1, name)
+        for column, value in enumerate((sum(values), *values), start=2):
+            sheet.write_number(at, column, float(value), style)
+    at = 3
     scale = {
         "type": "3_color_scale", "min_color": ORANGE, "mid_color": WHITE, "max_color": BLUE,
         "min_type": "num", "mid_type": "num", "max_type": "num", "min_value": 0, "mid_value": 100, "max_value": 200,
     }  # fmt: skip
-    for word, rows, chain_style in (
-        ("Index of share", profile.need_states, book.percent),
-        ("Index of mean", profile.features, book.mean),
-    ):
+    for word, rows in (("Index of share", profile.need_states), ("Index of mean", profile.features)):
         first = at
         for name, chain, values in rows:
             sheet.write_string(at, 0, word)
             sheet.write_string(at, 1, sheets.cell_text(name), book.text)
-            write_number(sheet, at, 2, chain, chain_style)
+            write_number(sheet, at, 2, chain, book.percent if rows is profile.need_states else book.mean(chain))
             for column, value in enumerate(values, start=3):
-                write_number(sheet, at, column, value, book.index)
+                write_number(sheet, at, column, value, book.whole)
             at += 1
         if at > first:
             sheet.conditional_format(first, 3, at - 1, 2 + len(numbers), dict(scale))
@@ -150,8 +188,8 @@ def add_profile(book: Book, profile: sheets.Profile) -> None:
 
 def add_need_states(book: Book, table: sheets.SalesTable) -> None:
     """Sales of each need state in each segment, with totals of both."""
-    heads = ["Need state", *(f"Segment {number}" for number in table.segments), "Total"]
-    sheet = book.sheet("Need-state sales", heads, [36, *[15] * len(table.segments), 17], frozen=1)
+    segments = [(f"Segment {number}", "right", 15.0) for number in table.segments]
+    sheet = book.sheet("Need-state sales", [("Need state", "left", 36), *segments, ("Total", "right", 17)], frozen=1)
     width, last = len(table.segments), len(table.rows)
     for at, (name, amounts) in enumerate(table.rows, start=1):
         sheet.write_string(at, 0, sheets.cell_text(name), book.text)
@@ -160,7 +198,7 @@ def add_need_states(book: Book, table: sheets.SalesTable) -> None:
         cells = (xl_rowcol_to_cell(at, 1), xl_rowcol_to_cell(at, width))
         write_sum(sheet, at, width + 1, cells, sum(amounts, Decimal(0)), book.money)
     sheet.autofilter(0, 0, last, width + 1)
-    sheet.write_string(last + 1, 0, "Total", book.total_word)
+    write_totals(book, sheet, last + 1, width + 2)
     for column in range(1, width + 2):
         side = [amounts[column - 1] if column <= width else sum(amounts, Decimal(0)) for _, amounts in table.rows]
         cells = (xl_rowcol_to_cell(1, column), xl_rowcol_to_cell(last, column))
@@ -171,14 +209,15 @@ def add_readme(book: Book, name: str, stores: int, segments: int, total: Decimal
     """What is what."""
     sheet = book.book.add_worksheet("Read me")
     sheet.set_column(0, 0, 26)
-    sheet.set_column(1, 1, 92)
+    sheet.set_column(1, 1, WIDE)
     sheet.hide_gridlines(2)
+    book.lay_out(sheet)
     sheet.write_string(0, 0, sheets.cell_text(f"Store segments: {words.short(name)}"), book.title)
     lines = [
         ("Category", words.printable(name)),
         ("Holds", f"{words.count(stores, 'store')} in {words.count(segments, 'segment')}, {total:,.2f} of sales"),
         ("Assignments", "One row per store: its segment, the two clusters that this comes from, remarks, and its net sales."),
-        ("Profile", ("What each segment is like. The index compares the mean of its stores with the chain’s: 100 is the same, 200 "
+        ("Profile", ("Size and traits of each segment. The index compares the mean of its stores with the chain’s: 100 is the same, 200 "
          "twice, 50 half. For need states it is of the share of a store’s sales. Stores that did not train are left out of means.")),
         ("Need-state sales", "Net sales of each need state in each segment; a SKU’s sales are split evenly over its need states."),
         ("Segment", "A cluster by what sells crossed with a cluster by place, after small ones were dissolved into the nearest."),
@@ -188,6 +227,7 @@ def add_readme(book: Book, name: str, stores: int, segments: int, total: Decimal
         ("Sales", "In the currency of the source, to the cent. All totals are those of the pipeline’s ledger."),
     ]  # fmt: skip
     for row, (term, text) in enumerate(lines, start=2):
+        sheet.set_row(row, min(TALLEST, LINE * math.ceil(len(text) / WIDE) + 3))
         sheet.write_string(row, 0, term, book.bold)
         sheet.write_string(row, 1, sheets.cell_text(text), book.wrap)
 
@@ -213,7 +253,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     names = sheets.names_of(read_frame(args.stores))
     rows = sheets.assignments(segments, sales, names)
     total = sum((row.sales for row in rows), Decimal(0))
-    need_states = sheets.need_state_table(read_frame(args.need_state_sales), segments["segment"], total)
+    need_states = sheets.need_state_table(
+        read_frame(args.need_state_sales), segments["segment"], sheets.sales_by_segment(rows)
+    )
     ledger = sum((e.sales for e in read_ledger(args.ledger) if e.flow == "out"), Decimal(0))
     if total != ledger:
         raise DataError(
@@ -235,7 +277,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     content = {
         "assignments": rows,
         "total": total,
-        "profile": sheets.profile_of(by_mix, by_place),
+        "profile": sheets.profile_of(by_mix, by_place, rows),
         "need_states": need_states,
     }
     write_workbook(args.workbook, args.name, content)

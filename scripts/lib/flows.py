@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from lib.ledger import Entry
+from lib.words import flag_words
 
 WIDTH = 900.0
 TOP = 34.0
@@ -68,14 +69,15 @@ REASONS = {
     "category_not_selected": "category not selected",
     "unmapped_sku": "SKU without need state",
     "no_net_sales": "store without net sales",
+    "small_segment": "small segment, dissolved into the nearest",
 }
 
 
 def reason_words(reason: str) -> str:
-    """A reason of the ledger as words; those with a view or source in them stay recognisable."""
+    """A reason of the ledger as words; those with a source in them stay recognisable."""
     if reason in REASONS:
         return REASONS[reason]
-    return reason.replace("_", " ").replace(":", ": ")
+    return flag_words(reason) if ":" in reason else reason.replace("_", " ")
 
 
 def total(entries: Iterable[Entry], stage: str, flow: str) -> Decimal:

@@ -1,23 +1,16 @@
 """What a category's workbook holds, as plain values."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import NamedTuple
 
 import pandas as pd
 
-from lib.words import labels_of, printable
+from lib.words import flag_words, labels_of, printable
 
 # Excel's limit is 32,767 characters in a cell.
 LONGEST = 32_000
 CENT = Decimal("0.01")
-REASONS = {
-    "outlier": "unlike all others",
-    "thin": "too little sold",
-    "no_net_sales": "no net sales",
-    "no_data": "no data",
-}
-SIDES = {"internal": "what sells", "external": "place"}
 
 
 class Assignment(NamedTuple):
@@ -33,9 +26,11 @@ class Assignment(NamedTuple):
 
 
 class Profile(NamedTuple):
-    """Rows of name, chain's value and each segment's index."""
+    """Stores and net sales of each segment; rows of name, chain's value and each segment's index."""
 
     segments: list[int]
+    stores: list[int]
+    sales: list[Decimal]
     need_states: list[tuple[str, float, list[float]]]
     features: list[tuple[str, float, list[float]]]
 
@@ -55,11 +50,7 @@ def cell_text(text: str) -> str:
 
 def remarks(flags: str) -> str:
     """Flags such as `internal:thin external:outlier` in words."""
-    parts = []
-    for flag in flags.split():
-        side, _, reason = flag.partition(":")
-        parts.append(f"{SIDES.get(side, side)}: {REASONS.get(reason, reason.replace('_', ' '))}")
-    return "; ".join(parts)
+    return "; ".join(map(flag_words, flags.split()))
 
 
 def names_of(stores: pd.DataFrame) -> dict[str, str]:
@@ -82,32 +73,43 @@ def assignments(segments: pd.DataFrame, sales: pd.Series, names: Mapping[str, st
     ]  # fmt: skip
 
 
-def need_state_table(sales: pd.DataFrame, segments: pd.Series, total: Decimal) -> SalesTable:
-    """Sales by need state (rows, by name) and segment (columns), in cents that add up to `total`.
+def sales_by_segment(stores: Sequence[Assignment]) -> dict[int, Decimal]:
+    """Net sales of each segment, to the cent."""
+    totals: dict[int, Decimal] = {}
+    for store in sorted(stores, key=lambda store: store.segment):
+        totals[store.segment] = totals.get(store.segment, Decimal(0)) + store.sales
+    return totals
+
+
+def need_state_table(sales: pd.DataFrame, segments: pd.Series, totals: Mapping[int, Decimal]) -> SalesTable:
+    """Sales by need state (rows, by name) and segment (columns), in cents that add up to each segment's total.
 
     sales: store_id, need_state, sales in fractions of a cent, since a SKU's sales are split over its need states. The cells
-    are rounded to cents; what is missing to the total goes, a cent each, to the cells that rounding took most from.
+    are rounded to cents; what is missing to a segment's total goes, a cent each, to the cells that rounding took most from.
     """
-    numbers = sorted(int(number) for number in segments.unique())
-    grouped = sales.groupby(["need_state", sales["store_id"].map(segments).rename("segment")])["sales"].sum()
-    cells = grouped.reset_index(name="sales").to_numpy().tolist()
-    exact = {(str(state), int(number)): Decimal(amount) for state, number, amount in cells}
-    rounded = {cell: amount.quantize(CENT, ROUND_HALF_EVEN) for cell, amount in exact.items()}
-    missing = int((total - sum(rounded.values(), Decimal(0))) / CENT)
-    if abs(missing) > len(rounded):
-        raise ValueError(f"sales by need state are {missing} cents from the total {total}")
-    step = CENT if missing > 0 else -CENT
-    most = sorted(exact, key=lambda cell: (-(exact[cell] - rounded[cell]) * int(step / CENT), cell))
-    for cell in most[: abs(missing)]:
-        rounded[cell] += step
-    states = sorted({state for state, _ in exact})
+    grouped = sales.groupby([sales["store_id"].map(segments).rename("segment"), "need_state"])["sales"].sum()
+    rounded: dict[tuple[str, int], Decimal] = {}
+    for number, total in totals.items():
+        part = grouped.loc[number] if number in grouped.index.get_level_values(0) else grouped.iloc[:0]
+        exact = {str(state): Decimal(amount) for state, amount in part.items()}
+        cells = {state: amount.quantize(CENT, ROUND_HALF_EVEN) for state, amount in exact.items()}
+        missing = int((total - sum(cells.values(), Decimal(0))) / CENT)
+        if abs(missing) > len(cells):
+            raise ValueError(f"sales by need state of segment {number} are {missing} cents from its total {total}")
+        step = CENT if missing > 0 else -CENT
+        most = sorted(exact, key=lambda state: (-(exact[state] - cells[state]) * int(step / CENT), state))
+        for state in most[: abs(missing)]:
+            cells[state] += step
+        rounded |= {(state, number): amount for state, amount in cells.items()}
+    numbers = sorted(totals)
+    states = sorted({state for state, _ in rounded})
     return SalesTable(
         numbers, [(state, [rounded.get((state, number), Decimal(0)) for number in numbers]) for state in states]
     )
 
 
-def profile_of(by_mix: pd.DataFrame, by_place: pd.DataFrame) -> Profile:
-    """Indices by segment; need states and features by name."""
+def profile_of(by_mix: pd.DataFrame, by_place: pd.DataFrame, stores: Sequence[Assignment]) -> Profile:
+    """Sizes and indices by segment; need states and features by name."""
     numbers = sorted(int(number) for number in by_mix["cluster"].unique())
 
     def rows(profile: pd.DataFrame, labels: Mapping[str, str]) -> list[tuple[str, float, list[float]]]:
@@ -119,4 +121,11 @@ def profile_of(by_mix: pd.DataFrame, by_place: pd.DataFrame) -> Profile:
             for name, values in zip(indices.index, indices.to_numpy(), strict=True)
         ]
 
-    return Profile(numbers, rows(by_mix, {}), rows(by_place, labels_of(map(str, by_place["feature"].unique()))))
+    totals = sales_by_segment(stores)
+    return Profile(
+        numbers,
+        [sum(store.segment == number for store in stores) for number in numbers],
+        [totals[number] for number in numbers],
+        rows(by_mix, {}),
+        rows(by_place, labels_of(map(str, by_place["feature"].unique()))),
+    )

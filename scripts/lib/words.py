@@ -19,6 +19,15 @@ OVER, UNDER = 120, 80
 # Standard deviations between a segment's mean and the chain's that are worth a word, and a strong one.
 NOTABLE, STRONG = 0.4, 1.0
 
+# What a flag says of a store: in which view, and why it trained nothing there.
+SIDES = {"internal": "what sells", "external": "place"}
+REASONS = {
+    "outlier": "unlike all others",
+    "thin": "too little sold",
+    "no_net_sales": "no net sales",
+    "no_data": "no data",
+}
+
 
 class Trait(NamedTuple):
     """One feature of one group of stores.
@@ -40,6 +49,12 @@ def printable(text: str) -> str:
     plain = DIRECTION.sub("", shown)
     is_rtl = any(unicodedata.bidirectional(c) in {"R", "AL"} for c in plain)
     return f"\u2068{plain}\u2069" if is_rtl else plain
+
+
+def flag_words(flag: str) -> str:
+    """A flag such as `internal:thin` in words."""
+    side, _, reason = flag.partition(":")
+    return f"{SIDES.get(side, side)}: {REASONS.get(reason, reason.replace('_', ' '))}"
 
 
 def short(text: str, longest: int = LONGEST_NAME) -> str:

@@ -28,7 +28,7 @@ from clustering.plans import dvc_graph, dvc_plan, snakemake_plan
 from clustering.progress import Mode, choose_mode, emit, follow
 from clustering.projects import check_access, check_project, examples, find_project, load_project, make_project
 from clustering.runners import failure, heal, only_run, record, sync
-from clustering.runs import RUNS, load_runs, parse_tags, recorded, with_tags
+from clustering.runs import RUNS, load_runs, parse_tags, recorded, report_of, with_tags
 from clustering.secrets import redact
 from clustering.status import runs_table, stale_stages, stale_table
 from lib.config import named_sources
@@ -188,12 +188,13 @@ def run_job(
     if mode is Mode.json:
         metrics = root / "reports" / "metrics.json"
         found = json.loads(metrics.read_text(encoding="utf-8")) if metrics.is_file() else None
-        warned = warnings_of(root) if job == "full_pipeline" else []
-        emit("result", id=run_id, job=job, result="done", duration_s=round(took, 1), metrics=found, warnings=warned)
+        report = report_of(root, run_id)
+        more = {"warnings": warnings_of(root) if job == "full_pipeline" else []} | ({"report": str(report)} if report else {})
+        emit("result", id=run_id, job=job, result="done", duration_s=round(took, 1), metrics=found, **more)
         return
     console.print(f"{job}: done in {took:.0f} s.")
     if job in {"merging", "full_pipeline"}:
-        show_segments(root)
+        show_segments(root, report_of(root, run_id))
     for warning in warnings_of(root) if job == "full_pipeline" else []:
         console.print(f"Warning: {warning}", soft_wrap=True, highlight=False, markup=False)
 
@@ -254,12 +255,14 @@ def status(
     found = with_tags(load_runs(root), labels)
     if runs and found:
         console.print(runs_table(found[-runs:]), soft_wrap=True, highlight=False)
+        for path in [path for run in found[-runs:][::-1] if (path := report_of(root, run["id"]))][:1]:
+            console.print(f"  report of the last of them: {path}", soft_wrap=True, highlight=False, markup=False)
     elif runs:
         console.print("No run is recorded" + (" with these tags." if labels else "."))
 
 
-def show_segments(root: Path) -> None:
-    """A table of what was found, and where it lies."""
+def show_segments(root: Path, own_report: Path | None) -> None:
+    """A table of what was found, and where it lies. own_report: the report with the run in it, where there is one."""
     metrics = json.loads((root / "reports" / "metrics.json").read_text(encoding="utf-8"))
     recovery = metrics.get("recovery", {})
     table = Table("category", "stores", "k", "segments", "smallest", *(["ARI with reference"] if recovery else []))
@@ -274,7 +277,7 @@ def show_segments(root: Path) -> None:
         f"{amounts['sales_set_aside']:,.2f} set aside (reasons: data/merging/ledger.parquet)"
     )
     for what, where in (
-        ("report", "reports/report.html"),
+        *([("report", "reports/report.html"), ("this run", str(own_report))] if own_report else []),
         ("segments", "data/merging/segments.parquet"),
         ("as CSV", "reports/segments.csv"),
         ("pictures", "reports/figures/"),

@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 
+from clustering.run_report import REPORT, keep_report
 from clustering.runners import STATE
 from clustering.secrets import redacted
 from lib.errors import ConfigError, PipelineError
@@ -23,6 +24,7 @@ from lib.tables import replacing, write_text
 
 RUNS = STATE / "runs"
 KEPT = 50
+LISTED = 5
 PACKAGES = ("clustering-pipeline", "snakemake", "dvc", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "duckdb")
 RESULTS = (Path("reports", "metrics.json"), Path("data", "merging", "segments.parquet"))
 
@@ -75,7 +77,10 @@ def git_state(root: Path) -> dict[str, Any]:
 def recorded(
     root: Path, job: str, env: str, engine: str, tags: Mapping[str, str], *, cores: int, force: bool
 ) -> Iterator[str]:
-    """Record one run, whose id this gives: as `running`, then as done, failed or interrupted, with copies of its results."""
+    """Record one run, whose id this gives: as `running`, then as done, failed or interrupted, with copies of its results.
+
+    Its report is the one that the pipeline wrote with a section on this run, so that it can be found again, and sent.
+    """
     now = datetime.now(UTC)
     run_id = new_id(now)
     folder = root / RUNS / run_id
@@ -95,7 +100,7 @@ def recorded(
         "git": git_state(root),
         "versions": versions(),
     }
-    before = {name: stamp(root / name) for name in RESULTS}
+    before = {name: stamp(root / name) for name in (*RESULTS, REPORT)}
     started = time.monotonic()
     save(folder, record)
     forget_old(root)
@@ -120,6 +125,10 @@ def recorded(
     finally:
         record["duration_s"] = round(time.monotonic() - started, 1)
         save(folder, record)
+    # Of a run that was given up by an error nothing comes here.
+    if (job == "full_pipeline" or stamp(root / REPORT) != before[REPORT]) and (root / REPORT).is_file():
+        last = [run for run in load_runs(root) if run["id"] <= run_id][-LISTED:]
+        keep_report(root / REPORT, folder / REPORT.name, record, last[::-1])
 
 
 def stamp(path: Path) -> int | None:
@@ -184,6 +193,12 @@ def find_run(root: Path, name: str) -> Path | None:
     if not has_results(root, found):
         raise ConfigError(f"run {found} left no results to compare", solution="choose a run that made segments")
     return root / RUNS / found
+
+
+def report_of(root: Path, run_id: str) -> Path | None:
+    """A run's own report; None where it made none."""
+    path = root / RUNS / run_id / REPORT.name
+    return path if path.is_file() else None
 
 
 def has_results(root: Path, run_id: str) -> bool:

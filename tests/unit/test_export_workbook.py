@@ -111,10 +111,16 @@ def test_profile_by_segment(workbook: Any) -> None:
     assert [cells[f"{column}1"]["value"] for column in "ABCDE"] == [
         "What", "Need state or feature", "Chain", "Segment 1", "Segment 2",
     ]  # fmt: skip
+    assert [float(cells[f"{column}2"]["value"]) for column in "CDE"] == [6, 3, 3]
+    assert [Decimal(cells[f"{column}3"]["value"]) for column in "CDE"] == [
+        Decimal("21.03"),
+        Decimal("6.03"),
+        Decimal(15),
+    ]
     # the second store did not train: the chain's share is (2 * 0.2 + 3 * 0.8) / 5 = 0.56
-    assert float(cells["C2"]["value"]) == pytest.approx(0.56)
-    assert float(cells["D2"]["value"]) == pytest.approx(100 * 0.2 / 0.56)
-    assert cells["B4"]["value"] == "income"
+    assert float(cells["C4"]["value"]) == pytest.approx(0.56)
+    assert float(cells["D4"]["value"]) == pytest.approx(100 * 0.2 / 0.56)
+    assert cells["B6"]["value"] == "income"
 
 
 def test_same_bytes_again(workbook: Any) -> None:
@@ -128,8 +134,20 @@ def test_another_total_than_the_ledgers_is_an_error(workbook: Any) -> None:
 
 
 def test_missing_cents_go_where_rounding_took_most() -> None:
-    sales = pd.DataFrame({"store_id": ["a"] * 3, "need_state": ["x", "y", "z"], "sales": [10 / 3, 10 / 3, 10 / 3]})
-    table = sheets.need_state_table(sales, pd.Series({"a": 7}), Decimal("10.00"))
+    thirds = {"need_state": ["x", "y", "z"], "sales": [10 / 3, 10 / 3, 10 / 3]}
+    sales = pd.DataFrame({"store_id": ["a"] * 3, **thirds})
+    table = sheets.need_state_table(sales, pd.Series({"a": 7}), {7: Decimal("10.00")})
     assert table == ([7], [("x", [Decimal("3.34")]), ("y", [Decimal("3.33")]), ("z", [Decimal("3.33")])])
-    with pytest.raises(ValueError, match="cents from the total"):
-        sheets.need_state_table(sales, pd.Series({"a": 7}), Decimal("11.00"))
+    with pytest.raises(ValueError, match="segment 7 are 101 cents from its total"):
+        sheets.need_state_table(sales, pd.Series({"a": 7}), {7: Decimal("11.00")})
+
+
+def test_every_segment_adds_up_to_its_own_sales() -> None:
+    # two stores' sales of 0.05 split in two: 0.025 each, which rounds to 0.02 and leaves a cent over in each segment
+    sales = pd.DataFrame({"store_id": ["a", "a", "b", "b"], "need_state": ["x", "y"] * 2, "sales": [0.025] * 4})
+    stores = [
+        sheets.Assignment(store, "", segment, 1, 1, "", Decimal("0.05")) for store, segment in (("a", 1), ("b", 2))
+    ]
+    table = sheets.need_state_table(sales, pd.Series({"a": 1, "b": 2}), sheets.sales_by_segment(stores))
+    columns = zip(*(amounts for _, amounts in table.rows), strict=True)
+    assert [sum(column) for column in columns] == [Decimal("0.05"), Decimal("0.05")]

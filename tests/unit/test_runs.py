@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -12,8 +13,11 @@ import pytest
 from clustering.plans import changed_flags, dvc_reasons, short
 from clustering.progress import Follower, Mode, choose_mode
 from clustering.projects import check_access
-from clustering.runs import KEPT, RUNS, find_run, load_runs, new_id, parse_tags, recorded, with_tags
+from clustering.run_report import PLACE
+from clustering.runs import KEPT, RUNS, find_run, load_runs, new_id, parse_tags, recorded, report_of, with_tags
 from lib.errors import ConfigError, DataError
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def run_once(root: Path, tags: dict[str, str] | None = None) -> str:
@@ -54,6 +58,53 @@ def test_run_is_recorded_with_copies_of_its_results(tmp_path: Path) -> None:
         find_run(tmp_path, "20")
     with pytest.raises(ConfigError, match="2 runs with results"):
         find_run(tmp_path, "last~2")
+
+
+def test_report_of_a_run_is_the_page_with_the_run_in_its_place(tmp_path: Path) -> None:
+    page = tmp_path / "reports" / "report.html"
+    page.parent.mkdir()
+    text = f"<main><p>what was found</p>{PLACE}<section>versions</section></main>"
+    ids = []
+    for tags in ({}, {"version": "2.0", "who": "<script>&\"'"}):
+        with recorded(tmp_path, "full_pipeline", "dev", "snakemake", tags, cores=2, force=False) as run_id:
+            page.write_text(text)
+            ids.append(run_id)
+    assert page.read_text() == text
+    kept = report_of(tmp_path, ids[1])
+    assert kept == tmp_path / RUNS / ids[1] / "report.html"
+    said = kept.read_text()
+    assert said.startswith("<main><p>what was found</p><section")
+    assert said.endswith("</section><section>versions</section></main>")
+    assert "version=2.0, who=&lt;script&gt;&amp;&#34;&#39;" in said
+    assert "<script>" not in said
+    record = load_runs(tmp_path)[1]
+    words = (
+        ids[1],
+        f"{record['start'][:10]} {record['start'][11:16]} UTC",
+        f"{record['duration_s']} s",
+        "none: no commit",
+    )
+    assert [word for word in (*words, record["versions"]["numpy"]) if word not in said] == []
+    # the last runs, this one among them, newest first
+    assert re.findall(r'<td class="name">(\d{8}T\w+-\w+)</td>', said) == ids[::-1]
+
+
+def test_run_that_made_no_report_keeps_none(tmp_path: Path) -> None:
+    page = tmp_path / "reports" / "report.html"
+    page.parent.mkdir()
+    page.write_text(PLACE)
+    with recorded(tmp_path, "merging", "dev", "dvc", {}, cores=2, force=False) as made_nothing:
+        pass
+    with (
+        pytest.raises(DataError),
+        recorded(tmp_path, "full_pipeline", "dev", "dvc", {}, cores=2, force=False) as failed,
+    ):
+        raise DataError("no sales", solution="add some")
+    assert report_of(tmp_path, made_nothing) is report_of(tmp_path, failed) is None
+
+
+def test_template_of_the_report_has_the_place_once() -> None:
+    assert (ROOT / "scripts/templates/report.html.j2").read_text().count(PLACE) == 1
 
 
 def test_failed_run_keeps_the_error_and_no_results(tmp_path: Path) -> None:
