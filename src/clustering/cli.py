@@ -189,8 +189,9 @@ def run_job(
         metrics = root / "reports" / "metrics.json"
         found = json.loads(metrics.read_text(encoding="utf-8")) if metrics.is_file() else None
         report = report_of(root, run_id)
-        more = {"warnings": warnings_of(root) if job == "full_pipeline" else []} | ({"report": str(report)} if report else {})
-        emit("result", id=run_id, job=job, result="done", duration_s=round(took, 1), metrics=found, **more)
+        more = {"metrics": found, "report": str(report) if report else None}
+        warned = warnings_of(root) if job == "full_pipeline" else []
+        emit("result", id=run_id, job=job, result="done", duration_s=round(took, 1), warnings=warned, **more)
         return
     console.print(f"{job}: done in {took:.0f} s.")
     if job in {"merging", "full_pipeline"}:

@@ -24,6 +24,7 @@ from rich.progress import (
 
 from clustering.jobs import JOBS
 from clustering.runners import call, environment
+from clustering.secrets import redact
 
 
 class Mode(StrEnum):
@@ -175,7 +176,7 @@ def follow(
     ):
         try:
             for line in process.stdout or ():
-                words.write(line)
+                words.write(redact(line))
                 event = follower.read(line.rstrip("\n"))
                 if event and mode is Mode.json:
                     emit("stage", state=event[0], stage=event[1], done=follower.done, total=follower.total)

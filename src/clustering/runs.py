@@ -128,7 +128,7 @@ def recorded(
     # Of a run that was given up by an error nothing comes here.
     if (job == "full_pipeline" or stamp(root / REPORT) != before[REPORT]) and (root / REPORT).is_file():
         last = [run for run in load_runs(root) if run["id"] <= run_id][-LISTED:]
-        keep_report(root / REPORT, folder / REPORT.name, record, last[::-1])
+        keep_report(root / REPORT, folder / REPORT.name, redacted(record), last[::-1])
 
 
 def stamp(path: Path) -> int | None:
