@@ -2,18 +2,40 @@
 
 import json
 import os
+import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from clustering.run_report import PLACE
 from clustering.runners import environment
-from clustering.runs import RUNS, load_runs
+from clustering.runs import RUNS, load_runs, with_tags
 from integration.conftest import Project
 from integration.test_command import assert_mistake, clustering
 
 pytestmark = pytest.mark.integration
+
+
+def on_a_terminal(folder: Path, *arguments: str) -> str:
+    """What the command writes to a terminal, without what moves the cursor and sets colours."""
+    command = [str(Path(sys.executable).parent / "clustering"), *arguments]
+    env = environment() | {"TERM": "xterm", "COLUMNS": "200", "LINES": "40"}
+    here, there = pty.openpty()
+    with subprocess.Popen(command, cwd=folder, env=env, stdin=there, stdout=there, stderr=there) as process:
+        os.close(there)
+        parts = []
+        try:
+            while part := os.read(here, 4096):
+                parts.append(part)
+        except OSError:  # how Linux says that the other end is closed
+            pass
+        os.close(here)
+    text = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", b"".join(parts).decode())
+    assert process.returncode == 0, text
+    return text
 
 
 @pytest.mark.parametrize("engine", ["snakemake", "dvc"])
@@ -58,6 +80,30 @@ def test_run_is_recorded_found_by_tag_and_told_as_json(project: Project, journal
     assert "min_cluster_size 12 -> 10" in " ".join(found.split())
     assert "changed command" in found
     assert record["id"] not in clustering(project.root, "status", "--tags", "version=3").stdout
+
+
+def test_tagged_run_on_a_terminal_is_found_again_with_its_report(project: Project) -> None:
+    project.change("merging.min_cluster_size", 12)
+    seen = on_a_terminal(project.root, "run", "full_pipeline_job", "--tags", "version=2.0")
+    assert re.search(r"full_pipeline .*\d+/\d+ .* left", seen)
+    assert re.search(r"merge_segments +(beauty|cocktails_rtd)", seen)
+    (run,) = with_tags(load_runs(project.root), {"version": "2.0"})
+    kept = project.root / RUNS / run["id"] / "report.html"
+    assert f"this run  {kept}" in seen
+    assert run["result"] == "done"
+    assert (kept.parent / "runner.log").read_text().count("Finished jobid") > 3
+
+    found = clustering(project.root, "status", "--tags", "version=2.0").stdout
+    assert run["id"] in found
+    assert f"report of the last of them: {kept}" in found
+    written = (project.root / "reports/report.html").read_text()
+    before, after = written.split(PLACE)
+    text = kept.read_text()
+    assert (text.startswith(before), text.endswith(after)) == (True, True)
+    section = text.removeprefix(before).removesuffix(after)
+    assert [
+        word for word in (run["id"], "version=2.0", run["git"]["revision"], "files differ") if word not in section
+    ] == []
 
 
 def test_failed_job_is_recorded_and_quiet_says_two_lines(project: Project) -> None:
