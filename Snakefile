@@ -139,6 +139,7 @@ rule ingest_product_map:
     """Read which need states each SKU serves."""
     input:
         raw=lambda wildcards: RAW.of(SOURCES.product_map),
+        categories="data/internal/categories.parquet",
         script="scripts/ingest_product_map.py",
         lib=expand(
             "scripts/lib/{module}.py",
@@ -153,6 +154,7 @@ rule ingest_product_map:
                 "readers",
                 "runtime",
                 "sources",
+                "spellings",
                 "tables",
                 "text_files",
             ],
@@ -167,9 +169,10 @@ rule ingest_product_map:
         config=lambda wildcards: RAW.config,
         folder=lambda wildcards: RAW.folder,
         sources=lambda wildcards: RAW.parameters,
+        flags=flags_of(config["internal"]["ingest_product_map"]),
     shell:
         "python {input.script:q} --config {params.config:q} --raw {params.folder:q} "
-        "--product_map {output.product_map:q} --log {log:q}"
+        "--categories {input.categories:q} --product_map {output.product_map:q} {params.flags} --log {log:q}"
 
 
 rule ingest_stores:
@@ -346,10 +349,11 @@ rule assign_categories:
         sales="data/internal/sales.parquet",
         product_map="data/internal/product_map.parquet",
         stores="data/external/stores.parquet",
+        categories="data/internal/categories.parquet",
         script="scripts/assign_categories.py",
         lib=expand(
             "scripts/lib/{module}.py",
-            module=["database", "errors", "ledger", "runtime", "tables"],
+            module=["database", "errors", "ledger", "runtime", "spellings", "tables"],
         ),
     output:
         category_sales="data/internal/category_sales.parquet",
@@ -364,7 +368,7 @@ rule assign_categories:
         flags=flags_of(config["internal"]["assign_categories"]),
     shell:
         "python {input.script:q} --sales {input.sales:q} --product_map {input.product_map:q} "
-        "--stores {input.stores:q} --category_sales {output.category_sales:q} "
+        "--stores {input.stores:q} --categories {input.categories:q} --category_sales {output.category_sales:q} "
         "--selling_stores {output.selling_stores:q} --ledger {output.ledger:q} {params.flags} --log {log:q}"
 
 

@@ -1,6 +1,7 @@
 """Give each sale its category, and set aside the sales that have none or whose store is not known.
 
-The category is the sale's own; where the sale has none it is its product's. Writes exact sums by category, store and
+The category is the sale's own; where the sale has none it is its product's. Categories that are spelt in several ways are
+kept, unified or refused. Writes exact sums by category, store and
 SKU, the stores that sell, and the ledger.
 """
 
@@ -8,6 +9,7 @@ import lib.runtime  # isort: skip (pins threads before numpy is loaded)
 
 import argparse
 from collections.abc import Sequence
+from logging import Logger
 from pathlib import Path
 
 import duckdb
@@ -15,7 +17,8 @@ import duckdb
 from lib.database import count_entries, database, literal, one_row
 from lib.errors import DataError
 from lib.ledger import Entry, log_entries, write_ledger
-from lib.tables import write_batches
+from lib.spellings import POLICIES, decide
+from lib.tables import read_frame, write_batches
 
 REASONS = {
     "unknown_stores": ("unknown_store", "their store is not in the store table"),
@@ -29,19 +32,21 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--sales", type=Path, required=True, help="sums by store, SKU, category and period")
     parser.add_argument("--product_map", type=Path, required=True, help="distinct (sku, category, need_state)")
     parser.add_argument("--stores", type=Path, required=True, help="store table; header only where there is none")
+    parser.add_argument("--categories", type=Path, required=True, help="key and name of each category to cluster")
     parser.add_argument("--category_sales", type=Path, required=True, help="output: sums by category, store and SKU")
     parser.add_argument("--selling_stores", type=Path, required=True, help="output: stores with sales in any category")
     parser.add_argument("--ledger", type=Path, required=True, help="output: what was set aside, and why")
     parser.add_argument("--unknown_stores", choices=["keep", "drop", "fail"], required=True)
     parser.add_argument("--skus_without_category", choices=["drop", "fail"], required=True)
+    parser.add_argument("--spelling", choices=POLICIES, required=True, help="of categories")
     return parser.parse_args(argv)
 
 
-def tag_sales(connection: duckdb.DuckDBPyConnection, args: argparse.Namespace) -> None:
-    """Table `tagged`: sums by category, store and SKU, with the reason to set them aside (empty: kept)."""
+def join_tables(connection: duckdb.DuckDBPyConnection, args: argparse.Namespace) -> None:
+    """Table `joined`: sums by store, SKU and the sale's or its product's category."""
     connection.execute(
         f"""
-        CREATE TABLE tagged AS
+        CREATE TABLE joined AS
         WITH products AS (
             -- a SKU in several categories cannot tell the category of a sale
             SELECT sku, CASE WHEN count(DISTINCT category) = 1 THEN max(category) END AS category
@@ -51,23 +56,43 @@ def tag_sales(connection: duckdb.DuckDBPyConnection, args: argparse.Namespace) -
         sums AS (
             SELECT store_id, sku, category, sum(sales) AS sales, CAST(sum(lines) AS BIGINT) AS lines
             FROM read_parquet({literal(str(args.sales))}) GROUP BY ALL
-        ),
-        joined AS (
-            SELECT s.store_id, s.sku, coalesce(s.category, p.category) AS category, s.sales, s.lines,
-                (SELECT count(*) > 0 FROM known_stores) AND k.store_id IS NULL AS is_unknown
-            FROM sums AS s
-            LEFT JOIN products AS p USING (sku)
-            LEFT JOIN known_stores AS k USING (store_id)
         )
-        SELECT category, store_id, sku, is_unknown, sum(sales) AS sales, CAST(sum(lines) AS BIGINT) AS lines,
+        SELECT s.store_id, s.sku, coalesce(s.category, p.category) AS category, s.sales, s.lines,
+            (SELECT count(*) > 0 FROM known_stores) AND k.store_id IS NULL AS is_unknown
+        FROM sums AS s
+        LEFT JOIN products AS p USING (sku)
+        LEFT JOIN known_stores AS k USING (store_id)
+        """  # noqa: S608 (quoted file names)
+    )
+
+
+def choose_spellings(connection: duckdb.DuckDBPyConnection, policy: str, names: list[str], log: Logger) -> None:
+    """Table `spellings`: category and the spelling to use instead. names: of the categories to cluster, which count."""
+    counts = connection.execute(
+        "SELECT category, CAST(sum(lines) AS BIGINT) FROM joined WHERE category IS NOT NULL GROUP BY category"
+    ).fetchall()
+    better = decide(policy, dict(counts), "category", "the sales", log, names)
+    connection.execute("CREATE TABLE spellings (category VARCHAR, spelling VARCHAR)")
+    if better:
+        connection.executemany("INSERT INTO spellings VALUES (?, ?)", [list(pair) for pair in better.items()])
+
+
+def tag_sales(connection: duckdb.DuckDBPyConnection, unknown_stores: str) -> None:
+    """Table `tagged`: sums by category, store and SKU, with the reason to set them aside (empty: kept)."""
+    connection.execute(
+        """
+        CREATE TABLE tagged AS
+        SELECT coalesce(s.spelling, j.category) AS category, store_id, sku, is_unknown, s.spelling IS NOT NULL AS is_respelt,
+            sum(sales) AS sales, CAST(sum(lines) AS BIGINT) AS lines,
             CASE
                 WHEN is_unknown AND ? <> 'keep' THEN 'unknown_store'
-                WHEN category IS NULL THEN 'no_category'
+                WHEN j.category IS NULL THEN 'no_category'
                 ELSE ''
             END AS reason
-        FROM joined GROUP BY ALL
-        """,  # noqa: S608 (quoted file names)
-        [args.unknown_stores],
+        FROM joined AS j LEFT JOIN spellings AS s USING (category)
+        GROUP BY ALL
+        """,
+        [unknown_stores],
     )
 
 
@@ -84,14 +109,18 @@ def refuse(connection: duckdb.DuckDBPyConnection, policy: str) -> None:
         )
 
 
-def kept_unknown(connection: duckdb.DuckDBPyConnection) -> list[Entry]:
-    """A ledger row for unknown stores that stay in."""
-    stores, lines, sales = one_row(
-        connection,
-        """SELECT count(DISTINCT store_id), coalesce(sum(lines), 0), coalesce(sum(sales), 0)
-        FROM tagged WHERE is_unknown AND reason = ''""",
-    )
-    return [Entry("assign_categories", "", "noted", "unknown_store", stores, int(lines), sales)] if stores else []
+def notes(connection: duckdb.DuckDBPyConnection) -> list[Entry]:
+    """Ledger rows for what stays in but deserves a word: unknown stores, and categories that are spelt in another way."""
+    found = []
+    for flag, reason in (("is_unknown", "unknown_store"), ("is_respelt", "category_respelt")):
+        stores, lines, sales = one_row(
+            connection,
+            f"""SELECT count(DISTINCT store_id), coalesce(sum(lines), 0), coalesce(sum(sales), 0)
+            FROM tagged WHERE {flag} AND reason = ''""",  # noqa: S608 (names above)
+        )
+        if stores:
+            found.append(Entry("assign_categories", "", "noted", reason, stores, int(lines), sales))
+    return found
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -99,11 +128,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     log = lib.runtime.start_log(args.log)
     with database() as connection:
-        tag_sales(connection, args)
+        join_tables(connection, args)
+        choose_spellings(connection, args.spelling, read_frame(args.categories)["name"].tolist(), log)
+        tag_sales(connection, args.unknown_stores)
         for policy in REASONS:
             if vars(args)[policy] == "fail":
                 refuse(connection, policy)
-        entries = [*count_entries(connection, "tagged", "assign_categories", ""), *kept_unknown(connection)]
+        entries = [*count_entries(connection, "tagged", "assign_categories", ""), *notes(connection)]
         if not one_row(connection, "SELECT count(*) FROM tagged WHERE reason = ''")[0]:
             raise DataError(
                 "no sale has both a category and a known store",
@@ -111,8 +142,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             )
         write_batches(
             connection.sql(
-                """SELECT category, store_id, sku, sales, lines FROM tagged WHERE reason = ''
-                ORDER BY category, store_id, sku"""
+                """SELECT category, store_id, sku, sum(sales) AS sales, CAST(sum(lines) AS BIGINT) AS lines
+                FROM tagged WHERE reason = '' GROUP BY category, store_id, sku ORDER BY category, store_id, sku"""
             ).to_arrow_reader(100_000),
             args.category_sales,
         )

@@ -1,13 +1,14 @@
 """Read the product map: which need states each SKU serves, and its category where the map gives one.
 
 Writes the distinct pairs of SKU and need state. A row whose need state is missing keeps the SKU's category but maps it
-to nothing.
+to nothing. Names that are spelt in several ways (` DAIRY`, `Dairy`) are kept, unified or refused.
 """
 
 import lib.runtime  # isort: skip (pins threads before numpy is loaded)
 
 import argparse
 from collections.abc import Sequence
+from logging import Logger
 from pathlib import Path
 
 import pandas as pd
@@ -18,7 +19,8 @@ from lib.config import ProductMapSource, load_place
 from lib.contracts import check_table
 from lib.errors import DataError
 from lib.sources import by_their_names, read_texts, where_is
-from lib.tables import write_frame
+from lib.spellings import POLICIES, decide
+from lib.tables import read_frame, write_frame
 
 SCHEMA = pa.schema([("sku", pa.string()), ("category", pa.string()), ("need_state", pa.string())])
 CONTRACT = pandera.DataFrameSchema({"sku": pandera.Column(str, nullable=False)})
@@ -29,7 +31,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = lib.runtime.stage_parser(__doc__)
     parser.add_argument("--config", type=Path, required=True, help="configs/<env>.yml")
     parser.add_argument("--raw", type=Path, required=True, help="folder of raw files")
+    parser.add_argument("--categories", type=Path, required=True, help="key and name of each category to cluster")
     parser.add_argument("--product_map", type=Path, required=True, help="output: distinct (sku, category, need_state)")
+    parser.add_argument("--spelling", choices=POLICIES, required=True, help="of need states and categories")
     return parser.parse_args(argv)
 
 
@@ -54,6 +58,20 @@ def map_columns(source: ProductMapSource) -> dict[str, str]:
     parts = [wanted] if isinstance(wanted, str) else wanted
     columns = {"sku": source.columns.sku} | {f"part_{i}": column for i, column in enumerate(parts)}
     return columns | ({"category": source.columns.category} if source.columns.category else {})
+
+
+def unify_spellings(rows: pd.DataFrame, policy: str, names: list[str], where: str, log: Logger) -> pd.DataFrame:
+    """The rows with one spelling for each need state and category, as far as the policy says so.
+
+    names: of the categories to cluster, whose spelling counts. How often a spelling occurs is told by distinct SKUs.
+    """
+    result = rows.copy()
+    for column, what, given in (("need_state", "need state", []), ("category", "category", names)):
+        counts = rows[["sku", column]].drop_duplicates()[column].value_counts()
+        better = decide(policy, {str(name): int(count) for name, count in counts.items()}, what, where, log, given)
+        if better:
+            result[column] = rows[column].replace(better)
+    return result
 
 
 def distinct_pairs(rows: pd.DataFrame) -> pd.DataFrame:
@@ -89,7 +107,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise DataError(f"{where} holds no row", solution="put the product map there")
     source = sources.product_map
     check_table(rows, CONTRACT, where, lambda row: where_is(source, args.raw, by_their_names(row, map_columns(source))))
-    pairs = distinct_pairs(rows)
+    names = read_frame(args.categories)["name"].tolist()
+    pairs = distinct_pairs(unify_spellings(rows, args.spelling, names, where, log))
     if sources.sales.columns.category is None:
         refuse_ambiguous_categories(pairs, where)
     write_frame(pairs, SCHEMA, args.product_map)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import Field, field_validator, model_validator
 
 from lib.config import Key, Model, read_yaml, validated
+from lib.spellings import folded
 
 Rule = Literal[
     "silhouette", "calinski_harabasz", "davies_bouldin", "consensus", "bic", "bic_tied",
@@ -50,6 +51,18 @@ class IngestSales(Model):
     )
 
 
+Spelling = Literal["keep", "unify", "fail"]
+
+
+class IngestProductMap(Model):
+    """The product map to distinct pairs of SKU and need state."""
+
+    spelling: Spelling = Field(
+        description="need states and categories that differ by case, spaces or characters that do not show, such as "
+        "` DAIRY` and `Dairy`; `unify` warns, and takes the spelling of `internal.categories`, else the most frequent"
+    )
+
+
 class AssignCategories(Model):
     """Sales to categories."""
 
@@ -58,6 +71,9 @@ class AssignCategories(Model):
     )
     skus_without_category: Literal["drop", "fail"] = Field(
         description="sales for which neither the sale nor the product map gives a category"
+    )
+    spelling: Spelling = Field(
+        description="categories of the sales that are spelt in several ways, as in `ingest_product_map`"
     )
 
 
@@ -167,6 +183,7 @@ class Internal(Model):
 
     categories: Annotated[dict[Key, Category], Field(min_length=1)]
     ingest_sales: IngestSales
+    ingest_product_map: IngestProductMap
     assign_categories: AssignCategories
     split_need_states: SplitNeedStates
     build_features: BuildInternalFeatures
@@ -184,6 +201,21 @@ class Internal(Model):
                 raise ValueError("'external' is the name of the external view; another key is expected")
             seen[category.name] = key
         return categories
+
+    @model_validator(mode="after")
+    def spellings_are_distinct(self) -> "Internal":
+        """Two categories whose spellings are unified would be one."""
+        if "unify" not in (self.ingest_product_map.spelling, self.assign_categories.spelling):
+            return self
+        seen: dict[str, str] = {}
+        for key, category in self.categories.items():
+            other = seen.setdefault(folded(category.name), key)
+            if other != key:
+                raise ValueError(
+                    f"categories {other} and {key} name {self.categories[other].name!r} and {category.name!r}, two spellings "
+                    "of one name; `spelling: keep` of ingest_product_map and assign_categories, or one category, is expected"
+                )
+        return self
 
 
 class External(Model):

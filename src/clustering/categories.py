@@ -7,12 +7,14 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pandas as pd
 
 from lib.config import Place
 from lib.database import database
 from lib.params import Params
 from lib.sources import number_of, open_source, require_columns, text_of
+from lib.spellings import respelt
 from lib.tables import write_text
 
 LONGEST = 41
@@ -54,30 +56,47 @@ def found_categories(root: Path, params: Params, place: Place, env: str) -> list
             if products.columns.category
             else "NULL"
         )
-        query = f"""
-            WITH map AS (
+        connection.execute(
+            f"""
+            CREATE TABLE map AS
                 SELECT DISTINCT {text_of(products.columns.sku, types[products.columns.sku], products)} AS sku,
                     CAST({category} AS VARCHAR) AS category, {" || ' ' || ".join(parts)} AS need_state
-                FROM raw_products
-            ),
-            one AS (SELECT sku, CASE WHEN count(DISTINCT category) = 1 THEN max(category) END AS category FROM map GROUP BY sku),
-            lines AS (
-                SELECT {texts["store_id"]} AS store_id, {texts["sku"]} AS sku, CAST({texts.get("category", "NULL")} AS VARCHAR) AS category,
-                    TRY_CAST({amount} AS DECIMAL(18, 2)) AS sales
-                FROM raw_sales
-            ),
-            told AS (SELECT l.store_id, l.sku, coalesce(l.category, o.category) AS category, l.sales
-                FROM lines l LEFT JOIN one o USING (sku)),
-            states AS (SELECT t.category, count(DISTINCT m.need_state) AS need_states
+                FROM raw_products;
+            CREATE TABLE told AS
+                WITH one AS (
+                    SELECT sku, CASE WHEN count(DISTINCT category) = 1 THEN max(category) END AS category FROM map GROUP BY sku
+                ),
+                lines AS (
+                    SELECT {texts["store_id"]} AS store_id, {texts["sku"]} AS sku,
+                        CAST({texts.get("category", "NULL")} AS VARCHAR) AS category,
+                        TRY_CAST({amount} AS DECIMAL(18, 2)) AS sales
+                    FROM raw_sales
+                )
+                SELECT l.store_id, l.sku, coalesce(l.category, o.category) AS category, l.sales, 1 AS lines
+                FROM lines l LEFT JOIN one o USING (sku)
+            """  # noqa: S608 (columns by way of `text_of`)
+        )
+        if params.internal.assign_categories.spelling == "unify":
+            unify(connection, [category.name for category in params.internal.categories.values()])
+        query = """
+            WITH states AS (SELECT t.category, count(DISTINCT m.need_state) AS need_states
                 FROM (SELECT DISTINCT category, sku FROM told) t JOIN map m
                 ON m.sku = t.sku AND coalesce(m.category, t.category) = t.category GROUP BY t.category)
             SELECT category AS name, count(DISTINCT store_id) AS stores, count(DISTINCT sku) AS skus, sum(sales) AS sales,
                 coalesce(any_value(need_states), 0) AS need_states
             FROM told LEFT JOIN states USING (category) WHERE category IS NOT NULL GROUP BY category ORDER BY category
-        """  # noqa: S608 (columns by way of `text_of`)
+        """
         rows: pd.DataFrame = connection.sql(query).to_arrow_table().to_pandas()
     keys = {category.name: key for key, category in params.internal.categories.items()}
     return [{**{str(k): v for k, v in row.items()}, "key": keys.get(row["name"])} for row in rows.to_dict("records")]
+
+
+def unify(connection: duckdb.DuckDBPyConnection, names: list[str]) -> None:
+    """One spelling of each category in the tables `told` and `map`, as the stages choose it. names: as selected."""
+    counts = connection.execute("SELECT category, count(*) FROM told WHERE category IS NOT NULL GROUP BY category")
+    for name, better in respelt(dict(counts.fetchall()), names).items():
+        for table in ("told", "map"):
+            connection.execute(f"UPDATE {table} SET category = ? WHERE category = ?", [better, name])  # noqa: S608
 
 
 def add_categories(root: Path, names: list[str], taken: Collection[str]) -> dict[str, str]:

@@ -19,6 +19,7 @@ import yaml
 MONEY = pa.decimal128(38, 2)
 SALES_COLUMNS = {"store_id": "STORE", "sku": "SKU", "category": "CAT", "sales": "AMOUNT", "date": "DAY"}
 MAP_COLUMNS = {"sku": "SKU", "need_state": "NEED", "category": "CAT"}
+NAMED = pa.schema([("key", pa.string()), ("name", pa.string())])
 LABELS = ["internal_cluster", "external_cluster", "segment"]
 Amounts = tuple[int, int, Decimal]
 
@@ -102,6 +103,10 @@ class Bench:
         schema = pa.schema([("sku", pa.string()), ("category", pa.string()), ("need_state", pa.string())])
         columns = zip(*rows, strict=True) if rows else [[], [], []]
         return self.parquet(name, dict(zip(schema.names, map(list, columns), strict=True)), schema)
+
+    def categories(self, **keys: str) -> Path:
+        """Name to key, as `select_categories` writes them."""
+        return self.parquet("categories.parquet", {"key": list(keys.values()), "name": list(keys)}, NAMED)
 
     def category_sales(self, *rows: tuple[str, str, str, str, int]) -> Path:
         """(category, store_id, sku, sales, lines) as `assign_categories` writes it."""
@@ -209,14 +214,19 @@ def run_chain(bench: Bench, files: dict[str, list[str]], threads: int = 2, seed:
         "ingest_sales", **source, sales=bench / "sales.parquet", ledger=bench / "ingest_ledger.parquet",
         period="month", negative_sales="keep", invalid_lines="fail",
     )  # fmt: skip
-    bench.run("ingest_product_map", **source, product_map=bench / "product_map.parquet")
+    bench.categories(BEAUTY="beauty", SNACKS="snacks")
+    bench.run(
+        "ingest_product_map", **source, categories=bench / "categories.parquet", product_map=bench / "product_map.parquet",
+        spelling="unify",
+    )  # fmt: skip
     bench.run("ingest_stores", **source, stores=bench / "stores.parquet")
     bench.run("ingest_external", **source, sources=bench / "sources.parquet")
     for kind in ("baseline", "reference"):
         bench.run("ingest_labels", **source, source=kind, labels=bench / f"{kind}.parquet")
     bench.run(
         "assign_categories", sales=bench / "sales.parquet", product_map=bench / "product_map.parquet",
-        stores=bench / "stores.parquet", category_sales=bench / "category_sales.parquet",
+        stores=bench / "stores.parquet", categories=bench / "categories.parquet", spelling="unify",
+        category_sales=bench / "category_sales.parquet",
         selling_stores=bench / "selling_stores.parquet", ledger=bench / "assign_ledger.parquet",
         unknown_stores="keep", skus_without_category="drop",
     )  # fmt: skip

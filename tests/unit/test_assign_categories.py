@@ -28,12 +28,14 @@ def sales(bench: Any, *rows: tuple[str | None, str, str, str, str, int]) -> None
 
 @pytest.fixture
 def assign(bench: Any) -> Callable[..., None]:
-    def run(unknown_stores: str = "keep", skus_without_category: str = "drop") -> None:
+    def run(
+        unknown_stores: str = "keep", skus_without_category: str = "drop", spelling: str = "unify", **categories: str
+    ) -> None:
         bench.run(
             assign_categories, sales=bench / "sales.parquet", product_map=bench / "product_map.parquet",
             stores=bench / "stores.parquet", category_sales=bench / "category_sales.parquet",
             selling_stores=bench / "selling_stores.parquet", ledger=bench / "ledger.parquet", unknown_stores=unknown_stores,
-            skus_without_category=skus_without_category,
+            skus_without_category=skus_without_category, categories=bench.categories(**categories), spelling=spelling,
         )  # fmt: skip
 
     bench.parquet("stores.parquet", {"store_id": pa.array([], pa.string())})
@@ -142,3 +144,43 @@ class TestUnknownStores:
         bench.parquet("stores.parquet", {"store_id": ["01", "09"]})
         with pytest.raises(DataError, match="no sale has both a category and a known store"):
             known("drop")
+
+
+class TestSpelling:
+    """DAIRY on 3 lines, Dairy on 5, dairy on 1, and SNACKS."""
+
+    @pytest.fixture(autouse=True)
+    def inputs(self, bench: Any) -> None:
+        sales(
+            bench, ("DAIRY", "1", "a", "", "2.00", 3), ("Dairy", "1", "a", "", "3.00", 5), ("dairy", "2", "a", "", "4.00", 1),
+            ("SNACKS", "2", "b", "", "8.00", 1),
+        )  # fmt: skip
+        bench.product_map(("a", "DAIRY", "milk"), ("b", "SNACKS", "salty"))
+
+    def test_most_frequent_spelling_is_taken_and_noted(self, bench: Any, assign: Callable[..., None]) -> None:
+        assign(SNACKS="snacks")
+        assert bench.rows("category_sales.parquet") == [
+            ("Dairy", "1", "a", Decimal("5.00"), 8), ("Dairy", "2", "a", Decimal("4.00"), 1), ("SNACKS", "2", "b", Decimal("8.00"), 1),
+        ]  # fmt: skip
+        # 3 lines of 2.00 in store 1 and 1 line of 4.00 in store 2 were spelt in another way
+        assert bench.ledger()["noted", "category_respelt"] == (2, 4, Decimal("6.00"))
+        assert bench.ledger()["out", ""] == (2, 10, Decimal("17.00"))
+        assert "category 'DAIRY' is taken for 'Dairy' (3 times)" in bench.log(assign_categories)
+
+    def test_spelling_of_params_counts(self, bench: Any, assign: Callable[..., None]) -> None:
+        assign(dairy="dairy", Snacks="snacks")
+        assert bench.rows("category_sales.parquet", "category", "store_id", "sales") == [
+            ("Snacks", "2", Decimal("8.00")), ("dairy", "1", Decimal("5.00")), ("dairy", "2", Decimal("4.00")),
+        ]  # fmt: skip
+
+    def test_spellings_are_kept_on_demand(self, bench: Any, assign: Callable[..., None]) -> None:
+        assign(spelling="keep", dairy="dairy")
+        assert sorted(set(bench.rows("category_sales.parquet", "category"))) == ["DAIRY", "Dairy", "SNACKS", "dairy"]
+        assert ("noted", "category_respelt") not in bench.ledger()
+
+    def test_two_spellings_stop_the_stage_on_demand(self, bench: Any, assign: Callable[..., None]) -> None:
+        with pytest.raises(
+            DataError, match=r"category 'DAIRY' \(3 times\) is also spelt 'Dairy' \(5 times\), and so are 2 names"
+        ):
+            assign(spelling="fail")
+        assert not (bench / "category_sales.parquet").exists()

@@ -22,7 +22,9 @@ STORES = {"reader": "csv", "path": "stores.csv", "columns": {"store_id": "STORE"
 
 @pytest.fixture
 def ingest(bench: Any) -> Callable[..., None]:
-    def run(module: Any, output: str, flags: dict[str, str] | None = None, **sources: Any) -> None:
+    def run(module: Any, output: str, flags: dict[str, Any] | None = None, **sources: Any) -> None:
+        if module is ingest_product_map:
+            flags = {"categories": bench.categories(DAIRY="dairy"), "spelling": "unify"} | (flags or {})
         bench.run(
             module, config=bench.place(**sources), raw=bench.raw, **{output: bench / "out.parquet"}, **(flags or {})
         )
@@ -84,6 +86,33 @@ class TestProductMap:
         bench.csv("raw/map.csv", "SKU,NEED,CAT")
         with pytest.raises(DataError, match=r"map\.csv holds no row"):
             ingest(ingest_product_map, "product_map")
+
+    def test_need_states_and_categories_get_one_spelling(self, bench: Any, ingest: Callable[..., None]) -> None:
+        bench.csv(
+            "raw/map.csv", "SKU,NEED,CAT",
+            # milk: 2 SKUs, however often they are given; Milk: 2 too, and first by code point; cream: given with two spaces once
+            "a,milk,Dairy", "a,milk,Dairy", "b,milk,Dairy", "c,Milk,dairy", "d, Milk ,dairy", "a,sour  cream,Dairy",
+            "b,sour cream,Dairy", "c,sour cream,Dairy",
+        )  # fmt: skip
+        ingest(ingest_product_map, "product_map")
+        assert bench.rows("out.parquet") == [
+            ("a", "DAIRY", "Milk"), ("a", "DAIRY", "sour cream"), ("b", "DAIRY", "Milk"), ("b", "DAIRY", "sour cream"),
+            ("c", "DAIRY", "Milk"), ("c", "DAIRY", "sour cream"), ("d", "DAIRY", "Milk"),
+        ]  # fmt: skip
+        said = bench.log(ingest_product_map)
+        assert "need state 'milk' is taken for 'Milk' (2 times)" in said
+        assert "category 'Dairy' is taken for 'DAIRY' (3 times)" in said
+
+    def test_sku_with_one_need_state_in_two_spellings_is_mapped_once(
+        self, bench: Any, ingest: Callable[..., None]
+    ) -> None:
+        bench.csv("raw/map.csv", "SKU,NEED,CAT", "a,dry,B", "a,DRY,B", "b,dry,B")
+        ingest(ingest_product_map, "product_map")
+        assert bench.rows("out.parquet") == [("a", "B", "dry"), ("b", "B", "dry")]
+        ingest(ingest_product_map, "product_map", {"spelling": "keep"})
+        assert bench.rows("out.parquet", "sku", "need_state") == [("a", "DRY"), ("a", "dry"), ("b", "dry")]
+        with pytest.raises(DataError, match=r"map\.csv: need state 'DRY' \(1 times\) is also spelt 'dry' \(2 times\)"):
+            ingest(ingest_product_map, "product_map", {"spelling": "fail"})
 
 
 class TestStores:

@@ -63,12 +63,16 @@ def test_sku_in_many_weeks_is_not_divided_again(bench: Any, split: Callable[...,
         "ingest_sales", **source, sales=bench / "sales.parquet", ledger=bench / "l.parquet", period="month",
         negative_sales="keep", invalid_lines="fail",
     )  # fmt: skip
-    bench.run("ingest_product_map", **source, product_map=bench / "product_map.parquet")
+    bench.run(
+        "ingest_product_map", **source, categories=bench.categories(BEAUTY="beauty"), spelling="fail",
+        product_map=bench / "product_map.parquet",
+    )  # fmt: skip
     bench.run("ingest_stores", **source, stores=bench / "stores.parquet")
     bench.run(
         "assign_categories", sales=bench / "sales.parquet", product_map=bench / "product_map.parquet",
         stores=bench / "stores.parquet", category_sales=bench / "category_sales.parquet", selling_stores=bench / "s.parquet",
         ledger=bench / "a.parquet", unknown_stores="fail", skus_without_category="fail",
+        categories=bench / "categories.parquet", spelling="fail",
     )  # fmt: skip
     split()
     # 1 + 2 + 3 + 4 = 10, halved once

@@ -1,0 +1,39 @@
+"""Which of several spellings of a name is used."""
+
+import pytest
+
+from lib.spellings import folded, respelt
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        (" DAIRY", "Dairy", True), ("sour  cream", "Sour\tcream", True), ("Café", "Cafe\u0301", True), ("STRASSE", "straße", True),
+        ("\u200fDairy", "Dairy", True), ("\uff24airy", "Dairy", True), ("Dairy", "Diary", False), ("Café", "Cafe", False),
+        ("0 sugar", "O sugar", False), ("a-b", "a b", False),
+    ],
+)  # fmt: skip
+def test_what_counts_as_one_name(first: str, second: str, same: bool) -> None:
+    assert (folded(first) == folded(second)) == same
+
+
+@pytest.mark.parametrize(
+    ("counts", "given", "expected"),
+    [
+        ({"Dairy": 5, "DAIRY": 3, "dairy": 1, "Snacks": 1}, (), {"DAIRY": "Dairy", "dairy": "Dairy"}),
+        # as frequent: by code point capitals come first
+        ({"dairy": 3, "DAIRY": 3}, (), {"dairy": "DAIRY"}),
+        ({"Dairy": 5, "DAIRY": 3}, ("DAIRY",), {"Dairy": "DAIRY"}),
+        # given, though the data have it in another way only
+        ({"Dairy": 5}, ("DAIRY", "other"), {"Dairy": "DAIRY"}),
+        # both are given: both stay, and a third goes to the more frequent
+        ({"Dairy": 5, "DAIRY": 3, "dairy": 1}, ("DAIRY", "Dairy"), {"dairy": "Dairy"}),
+        ({"a": 1, "b": 1}, (), {}),
+        ({}, ("a",), {}),
+    ],
+)
+def test_spelling_that_is_given_then_frequent_then_first(
+    counts: dict[str, int], given: tuple[str, ...], expected: dict[str, str]
+) -> None:
+    assert respelt(counts, given) == expected
+    assert respelt(dict(reversed(counts.items())), tuple(reversed(given))) == expected
