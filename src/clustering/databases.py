@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pyarrow as pa
+
 from clustering.retry import TransientError
 from clustering.secrets import address_of, redact
 from lib.config import Remote
@@ -50,6 +52,23 @@ def connected(where: Remote, root: Path, *, read_only: bool = False) -> Iterator
         raise translated(error, shown) from None
 
 
+def batches_of(cursor: Any, where: Remote) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+    """The rows of an executed query as they come. While they do, the driver's errors are those of Arrow; raises as `connected`."""
+    reader = cursor.fetch_record_batch()
+
+    def stream() -> Iterator[pa.RecordBatch]:
+        while True:
+            try:
+                batch = reader.read_next_batch()
+            except StopIteration:
+                return
+            except (OSError, pa.ArrowException) as error:
+                raise translated(error, shown_address(where)) from None
+            yield batch
+
+    return reader.schema, stream()
+
+
 def arguments(where: Remote, root: Path, *, read_only: bool) -> dict[str, Any]:
     """What the driver is called with. A file of SQLite is relative to the project, and is never made by reading it."""
     uri = str(where.uri)
@@ -77,7 +96,7 @@ def shown_address(where: Remote) -> str:
 def translated(error: Any, shown: str) -> Exception:
     """A driver's error as one of ours, in one line and without secrets."""
     text = redact(" ".join(str(error).split()))[:400]
-    state = error.sqlstate or ""
+    state = getattr(error, "sqlstate", None) or ""
     lost = any(words in text.lower() for words in LOST) and not any(words in text.lower() for words in REFUSED)
     if state.startswith(PASSING) or (not state and lost):
         return TransientError(f"{shown}: {text}", solution="see that the database can be reached, and try again")

@@ -20,7 +20,7 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from clustering.databases import connected, shown_address
+from clustering.databases import batches_of, connected, shown_address
 from clustering.objects import GLOB, Place
 from clustering.retry import retried
 from clustering.secrets import filled_in, redact
@@ -128,8 +128,8 @@ def query_to_parquet(wanted: Fetch, root: Path, target: Path, say: Say) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with connected(wanted, root, read_only=True) as connection, connection.cursor() as cursor:
         cursor.execute(wanted.query)
-        batches = cursor.fetch_record_batch()
-        schema = pa.schema([pa.field(field.name, plain_type(field.type)) for field in batches.schema])
+        theirs, batches = batches_of(cursor, wanted)
+        schema = pa.schema([pa.field(field.name, plain_type(field.type)) for field in theirs])
         rows = 0
         with pq.ParquetWriter(target, schema, compression="zstd") as writer:
             for batch in batches:
