@@ -137,6 +137,14 @@ def test_links_and_pictures_exist(path: Path) -> None:
         assert not anchor or anchor in anchors(aim), target
 
 
+def test_every_guide_is_in_the_table_of_contents_and_in_the_list_of_guides() -> None:
+    guides = sorted(path.stem for path in (ROOT / "docs" / "howto").glob("*.md") if path.stem != "index")
+    listed = re.findall(r"^howto/(\w+)$", text_of(ROOT / "docs" / "index.md"), flags=re.MULTILINE)
+    assert sorted(set(listed) - {"index"}) == guides
+    linked = re.findall(r"^- \[[^]]+\]\((\w+)\.md\)", text_of(ROOT / "docs" / "howto" / "index.md"), flags=re.MULTILINE)
+    assert sorted(linked) == guides
+
+
 def test_pictures_are_small_and_used() -> None:
     texts = "".join(map(text_of, DOCS))
     pictures = sorted((ROOT / "docs" / "images").iterdir())
