@@ -131,12 +131,19 @@ def query_to_parquet(wanted: Fetch, root: Path, target: Path, say: Say) -> None:
         theirs, batches = batches_of(cursor, wanted)
         schema = pa.schema([pa.field(field.name, plain_type(field.type)) for field in theirs])
         rows = 0
-        with pq.ParquetWriter(target, schema, compression="zstd") as writer:
-            for batch in batches:
-                columns = [plain_array(column) for column in batch.columns]
-                writer.write_table(pa.Table.from_arrays(columns, schema=schema))
-                rows += batch.num_rows
-                say(f"{rows:,} rows")
+        try:
+            with pq.ParquetWriter(target, schema, compression="zstd") as writer:
+                for batch in batches:
+                    columns = [plain_array(column) for column in batch.columns]
+                    writer.write_table(pa.Table.from_arrays(columns, schema=schema))
+                    rows += batch.num_rows
+                    say(f"{rows:,} rows")
+        except pa.ArrowNotImplementedError as error:
+            kinds = ", ".join(f"{field.name} {field.type}" for field in schema)
+            raise DataError(
+                f"{shown_address(wanted)}: a column cannot be kept as Parquet: {error} (columns: {kinds})",
+                solution="cast it in the query, to text for instance",
+            ) from None
 
 
 def plain_type(kind: pa.DataType) -> pa.DataType:

@@ -69,6 +69,14 @@ def test_values_come_exactly(tmp_path: Path, database: str) -> None:
     assert PASSWORD not in (tmp_path / "data/raw/prod.fetch.json").read_text()
 
 
+def test_column_that_no_file_can_hold_is_named(tmp_path: Path, database: str) -> None:
+    with pytest.raises(
+        DataError, match=r"a column cannot be kept as Parquet: .*columns: store string, age month_day_nano_interval"
+    ):
+        fetch(tmp_path, database, "SELECT store, interval '1 day' AS age FROM stores", [])
+    assert not list(tmp_path.rglob("stores*"))
+
+
 def test_lost_connection_is_tried_again(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retry, "FIRST_WAIT_S", 0.01)
     told: list[str] = []
