@@ -245,6 +245,7 @@ class Sources(Model):
 
 
 Database = Literal["postgresql", "sqlite", "snowflake", "bigquery"]
+Format = Literal["parquet", "csv", "excel", "json"]
 # Keys of a configuration whose variables are filled in where they are used: what they hold may be secret, and no stage needs it.
 UNRESOLVED = ("fetch", "publish")
 
@@ -292,6 +293,44 @@ class Fetch(Remote):
         return self
 
 
+# PostgreSQL cuts names at 63 bytes; the longest here has `_profiles` behind it.
+TABLE_NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,49}$"
+
+
+class Publish(Remote):
+    """Where `clustering publish` puts segments and profiles."""
+
+    table: str = Field(
+        default="store_segments",
+        pattern=TABLE_NAME,
+        description="of a database: the table of current segments; profiles are in `<table>_profiles`, the segments of every "
+        "published run in `<table>_archive`",
+    )
+    schema_name: str | None = Field(
+        default=None,
+        pattern=TABLE_NAME,
+        description="of a database: the schema of these tables; by default the user's own",
+    )
+    formats: Annotated[list[Format], Field(min_length=1)] | None = Field(
+        default=None, description="of files: what to write"
+    )
+
+    @model_validator(mode="after")
+    def keys_are_the_kinds(self) -> "Publish":
+        """Tables belong to a database, formats to files; a key that nothing looks at is a mistake."""
+        if (self.formats is None) != (self.files is None):
+            raise ValueError("`formats` is expected with `files`, and only there")
+        if self.formats is not None and len(set(self.formats)) < len(self.formats):
+            raise ValueError("a format is listed twice")
+        if self.files is not None and {"table", "schema_name"} & self.model_fields_set:
+            raise ValueError("`table` and `schema_name` belong to `database`, not to `files`")
+        if self.files is not None and set("*?[") & set(self.files.partition("?")[0]):
+            raise ValueError("one folder is expected in `files`, not a pattern")
+        if self.database == "sqlite" and self.schema_name is not None:
+            raise ValueError("`schema_name` means nothing to sqlite")
+        return self
+
+
 class Compute(Model):
     """What one stage may use of this machine."""
 
@@ -309,6 +348,10 @@ class Place(Model):
     fetch: dict[str, Fetch] = Field(
         default={},
         description="where `clustering fetch` finds sources that lie elsewhere: `sales`, `external.<name>`, ...",
+    )
+    publish: dict[Key, Publish] = Field(
+        default={},
+        description="where `clustering publish` puts segments and profiles, under names of yours, in this order",
     )
 
     @model_validator(mode="after")

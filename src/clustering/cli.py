@@ -22,7 +22,7 @@ from typer._completion_classes import completion_init
 
 from clustering import __version__
 from clustering.halves import REPORT, split_half
-from clustering.jobs import DESCRIPTIONS, JOBS, job_name
+from clustering.jobs import DESCRIPTIONS, JOBS, PUBLISH, job_name
 from clustering.journal import LOGGER, start_journal
 from clustering.plans import dvc_graph, dvc_plan, snakemake_plan
 from clustering.progress import Mode, choose_mode, emit, follow
@@ -31,9 +31,10 @@ from clustering.runners import failure, heal, only_run, record, sync
 from clustering.runs import RUNS, load_runs, parse_tags, recorded, report_of, with_tags
 from clustering.secrets import redact
 from clustering.status import runs_table, stale_stages, stale_table
-from lib.config import named_sources
+from lib.config import Place, Publish, named_sources
 from lib.errors import ConfigError, DataError, PipelineError, nearest_name
 from lib.leftovers import prune
+from lib.params import Params
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 console = Console()
@@ -81,14 +82,14 @@ def job_of(text: str) -> str:
     """A job's name; anything else is a wrong argument."""
     name = job_name(text)
     if name is None:
-        hint = nearest_name(text.removesuffix("_job"), JOBS)
+        hint = nearest_name(text.removesuffix("_job"), DESCRIPTIONS)
         raise typer.BadParameter(f"there is no job {text!r}{hint}; see `clustering list-jobs`", param_hint="JOB")
     return name
 
 
 def complete_job(incomplete: str) -> list[str]:
     """Jobs for the shell's completion."""
-    return [f"{name}_job" for name in JOBS if name.startswith(incomplete)]
+    return [f"{name}_job" for name in DESCRIPTIONS if name.startswith(incomplete)]
 
 
 @app.command()
@@ -114,6 +115,12 @@ def run(
     """
     name, labels = job_of(job), tags_of(tags)
     root = find_project()
+    if name == PUBLISH:
+        if force:
+            raise typer.BadParameter("what is there already is left alone", param_hint="--force")
+        mode = choose_mode(quiet=quiet, as_json=as_json, terminal=False)
+        publish_targets(root, None, env, tags=labels, dry_run=dry_run, mode=mode)
+        return
     if dry_run:
         show_plan(root, name, env, engine, force=force, as_json=as_json)
         return
@@ -411,6 +418,96 @@ def fetch(
             kept = f", as of {done.fingerprint['fetched']}; --refresh fetches it anew" if done.state == "kept" else ""
             console.print(f"{name}: {done.state}: {what}{kept}", soft_wrap=True, highlight=False, markup=False)
             LOGGER.info("%s: %s: %s", name, done.state, what)
+
+
+@app.command()
+def publish(
+    target: Annotated[
+        str | None, typer.Argument(help="A target under `publish` of configs/<env>.yml. By default every one.")
+    ] = None,
+    env: Annotated[
+        str | None, typer.Option(help="Environment: configs/<env>.yml. By default `env` of params.yaml.")
+    ] = None,
+    tags: Annotated[list[str] | None, typer.Option(help="key=value, kept in the receipt; may be repeated.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be published; publish nothing.")] = False,
+) -> None:
+    """Put segments and profiles into databases, object stores and folders, each whole or not at all.
+
+    Refused where they are not up to date, do not agree with the ledger, or a check failed. The receipt is
+    reports/published/<run id>.json. Example: clustering publish --env prod
+    """
+    publish_targets(find_project(), target, env, tags=tags_of(tags), dry_run=dry_run)
+
+
+def publish_targets(
+    root: Path,
+    target: str | None,
+    env: str | None,
+    *,
+    tags: dict[str, str],
+    dry_run: bool = False,
+    mode: Mode = Mode.plain,
+) -> None:
+    """Publish to one target or to all, and say what became of each."""
+    params, place, env = load_project(root, env)
+    targets = chosen_targets(place, target, env)
+    try:
+        with only_run(root), Status("publishing", console=console, spinner="line") as line:
+            publish_last_run(root, params, env, targets, tags, dry_run=dry_run, mode=mode, line=line)
+    except PipelineError as error:
+        if mode is Mode.json:
+            emit("result", job=PUBLISH, result="failed", error=error.args[0], solution=error.solution)
+        raise
+
+
+def chosen_targets(place: Place, target: str | None, env: str) -> dict[str, Publish]:
+    """The targets by name: one, or all."""
+    if not place.publish:
+        raise ConfigError(
+            f"configs/{env}.yml has no section `publish`", solution="name a target there, with what it is and where"
+        )
+    if target is not None and target not in place.publish:
+        hint = nearest_name(target, place.publish)
+        raise typer.BadParameter(f"nothing is said of {target!r} under `publish`{hint}", param_hint="TARGET")
+    return place.publish if target is None else {target: place.publish[target]}
+
+
+def publish_last_run(
+    root: Path,
+    params: Params,
+    env: str,
+    targets: dict[str, Publish],
+    tags: dict[str, str],
+    *,
+    dry_run: bool,
+    mode: Mode,
+    line: Status,
+) -> None:
+    """Publish what lies there, if it may be, under the id of the run that made it."""
+    from clustering.publish import RECEIPTS, publish_results
+    from clustering.results import read_results
+
+    def show(text: str, *, always: bool = False) -> None:
+        if mode is not Mode.json and (always or mode is not Mode.quiet):
+            console.print(text, soft_wrap=True, highlight=False, markup=False)
+
+    results = read_results(root, params, env)
+    run_id = results.run["id"]
+    size = f"{results.segments.num_rows:,} segments, {results.profiles.num_rows:,} rows of profiles"
+    if dry_run:
+        show(f"Run {run_id} ({size}) would be published to: {', '.join(targets)}. Nothing was published.", always=True)
+    LOGGER.info("publish %s of run %s to %s%s", size, run_id, ", ".join(targets), " (dry run)" if dry_run else "")
+    for done in () if dry_run else publish_results(root, results, targets, tags, functools.partial(tell, line)):
+        if mode is Mode.json:
+            emit("published", target=done.target, **done.entry)
+        show(f"{done.target}: {done.state}: {size} in {done.entry['to']}")
+        for warning in done.warnings:
+            show(f"Warning: {done.target}: {warning}", always=True)
+        LOGGER.info("%s: %s: %s", done.target, done.state, done.entry["to"])
+    if mode is Mode.json:
+        emit("result", id=run_id, job=PUBLISH, result="dry run" if dry_run else "done", targets=list(targets))
+    elif not dry_run:
+        show(f"Run {run_id} is published. Receipt: {RECEIPTS / f'{run_id}.json'}", always=True)
 
 
 def tell(line: Status, name: str, text: str) -> None:

@@ -20,8 +20,9 @@ DRIVERS = {
     "snowflake": "adbc_driver_snowflake",
     "bigquery": "adbc_driver_bigquery",
 }
-# SQLSTATE classes of what may pass by itself: connection lost, rolled back for others' sake, no room, taken down.
-PASSING = ("08", "40", "53", "57")
+# SQLSTATE classes of what may pass by itself: connection lost, rolled back for others' sake, no room, taken down; and a lock
+# that others held for too long.
+PASSING = ("08", "40", "53", "57", "55P03")
 # What libpq says of a lost connection, which has no SQLSTATE.
 LOST = ("could not connect", "connection refused", "failed to connect", "server closed the connection", "terminating connection",
         "no connection to the server", "connection reset", "timeout", "database is locked")  # fmt: skip
@@ -79,12 +80,19 @@ def arguments(where: Remote, root: Path, *, read_only: bool) -> dict[str, Any]:
             if where.database == "postgresql"
             else {"db_kwargs": {"uri": uri, **where.options}}
         )
-    path = root / Path(uri.removeprefix("file:").removeprefix("//")).expanduser()
-    if read_only and not path.is_file():
+    path = database_file(where, root)
+    if read_only and not (path and path.is_file()):
         raise DataError(
             f"{path} does not exist", solution="mend `uri`, the path of the SQLite file, in configs/<env>.yml"
         )
     return {"uri": f"file:{path}?mode={'ro' if read_only else 'rwc'}"}
+
+
+def database_file(where: Remote, root: Path) -> Path | None:
+    """The file of a SQLite database; None for other databases."""
+    if where.database != "sqlite":
+        return None
+    return root / Path(str(where.uri).removeprefix("file:").removeprefix("//")).expanduser()
 
 
 def shown_address(where: Remote) -> str:

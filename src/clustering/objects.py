@@ -1,6 +1,7 @@
 """Files of an object store or of a folder outside the project, by way of pyarrow's file systems."""
 
 import hashlib
+import shutil
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -11,6 +12,7 @@ from pyarrow import fs
 from clustering.retry import TransientError
 from clustering.secrets import address_of, redact
 from lib.errors import ConfigError, DataError
+from lib.tables import replacing
 
 BLOCK = 8 << 20
 GLOB = frozenset("*?[")
@@ -80,6 +82,47 @@ class Place:
         except OSError as error:
             raise self.failure(error) from None
         return digest.hexdigest()
+
+    def path_of(self, name: str) -> str:
+        """The path of a file below."""
+        return str(PurePosixPath(self.path) / name)
+
+    def digest(self, name: str) -> str | None:
+        """The sha256 of a file below; None where there is none."""
+        digest = hashlib.sha256()
+        try:
+            if self.system.get_file_info(self.path_of(name)).type != fs.FileType.File:
+                return None
+            with self.system.open_input_stream(self.path_of(name), compression=None) as source:
+                while block := source.read(BLOCK):
+                    digest.update(block)
+        except OSError as error:
+            raise self.failure(error) from None
+        return digest.hexdigest()
+
+    def read_text(self, name: str) -> str | None:
+        """A small file below, as text; None where there is none."""
+        try:
+            if self.system.get_file_info(self.path_of(name)).type != fs.FileType.File:
+                return None
+            with self.system.open_input_stream(self.path_of(name), compression=None) as source:
+                return bytes(source.read()).decode(errors="replace")
+        except OSError as error:
+            raise self.failure(error) from None
+
+    def upload(self, source: Path, name: str) -> None:
+        """Copy a file from here to below, whole or not at all: stores put an object when it is complete, in a folder it is renamed."""
+        target = self.path_of(name)
+        try:
+            if isinstance(self.system, fs.LocalFileSystem):
+                with replacing(Path(target)) as written:
+                    shutil.copyfile(source, written)
+                return
+            with source.open("rb") as content, self.system.open_output_stream(target, compression=None) as copy:
+                while block := content.read(BLOCK):
+                    copy.write(block)
+        except OSError as error:
+            raise self.failure(error) from None
 
     def failure(self, error: OSError) -> DataError:
         """An error of the file system in one line; one of a network may pass."""
