@@ -15,9 +15,9 @@ from sphinx.application import Sphinx
 
 from clustering.cli import app as command_line
 from files import FILES, schema_of
-from lib.config import Compute, Source, Sources, read_yaml
+from lib.config import Compute, Fetch, Place, Publish, Source, Sources, read_yaml
 from lib.params import Params
-from settings import Setting, default_of, model_in, settings, value_at
+from settings import FREE, Setting, default_of, model_in, settings, value_at
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -84,6 +84,9 @@ def config_page() -> str:
         model = model_in(field.annotation)
         own = [s for s in (settings(model) if model else ()) if s.key.partition(".")[0] not in Source.model_fields]
         page += f"\n## Own keys of {code(name)}\n\n{setting_table(own)}"
+    for name, model in (("fetch", Fetch), ("publish", Publish)):
+        own = [s._replace(key=f"{name}.{FREE[name]}.{s.key}") for s in settings(model)]
+        page += f"\n## {code(name)}\n\n{Place.model_fields[name].description}.\n\n{setting_table(own)}"
     page += f"\n## `compute`\n\n{setting_table(settings(Compute))}"
     return page
 

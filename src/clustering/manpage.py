@@ -19,6 +19,7 @@ FILES = {
     "params.yaml": "the method",
     "configs/<env>.yml": "the place: where data come from",
     ".env.<env>, .env": "environment variables of the configuration",
+    "reports/published/<run id>.json": "what was published, and where",
     ".clustering/runs/<run id>/run.json": "what was run, and what came of it",
     "~/.clustering/logs/clustering.log": "the log of the command, or in CLUSTERING_LOG_DIR",
 }

@@ -15,7 +15,7 @@ import yaml
 import collect_segments
 import merge_segments
 from clustering.cli import app
-from clustering.jobs import JOBS
+from clustering.jobs import DESCRIPTIONS
 from clustering.projects import examples, make_project
 from docs.test_pages import PAGES
 from files import FILES
@@ -237,7 +237,7 @@ def test_flags_exist(path: Path) -> None:
 def test_jobs_and_examples_exist() -> None:
     for path in DOCS:
         for job in re.findall(r"\b(\w+)_job\b", text_of(path)):
-            assert job in JOBS, f"{path.name}: {job}"
+            assert job in DESCRIPTIONS, f"{path.name}: {job}"
         for name in re.findall(r"--example (\w+)", text_of(path)):
             assert name in examples(), f"{path.name}: {name}"
         for command in [*codes(text_of(path)), *shell_commands(path)]:

@@ -150,7 +150,9 @@ class Project:
 
     def outside(self) -> dict[str, bytes]:
         """Everything that is published."""
-        return {p.relative_to(self.elsewhere).as_posix(): p.read_bytes() for p in self.elsewhere.rglob("*") if p.is_file()}
+        return {
+            p.relative_to(self.elsewhere).as_posix(): p.read_bytes() for p in self.elsewhere.rglob("*") if p.is_file()
+        }
 
 
 @pytest.fixture
@@ -267,12 +269,16 @@ def test_newest_run_that_made_the_segments_is_published(project: Project) -> Non
 )  # fmt: skip
 def test_what_was_edited_there_is_mended(project: Project, damage: str) -> None:
     project.publish("warehouse")
-    tables = ("store_segments", "store_segments_profiles", "store_segments_archive")
-    before = [sorted(map(str, project.query(f"SELECT * FROM {table}"))) for table in tables[:2]]
+    tables = ("store_segments", "store_segments_profiles")
+
+    def rows(table: str) -> list[str]:
+        return sorted(map(str, project.query(f"SELECT * FROM {table}")))  # noqa: S608 (one of the above)
+
+    before = [rows(table) for table in tables]
     project.change(damage)
     (done,) = project.publish("warehouse")
     assert done.state == "published"
-    assert [sorted(map(str, project.query(f"SELECT * FROM {table}"))) for table in tables[:2]] == before
+    assert [rows(table) for table in tables] == before
     assert project.query("SELECT count(*) FROM store_segments_archive") == [(4,)]
 
 
@@ -309,7 +315,10 @@ def spoil(project: Project) -> dict[str, tuple[Callable[[], None], str]]:
     def numbers(index: float) -> None:
         project.table("data/external/profile.parquet", profile({1: 2, 2: 1}, "x", index))
 
-    failing = [CHECKS[0], CHECKS[1] | {"state": "fail", "sentence": "the smallest segment has 1 store", "to_do": "wait"}]
+    failing = [
+        CHECKS[0],
+        CHECKS[1] | {"state": "fail", "sentence": "the smallest segment has 1 store", "to_do": "wait"},
+    ]
     return {
         "no segments": ((root / "data/merging/segments.parquet").unlink, "data/merging/segments.parquet does not exist"),
         "no ledger": ((root / "data/merging/ledger.parquet").unlink, "ledger.parquet does not exist"),
@@ -384,7 +393,9 @@ def break_ingest(monkeypatch: pytest.MonkeyPatch, at: str, error: BaseException,
 
 
 @pytest.mark.parametrize("at", ["segments", "profiles", "archive"])
-@pytest.mark.parametrize("error", [DataError("disk full", solution="wait"), KeyboardInterrupt()], ids=["error", "interrupt"])
+@pytest.mark.parametrize(
+    "error", [DataError("disk full", solution="wait"), KeyboardInterrupt()], ids=["error", "interrupt"]
+)
 def test_database_keeps_the_old_run_where_publishing_is_cut_off(
     project: Project, monkeypatch: pytest.MonkeyPatch, at: str, error: BaseException
 ) -> None:
@@ -462,10 +473,12 @@ def test_commit_whose_answer_was_lost_is_published(project: Project, monkeypatch
         def __enter__(self) -> Losing:
             return Losing(self.context.__enter__())
 
-        def __exit__(self, *words: Any) -> Any:
+        def __exit__(self, *words: object) -> Any:
             return self.context.__exit__(*words)
 
-    monkeypatch.setattr(DatabaseSink, "transaction", lambda self, read_only=False: Wrapped(real(self, read_only=read_only)))
+    monkeypatch.setattr(
+        DatabaseSink, "transaction", lambda self, read_only=False: Wrapped(real(self, read_only=read_only))
+    )
     (done,) = project.publish("warehouse")
     assert (lost, done.state) == ([1], "published")
     assert project.query("SELECT count(*) FROM store_segments_archive") == [(4,)]
@@ -543,7 +556,9 @@ def test_receipt_names_run_sources_tables_and_files(project: Project) -> None:
     project.publish()
     receipt = project.receipt()
     assert (receipt["run_id"], receipt["env"], receipt["run"]["job"]) == (project.run_id, "dev", "full_pipeline")
-    assert receipt["sources"]["data/merging/segments.parquet"] == results.sha256(project.root / "data/merging/segments.parquet")
+    assert receipt["sources"]["data/merging/segments.parquet"] == results.sha256(
+        project.root / "data/merging/segments.parquet"
+    )
     assert receipt["targets"]["warehouse"]["tables"] == [
         {"table": "store_segments", "rows": 4},
         {"table": "store_segments_profiles", "rows": 5},
@@ -598,9 +613,14 @@ def test_what_a_sheet_cannot_hold_is_refused() -> None:
 def test_column_whose_first_values_are_unknown_is_compared_whole(project: Project) -> None:
     found = project.read()
     many = pa.concat_tables([found.profiles.slice(0, 1)] * 1500)
-    many = many.set_column(many.schema.get_field_index("feature"), "feature", pa.array([f"{n:05}" for n in range(1500)]))
+    many = many.set_column(
+        many.schema.get_field_index("feature"), "feature", pa.array([f"{n:05}" for n in range(1500)])
+    )
     wide = found._replace(profiles=pa.concat_tables([many, found.profiles.slice(1)]))
-    assert [done.state for _ in range(2) for done in project.publish("warehouse", results=wide)] == ["published", "unchanged"]
+    assert [done.state for _ in range(2) for done in project.publish("warehouse", results=wide)] == [
+        "published",
+        "unchanged",
+    ]
     assert project.query("SELECT count(*) FROM store_segments_profiles") == [(1504,)]
 
 
