@@ -24,6 +24,8 @@ SHORTEST = 4
 SECRET_NAME = re.compile(
     r"PASS|PWD|SECRET|TOKEN|CREDENTIAL|PRIVATE|SIGNATURE|(^|_)(KEY(_ID)?|SAS|PAT|PIN|AUTH)$", re.IGNORECASE
 )
+# The working folder and the one before.
+NO_SECRETS = {"PWD", "OLDPWD"}
 USER_INFO = re.compile(r"(?<=://)[^/@\s?#]*:[^@\s?#]*(?=@)")
 NAMED = re.compile(
     r"\b((?:password|passwd|pwd|secret|token|access_key|secret_key)\s*=\s*)('[^']*'|[^\s&;,']+)", re.IGNORECASE
@@ -47,7 +49,7 @@ def load_environment(root: Path, env: str) -> None:
             sys.stderr.write(f"Warning: {path.name} can be read by others: chmod 600 {path}\n")
         load_dotenv(path)
     for name, value in os.environ.items():
-        if SECRET_NAME.search(name) or "://" in value:
+        if name not in NO_SECRETS and (SECRET_NAME.search(name) or "://" in value):
             remember(value)
 
 

@@ -79,6 +79,13 @@ def test_environment_files_are_loaded_and_open_ones_warned_about(
     assert redact("canary-1 db.example.org") == "*** db.example.org"
 
 
+def test_working_folder_is_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PWD", "OLDPWD", "RETAIL_PWD"):
+        monkeypatch.setenv(name, f"/srv/{name.lower()}")
+    load_environment(tmp_path, "prod")
+    assert redact("/srv/pwd/configs /srv/oldpwd/x /srv/retail_pwd") == "/srv/pwd/configs /srv/oldpwd/x ***"
+
+
 def test_variables_of_what_is_fetched_are_filled_in_and_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHOP", "canary-3")
     wanted = Fetch(
