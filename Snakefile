@@ -115,6 +115,7 @@ rule ingest_sales:
                 "sources",
                 "tables",
                 "text_files",
+                "yaml_files",
             ],
         ),
     output:
@@ -157,6 +158,7 @@ rule ingest_product_map:
                 "spellings",
                 "tables",
                 "text_files",
+                "yaml_files",
             ],
         ),
     output:
@@ -195,6 +197,7 @@ rule ingest_stores:
                 "sources",
                 "tables",
                 "text_files",
+                "yaml_files",
             ],
         ),
     output:
@@ -232,6 +235,7 @@ rule ingest_external:
                 "sources",
                 "tables",
                 "text_files",
+                "yaml_files",
             ],
         ),
     output:
@@ -269,6 +273,7 @@ rule ingest_baseline:
                 "sources",
                 "tables",
                 "text_files",
+                "yaml_files",
             ],
         ),
     output:
@@ -306,6 +311,7 @@ rule ingest_reference:
                 "sources",
                 "tables",
                 "text_files",
+                "yaml_files",
             ],
         ),
     output:
@@ -821,6 +827,7 @@ rule build_report:
                 "tables",
                 "text_files",
                 "words",
+                "yaml_files",
             ],
         ),
     output:

@@ -154,7 +154,7 @@ def refuse(
         if reason == "invalid_date":
             written += f" {' or '.join(source.date_formats) or 'YYYY-MM-DD'}"
         raise DataError(
-            f"{where_is(source, raw, row, file)}: {written} on {count} lines of sales, "
+            f"{where_is(source, raw, row, file)}: {written}, on {count} lines of sales, "
             f"such as store {shown(store)}, SKU {shown(sku)}, sales {shown(amount)}, date {shown(date)}",
             solution=f"{ADVICE.get(reason, 'mend the file')}, or set internal.ingest_sales.{policy} to drop "
             "(each is kept in the ledger)",
@@ -180,6 +180,19 @@ def notes(connection: duckdb.DuckDBPyConnection, repaired: Iterable[str]) -> lis
     return found
 
 
+def refuse_nothing(entries: Sequence[Entry], path: Path) -> None:
+    """Raise DataError where no line came in, or none is left."""
+    lines = {entry.flow: entry.lines for entry in entries if entry.flow in ("in", "out")}
+    if not lines["in"]:
+        raise DataError(f"{path} holds no sales line, only a header", solution="deliver the file again")
+    if not lines["out"]:
+        aside = ", ".join(f"{e.lines} lines {e.reason}" for e in sorted(entries) if e.flow == "set_aside")
+        raise DataError(
+            f"{path} holds no usable sales line: {aside}",
+            solution="look at the columns of sources.sales, and at the policies of internal.ingest_sales",
+        )
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Read, sum, account, write."""
     args = parse_args(argv)
@@ -200,12 +213,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if args.negative_sales == "fail":
             refuse(connection, source, args.raw, ["negative_sales"], "negative_sales")
         entries = [*count_entries(connection, "sums", "ingest_sales", ""), *notes(connection, repaired)]
-        if not one_row(connection, "SELECT count(*) FROM sums WHERE reason = ''")[0]:
-            raise DataError(
-                f"{args.raw / source.path} holds no usable sales line",
-                solution="look at the columns and policies: "
-                + ", ".join(f"{e.lines} lines {e.reason}" for e in entries if e.reason),
-            )
+        refuse_nothing(entries, args.raw / source.path)
         kept = connection.sql(
             """SELECT category, store_id, sku, period, sales, lines, negative_lines, negative_sales, zero_lines
             FROM sums WHERE reason = '' ORDER BY category NULLS FIRST, store_id, sku, period"""

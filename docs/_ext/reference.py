@@ -15,8 +15,9 @@ from sphinx.application import Sphinx
 
 from clustering.cli import app as command_line
 from files import FILES, schema_of
-from lib.config import Compute, Fetch, Place, Publish, Source, Sources, read_yaml
+from lib.config import Compute, Fetch, Place, Publish, Source, Sources
 from lib.params import Params
+from lib.yaml_files import read_yaml
 from settings import FREE, Setting, default_of, model_in, settings, value_at
 
 ROOT = Path(__file__).resolve().parents[2]

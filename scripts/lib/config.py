@@ -13,8 +13,9 @@ import duckdb
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from lib.errors import ConfigError, nearest_name
+from lib.errors import ConfigError, nearest_name, shown
 from lib.readers import reader_names, reader_of
+from lib.yaml_files import read_yaml
 
 ENVIRONMENT_VARIABLE = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)(?:,([^}]*))?\}")
 Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
@@ -394,35 +395,6 @@ def reads_days(form: str) -> bool:
     return all(row[0] for row in rows)
 
 
-class UniqueKeyLoader(yaml.SafeLoader):
-    """A safe loader that refuses a key given twice, of which plain YAML silently keeps the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Refuse duplicates, then do as the parent does."""
-        seen = set()
-        for key_node, _ in node.value:
-            if not isinstance(key_node, yaml.ScalarNode):
-                raise yaml.constructor.ConstructorError(None, None, "a key that is no text", key_node.start_mark)
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is given twice", key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-def read_yaml(path: Path) -> Any:
-    """One YAML file, or a ConfigError that names the line."""
-    try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=UniqueKeyLoader)  # noqa: S506 (a SafeLoader)
-    except FileNotFoundError:
-        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yml"))) or "none"
-        hint = f"configurations there: {known}" if path.suffix == ".yml" else "run inside a project's folder"
-        raise ConfigError(f"{path} does not exist", solution=hint) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        text = " ".join(str(error).split())
-        raise ConfigError(f"{path} is not valid YAML: {text}", solution="mend the line that is named") from None
-
-
 def load_place(path: Path) -> Place:
     """The place, with `${env:NAME,default}` filled in, but for what is fetched and published. Raises ConfigError.
 
@@ -484,7 +456,7 @@ def validated(model: type[M], raw: Any, path: Path) -> M:
         first = error.errors()[0]
         keys = [str(part) for part in first["loc"]]
         where = ".".join(keys) or "the file"
-        found = "" if first["type"] == "missing" else f", found {first['input']!r}"
+        found = "" if first["type"] == "missing" else f", found {shown(first['input'], 200)}"
         if first["type"] == "extra_forbidden":
             hint = nearest_name(keys[-1], known_keys(model, keys[:-1]))
             raise ConfigError(f"{path}: {where} is not a known key{hint}", solution="mend or delete it") from None

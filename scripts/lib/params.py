@@ -5,8 +5,9 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, field_validator, model_validator
 
-from lib.config import Key, Model, read_yaml, validated
+from lib.config import Key, Model, validated
 from lib.spellings import folded
+from lib.yaml_files import read_yaml
 
 Rule = Literal[
     "silhouette", "calinski_harabasz", "davies_bouldin", "consensus", "bic", "bic_tied",

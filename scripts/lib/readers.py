@@ -86,6 +86,15 @@ class Numbered(Protocol):
         ...
 
 
+@runtime_checkable
+class Headed(Protocol):
+    """A reader that can tell a file's columns without reading its rows: each part of a source must then have the ones asked for."""
+
+    def columns(self, file: Path, source: Options) -> Sequence[str]:
+        """The names of one file's columns."""
+        ...
+
+
 class Parquet:
     """Parquet; a folder may be partitioned as key=value (hive), and the keys are then columns."""
 
@@ -97,6 +106,11 @@ class Parquet:
         partitioned = any("=" in part for file in request.files for part in file.parts)
         hive = f"hive_partitioning = {'true' if partitioned else 'false'}, hive_types_autocast = false"
         return f"read_parquet({paths(request.files)}, union_by_name = true, filename = '_file', {hive})"
+
+    def columns(self, file: Path, source: Options) -> Sequence[str]:  # noqa: ARG002 (as the protocol has it)
+        """Those of its schema, and the keys of its folders."""
+        keys = [part.partition("=")[0] for part in file.parts if "=" in part]
+        return [*pq.read_schema(file).names, *keys]
 
 
 class Csv:
@@ -131,6 +145,10 @@ class Csv:
             f"read_csv({paths(files)}, auto_detect = false, columns = {{{columns}}}, header = true, skip = {header.skipped}, "
             f"delim = {literal(delimiter)}, quote = '\"', escape = '\"', filename = '_file', encoding = {literal(encoding)})"
         )
+
+    def columns(self, file: Path, source: Options) -> Sequence[str]:
+        """Those of its header."""
+        return header_of(file, source.delimiter, source.encoding).names
 
     def fault(self, file: Path, source: Options) -> DataError | None:
         """The first line that is not text in its encoding, or has more or fewer values than the header."""

@@ -3,6 +3,7 @@
 import json
 import tempfile
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
@@ -13,7 +14,7 @@ from lib.database import database, identifier, literal, one_row
 from lib.errors import DataError, nearest_name, shown
 from lib.files import source_files
 from lib.formats import day_of, in_our_time, is_ambiguous, plain_number, repairs_of
-from lib.readers import Numbered, Request, reader_of
+from lib.readers import Headed, Numbered, Request, reader_of
 
 FLOATS = {"FLOAT", "DOUBLE"}
 WHOLE = {
@@ -87,9 +88,14 @@ def where_is(source: Source, folder: Path, row: Mapping[str, str | None], file: 
     files = [Path(file)] if file else source_files(source, folder)
     reader = reader_of(source.reader)
     missing = {"", *map(missing_text, source.missing)}
+    unknown = {float(value) for value in source.missing if not isinstance(value, str)}
 
     def known(cell: str) -> str | None:
-        return None if cell.strip(WHITE) in missing else cell.strip(WHITE)
+        text = cell.strip(WHITE)
+        with suppress(ValueError):
+            if unknown and float(text) in unknown:
+                return None
+        return None if text in missing else text
 
     if isinstance(reader, Numbered):
         for path in files:
@@ -110,18 +116,28 @@ def names_in(folder: Path) -> str:
 
 
 def require_columns(types: dict[str, str], wanted: Iterable[str], source: Source, folder: Path) -> None:
-    """Raise DataError for a configured column that the files do not have."""
-    known = [name for name in types if name != "_file"]
+    """Raise DataError for a configured column that the files, or one of several, do not have."""
+    names = list(wanted)
+    require_in(names, [name for name in types if name != "_file"], str(folder / source.path))
+    reader = reader_of(source.reader)
+    files = source_files(source, folder)
+    if isinstance(reader, Headed) and len(files) > 1:
+        for file in files:
+            require_in(names, reader.columns(file, source), str(file))
+
+
+def require_in(wanted: Iterable[str], known: Sequence[str], where: str) -> None:
+    """Raise DataError for a column that is not known."""
     for name in wanted:
         if name not in known:
             raise DataError(
-                f"{folder / source.path}: no column {shown(name)}{nearest_name(name, known)}; columns: {', '.join(known)[:600]}",
+                f"{where}: no column {shown(name)}{nearest_name(name, known)}; columns: {', '.join(known)[:600]}",
                 solution=other_delimiter(known)
                 or "mend `columns` (or `key`, `features`) of this source in configs/<env>.yml",
             )
 
 
-def other_delimiter(columns: list[str]) -> str:
+def other_delimiter(columns: Sequence[str]) -> str:
     """Advice where a whole header was taken for one column."""
     found = [mark for mark in (";", "\t", "|", ",") if len(columns) == 1 and mark in columns[0]]
     return (

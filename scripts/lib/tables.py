@@ -71,7 +71,7 @@ def wide_schema(features: list[str]) -> pa.Schema:
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
-    """Read one Parquet file of the pipeline's own. Raises DataError where it is none any more."""
+    """Read one Parquet file of the pipeline's own. Raises DataError where it is not there or none any more."""
     try:
         return pq.ParquetFile(path).read(columns=columns)
     except pa.ArrowException as error:

@@ -16,6 +16,11 @@ from lib.errors import DataError, shown
 
 BLOCK = 1 << 20
 PACKED = (".gz", ".zst")
+# What the csv module says.
+SAID = {
+    "unexpected end of data": "a value begins with double quotes that do not end",
+    "',' expected after '\"'": "text stands between the double quotes that end a value and the next delimiter",
+}
 ROW_FILE = "_file"
 
 
@@ -116,10 +121,13 @@ def records(file: Path, delimiter: str, encoding: str) -> Iterator[tuple[int, li
             return
         reader = csv.reader(stream, delimiter=delimiter, strict=True)
         last = 0
-        for record in reader:
-            first, last = last + 1, reader.line_num
-            if record:
-                yield first, record
+        try:
+            for record in reader:
+                first, last = last + 1, reader.line_num
+                if record:
+                    yield first, record
+        except csv.Error as error:
+            raise csv.Error(f"line {last + 1}: {SAID.get(str(error), str(error))}") from None
 
 
 def not_text(file: Path, encoding: str) -> DataError:
@@ -157,8 +165,8 @@ def first_fault(file: Path, delimiter: str, encoding: str) -> DataError | None:
         return not_text(file, encoding)
     except csv.Error as error:
         return DataError(
-            f"{file}: after line {line}: {error}",
-            solution='mend the line; a value that holds quotes is written "as ""here"""',
+            f"{file}, {error}",
+            solution="mend the line; quotes inside of a value are doubled, and the value stands in quotes",
         )
     return None
 

@@ -9,6 +9,7 @@ from typing import Any
 from lib.config import Place, Source, load_place, validated
 from lib.files import source_files
 from lib.params import Params
+from lib.yaml_files import read_yaml
 
 # What make_demo_data writes; a runner must know the files before they are there.
 DEMO_FILES = (
@@ -65,8 +66,10 @@ def folder_of(name: str) -> Callable[[Any, Any], str]:
 
 
 def check_params(config: Mapping[str, Any]) -> Params:
-    """The method as Snakemake read it. Raises ConfigError."""
-    return validated(Params, plain(config), Path("params.yaml"))
+    """The method as Snakemake read it. Raises ConfigError, also where DVC would read the file in another way."""
+    path = Path("params.yaml")
+    read_yaml(path)
+    return validated(Params, plain(config), path)
 
 
 def plain(node: Any) -> Any:

@@ -20,11 +20,12 @@ import yaml
 
 from clustering.projects import check_project, copy_workflow, start_git
 from clustering.runners import call, call_script, failure, heal, only_run
-from lib.config import Sources, read_yaml
+from lib.config import Sources
 from lib.errors import ConfigError, PipelineError
 from lib.files import source_files
 from lib.params import Params
 from lib.workflow import DEMO_FILES
+from lib.yaml_files import read_yaml
 
 HALVES = ("odd", "even")
 # Without a suffix: a folder or glob of another source must not take it for one of its files.

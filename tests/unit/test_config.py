@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 import yaml
 
-from lib.config import load_place, read_yaml
+from lib.config import load_place
 from lib.errors import ConfigError
 from lib.params import load_params
+from lib.yaml_files import read_yaml
 
 PROJECT = Path(__file__).parents[2]
 PLACE: dict[str, Any] = {

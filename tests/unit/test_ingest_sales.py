@@ -153,7 +153,7 @@ class TestNegativeSales:
 
     def test_they_stop_the_stage_with_an_example(self, bench: Any, ingest: Callable[..., None]) -> None:
         with pytest.raises(
-            DataError, match=r"sales\.csv, line 3: negative sales on 2 lines.*store '1', SKU 'a', sales '-2'"
+            DataError, match=r"sales\.csv, line 3: negative sales, on 2 lines.*store '1', SKU 'a', sales '-2'"
         ) as caught:
             ingest(negative_sales="fail")
         assert "internal.ingest_sales.negative_sales" in caught.value.solution
@@ -162,18 +162,20 @@ class TestNegativeSales:
 
 INVALID = [
     pytest.param(
-        "NA,a,B,4.00,2024-01-01", "missing_store", "no store on 1 lines.*SKU 'a', sales '4.00'", "4.00", id="store"
+        "NA,a,B,4.00,2024-01-01", "missing_store", "no store, on 1 lines.*SKU 'a', sales '4.00'", "4.00", id="store"
     ),
-    pytest.param("7, ,B,4.00,2024-01-01", "missing_sku", "no SKU on 1 lines.*store '7'", "4.00", id="sku"),
-    pytest.param("7,a,B,,2024-01-01", "missing_sales", "no sales amount on 1 lines.*store '7'", "0.00", id="no amount"),
+    pytest.param("7, ,B,4.00,2024-01-01", "missing_sku", "no SKU, on 1 lines.*store '7'", "4.00", id="sku"),
+    pytest.param(
+        "7,a,B,,2024-01-01", "missing_sales", "no sales amount, on 1 lines.*store '7'", "0.00", id="no amount"
+    ),
     pytest.param("7,a,B,four,2024-01-01", "invalid_sales", "store '7', SKU 'a', sales 'four'", "0.00", id="a word"),
     pytest.param('7,a,B,"1,000.00",2024-01-01', "invalid_sales", "sales '1,000.00'", "0.00", id="thousands"),
     pytest.param("7,a,B,nan,2024-01-01", "invalid_sales", "sales 'nan'", "0.00", id="nan"),
     pytest.param("7,a,B,inf,2024-01-01", "invalid_sales", "sales 'inf'", "0.00", id="infinite"),
     pytest.param(
-        "7,a,B,4.00,01/02/2024", "invalid_date", "YYYY-MM-DD on 1 lines.*date '01/02/2024'", "4.00", id="date"
+        "7,a,B,4.00,01/02/2024", "invalid_date", "YYYY-MM-DD, on 1 lines.*date '01/02/2024'", "4.00", id="date"
     ),
-    pytest.param("7,a,B,4.00,", "invalid_date", "no date.* on 1 lines.*date None", "4.00", id="no date"),
+    pytest.param("7,a,B,4.00,", "invalid_date", "no date.*, on 1 lines.*date None", "4.00", id="no date"),
 ]
 
 

@@ -1,0 +1,3 @@
+from bad_input.cases import Case
+
+CASES: list[Case] = []
