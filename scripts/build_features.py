@@ -11,7 +11,7 @@ import lib.runtime  # isort: skip (pins threads before numpy is loaded)
 import argparse
 from collections.abc import Sequence
 from dataclasses import fields
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 import pandas as pd
@@ -48,19 +48,50 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--features", type=Path, required=True, help="output: one point per store")
     parser.add_argument("--feature_report", type=Path, required=True, help="output: what became of each feature")
     parser.add_argument("--transform", choices=TRANSFORMS, required=True)
-    parser.add_argument("--winsorise_iqr", type=float, required=True, help="fences in interquartile ranges; 0 is off")
+    parser.add_argument(
+        "--winsorise_iqr", type=lib.runtime.number(0), required=True, help="fences in interquartile ranges; 0 is off"
+    )
     parser.add_argument("--scaling", choices=SCALINGS, required=True)
     parser.add_argument("--imputation", choices=IMPUTATIONS, required=True)
-    parser.add_argument("--max_correlation", type=float, required=True, help="of features above it one goes; 1 is off")
+    parser.add_argument(
+        "--max_correlation",
+        type=lib.runtime.number(0, 1, above=True),
+        required=True,
+        help="of features above it one goes; 1 is off",
+    )
     parser.add_argument("--outliers", choices=OUTLIERS, required=True)
-    parser.add_argument("--outlier_share", type=float, required=True, help="contamination; 0 is off")
-    parser.add_argument("--pca_variance", type=float, required=True, help="share of variance kept; 1 is off")
-    parser.add_argument("--pca_components", type=int, required=True, help="number of components kept; 0 is off")
-    parser.add_argument("--min_lines", type=int, default=0, help="stores with fewer sales lines do not train")
-    parser.add_argument("--min_sales", type=Decimal, default=Decimal(0), help="stores with less sales do not train")
-    parser.add_argument("--min_need_states", type=int, default=0, help="stores that sell fewer do not train")
-    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument(
+        "--outlier_share", type=lib.runtime.number(0, 0.5), required=True, help="contamination; 0 is off"
+    )
+    parser.add_argument(
+        "--pca_variance",
+        type=lib.runtime.number(0, 1, above=True),
+        required=True,
+        help="share of variance kept; 1 is off",
+    )
+    parser.add_argument(
+        "--pca_components", type=lib.runtime.whole(0), required=True, help="number of components kept; 0 is off"
+    )
+    parser.add_argument(
+        "--min_lines", type=lib.runtime.whole(0), default=0, help="stores with fewer sales lines do not train"
+    )
+    parser.add_argument("--min_sales", type=money, default=Decimal(0), help="stores with less sales do not train")
+    parser.add_argument(
+        "--min_need_states", type=lib.runtime.whole(0), default=0, help="stores that sell fewer do not train"
+    )
+    parser.add_argument("--seed", type=lib.runtime.whole(0, lib.runtime.LARGEST_SEED), required=True)
     return parser.parse_args(argv)
+
+
+def money(text: str) -> Decimal:
+    """An amount of at least 0, exactly."""
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not (amount.is_finite() and amount >= 0):
+        raise argparse.ArgumentTypeError(f"an amount of at least 0 is expected, not {text!r}")
+    return amount
 
 
 def sales_history(path: Path, stores: pd.Index) -> pd.DataFrame:

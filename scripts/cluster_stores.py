@@ -61,15 +61,24 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--clusters", type=Path, required=True, help="output: one row per store")
     parser.add_argument("--k_scores", type=Path, required=True, help="output: one row per k")
     parser.add_argument("--algorithm", choices=["kmeans"], required=True)
-    parser.add_argument("--min_clusters", type=int, required=True, help="1: finding no structure is allowed")
-    parser.add_argument("--max_clusters", type=int, required=True)
+    parser.add_argument(
+        "--min_clusters", type=lib.runtime.whole(1), required=True, help="1: finding no structure is allowed"
+    )
+    parser.add_argument("--max_clusters", type=lib.runtime.whole(1), required=True)
     parser.add_argument("--rule", choices=list(RULES), required=True)
     parser.add_argument("--all_rules", action="store_true", help="compute the rules that cost dozens of scans too")
-    parser.add_argument("--min_cluster_share", type=float, required=True, help="of the stores that train; 0 is off")
-    parser.add_argument("--bic_coarsening", type=float, required=True, help="in stores; 0 is plain BIC")
-    parser.add_argument("--resamples", type=int, required=True, help="of gap, prediction_strength and stability")
-    parser.add_argument("--n_init", type=int, required=True, help="starts of k-means")
-    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument(
+        "--min_cluster_share", type=lib.runtime.number(0, 1), required=True, help="of the stores that train; 0 is off"
+    )
+    parser.add_argument("--bic_coarsening", type=lib.runtime.number(0), required=True, help="in stores; 0 is plain BIC")
+    parser.add_argument(
+        "--resamples",
+        type=lib.runtime.whole(2, 10_000),
+        required=True,
+        help="of gap, prediction_strength and stability",
+    )
+    parser.add_argument("--n_init", type=lib.runtime.whole(1, 10_000), required=True, help="starts of k-means")
+    parser.add_argument("--seed", type=lib.runtime.whole(0, lib.runtime.LARGEST_SEED), required=True)
     return parser.parse_args(argv)
 
 

@@ -49,9 +49,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--baseline", type=Path, required=True, help="earlier labels; header only where there are none")
     parser.add_argument("--segments", type=Path, required=True, help="output: one row per store")
     parser.add_argument("--ledger", type=Path, required=True, help="output: stores and sales that were segmented")
-    parser.add_argument("--min_cluster_size", type=int, required=True)
-    parser.add_argument("--internal_weight", type=float, required=True)
-    parser.add_argument("--external_weight", type=float, required=True)
+    parser.add_argument("--min_cluster_size", type=lib.runtime.whole(1), required=True)
+    parser.add_argument("--internal_weight", type=lib.runtime.number(0, 1_000_000, above=True), required=True)
+    parser.add_argument("--external_weight", type=lib.runtime.number(0, 1_000_000, above=True), required=True)
     return parser.parse_args(argv)
 
 

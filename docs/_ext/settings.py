@@ -22,7 +22,8 @@ FREE = {
 NAMES = {str: "text", int: "whole number", float: "number", bool: "`true`, `false`"}
 PATTERNS = {
     r"^[a-z][a-z0-9_]{0,40}$": "of lower-case letters, digits and `_`",
-    r"^\d+(MB|GB)$": "such as `512MB` or `2GB`",
+    r'^[^"\r\n\x00]*$': "without quotes or line ends",
+    r"^[1-9]\d*(MB|GB)$": "such as `512MB` or `2GB`",
 }
 
 

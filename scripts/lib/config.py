@@ -19,12 +19,15 @@ from lib.yaml_files import read_yaml
 
 ENVIRONMENT_VARIABLE = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)(?:,([^}]*))?\}")
 Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
+# How pydantic names the branches of a union in the place of an error.
+BRANCH = re.compile(r"^((constrained-)?(str|int|float)|(constrained-)?list\[.*\])$")
+Column = Annotated[str, Field(min_length=1)]
 
 
 class Model(BaseModel):
-    """Unknown keys are errors, and values are not converted from one type to another."""
+    """Unknown keys are errors, values are not converted from one type to another, and numbers are finite."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 M = TypeVar("M", bound=Model)
@@ -38,7 +41,9 @@ class Source(Model):
     missing: list[str | int | float] = Field(
         default=[], description="values that mean 'not known', such as `NA` or `-1`; an empty cell always does"
     )
-    delimiter: str = Field(default=",", min_length=1, max_length=4, description="column separator of CSV files")
+    delimiter: str = Field(
+        default=",", min_length=1, max_length=4, pattern=r'^[^"\r\n\x00]*$', description="column separator of CSV files"
+    )
     encoding: str = Field(default="utf-8", description="of CSV files, such as utf-16 or cp1252")
     sheet: str | None = Field(default=None, description="of Excel files; by default the first")
 
@@ -46,7 +51,7 @@ class Source(Model):
     @classmethod
     def stays_inside(cls, path: str) -> str:
         """The runners see only data/raw/<env>/."""
-        if not path or Path(path).is_absolute() or ".." in Path(path).parts:
+        if not path or "\0" in path or Path(path).is_absolute() or ".." in Path(path).parts:
             raise ValueError("a path inside data/raw/<env>/ is expected")
         return path
 
@@ -111,11 +116,11 @@ class NumbersSource(Source):
 class SalesColumns(Model):
     """Ours: theirs."""
 
-    store_id: str = Field(description="the store; kept as text")
-    sku: str = Field(description="the article; kept as text")
-    sales: str = Field(description="the amount, in currency; returns are negative")
-    category: str | None = Field(default=None, description="the category; needed here or in `product_map`")
-    date: str | None = Field(
+    store_id: Column = Field(description="the store; kept as text")
+    sku: Column = Field(description="the article; kept as text")
+    sales: Column = Field(description="the amount, in currency; returns are negative")
+    category: Column | None = Field(default=None, description="the category; needed here or in `product_map`")
+    date: Column | None = Field(
         default=None, description="the day, or the first day of the week; written YYYY-MM-DD, or as `date_format` says"
     )
 
@@ -123,21 +128,23 @@ class SalesColumns(Model):
 class ProductMapColumns(Model):
     """Ours: theirs. Several need-state columns are joined by a space."""
 
-    sku: str = Field(description="the article, as in the sales")
-    need_state: str | Annotated[list[str], Field(min_length=1)] = Field(
+    sku: Column = Field(description="the article, as in the sales")
+    need_state: Column | Annotated[list[Column], Field(min_length=1)] = Field(
         description="one column, or a list of several that are joined by a space"
     )
-    category: str | None = Field(default=None, description="the category; where the sales have one too, theirs counts")
+    category: Column | None = Field(
+        default=None, description="the category; where the sales have one too, theirs counts"
+    )
 
 
 class LabelColumns(Model):
     """Ours: theirs. The defaults are those of data/merging/segments.parquet."""
 
-    store_id: str = Field(default="store_id", description="the store")
-    category: str = Field(default="category", description="the category's key in `params.yaml`")
-    internal_cluster: str = Field(default="internal_cluster", description="cluster by what sells")
-    external_cluster: str = Field(default="external_cluster", description="cluster by external data")
-    segment: str = Field(default="segment", description="segment")
+    store_id: Column = Field(default="store_id", description="the store")
+    category: Column = Field(default="category", description="the category's key in `params.yaml`")
+    internal_cluster: Column = Field(default="internal_cluster", description="cluster by what sells")
+    external_cluster: Column = Field(default="external_cluster", description="cluster by external data")
+    segment: Column = Field(default="segment", description="segment")
 
 
 class SalesSource(NumbersSource):
@@ -174,7 +181,7 @@ class ProductMapSource(Source):
 class StoresSource(NumbersSource):
     """The store table: `store_id` and any column that external sources join on."""
 
-    columns: dict[Key, str] = Field(
+    columns: dict[Key, Column] = Field(
         description="ours: theirs. `store_id`, and any column under a name of yours that external sources join on"
     )
 
@@ -190,10 +197,10 @@ class StoresSource(NumbersSource):
 class ExternalSource(NumbersSource):
     """Features of stores, or of places that stores lie in."""
 
-    key: dict[Key, str] = Field(
+    key: dict[Key, Column] = Field(
         description="one pair. Column of the store table (or `store_id`): column of this source"
     )
-    features: Annotated[list[str], Field(min_length=1)] | None = Field(
+    features: Annotated[list[Column], Field(min_length=1)] | None = Field(
         default=None, description="columns to use; by default every numeric column but the key"
     )
 
@@ -336,7 +343,7 @@ class Compute(Model):
     """What one stage may use of this machine."""
 
     memory_limit: str = Field(
-        default="512MB", pattern=r"^\d+(MB|GB)$", description="of DuckDB, which spills to disk beyond it"
+        default="512MB", pattern=r"^[1-9]\d*(MB|GB)$", description="of DuckDB, which spills to disk beyond it"
     )
     threads: int = Field(default=2, ge=1, description="of DuckDB; results do not depend on it")
 
@@ -453,15 +460,27 @@ def validated(model: type[M], raw: Any, path: Path) -> M:
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        first = error.errors()[0]
-        keys = [str(part) for part in first["loc"]]
+        first = plainest(error.errors())
+        keys = [part for part in map(str, first["loc"]) if not BRANCH.match(part)]
         where = ".".join(keys) or "the file"
         found = "" if first["type"] == "missing" else f", found {shown(first['input'], 200)}"
         if first["type"] == "extra_forbidden":
             hint = nearest_name(keys[-1], known_keys(model, keys[:-1]))
             raise ConfigError(f"{path}: {where} is not a known key{hint}", solution="mend or delete it") from None
-        more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        places = {tuple(part for part in map(str, e["loc"]) if not BRANCH.match(part)) for e in error.errors()}
+        more = f" ({len(places) - 1} more)" if len(places) > 1 else ""
         raise ConfigError(f"{path}: {where}: {first['msg']}{found}{more}", solution=f"mend {where} in {path}") from None
+
+
+def plainest(errors: list[Any]) -> Any:
+    """The first error; of the branches of a union the one that is meant, which is not that of another type."""
+    first = errors[0]
+    if not first["loc"]:
+        return first
+    branches = [
+        e for e in errors if e["loc"] and e["loc"][:-1] == first["loc"][:-1] and BRANCH.match(str(e["loc"][-1]))
+    ]
+    return next((e for e in branches if not e["type"].endswith("_type")), first)
 
 
 def known_keys(model: type[BaseModel], keys: list[str]) -> list[str]:

@@ -14,11 +14,14 @@ Rule = Literal[
     "gap", "prediction_strength", "stability",
 ]  # fmt: skip
 
+# What random generators take.
+LARGEST_SEED = 2**32 - 1
+
 
 class Demo(Model):
     """Size of a planted retailer."""
 
-    seed: int = Field(ge=0, description="every random draw follows from it")
+    seed: int = Field(ge=0, le=LARGEST_SEED, description="every random draw follows from it")
     stores: int = Field(ge=20, description="stores that sell")
     categories: int = Field(
         ge=1, le=4, description="how many of `beauty`, `cocktails_rtd`, `health_otc`, `snacks`, in this order"
@@ -103,7 +106,6 @@ class BuildFeatures(Model):
     )
     winsorise_iqr: float = Field(
         ge=0,
-        allow_inf_nan=False,
         description="values further than this many interquartile ranges from the quartiles are set to that fence; 0 is off",
     )
     scaling: Literal["none", "robust", "standard", "quantile"] = Field(
@@ -125,7 +127,7 @@ class BuildFeatures(Model):
     pca_components: int = Field(
         ge=0, description="number of principal components; 0 is off. Not together with `pca_variance`"
     )
-    seed: int = Field(ge=0, description="of the isolation forest and the elliptic envelope")
+    seed: int = Field(ge=0, le=LARGEST_SEED, description="of the isolation forest and the elliptic envelope")
 
     @model_validator(mode="after")
     def components_are_chosen_once(self) -> "BuildFeatures":
@@ -142,7 +144,7 @@ class BuildInternalFeatures(BuildFeatures):
     """Shares to points."""
 
     min_lines: int = Field(ge=0, description="stores with fewer sales lines are placed but do not train")
-    min_sales: float = Field(ge=0, allow_inf_nan=False, description="the same of net sales, in currency; 0 is off")
+    min_sales: float = Field(ge=0, description="the same of net sales, in currency; 0 is off")
     min_need_states: int = Field(
         ge=0,
         description="the same of distinct need states sold, or of all that the chain sells if these are fewer; 0 is off",
@@ -166,10 +168,12 @@ class ClusterStores(Model):
         ge=0, description="stores up to which BIC believes that clusters are Gaussian; 0 is without end"
     )
     resamples: int = Field(
-        ge=2, description="reference sets of `gap`, halvings of `prediction_strength`, samples of `stability`"
+        ge=2,
+        le=10_000,
+        description="reference sets of `gap`, halvings of `prediction_strength`, samples of `stability`",
     )
-    n_init: int = Field(ge=1, description="starts of k-means; the best is kept")
-    seed: int = Field(ge=0, description="of k-means")
+    n_init: int = Field(ge=1, le=10_000, description="starts of k-means; the best is kept")
+    seed: int = Field(ge=0, le=LARGEST_SEED, description="of k-means")
 
     @model_validator(mode="after")
     def range_is_upright(self) -> "ClusterStores":
@@ -231,8 +235,10 @@ class Merging(Model):
     """Internal x external clusters to segments."""
 
     min_cluster_size: int = Field(ge=1, description="smaller segments are dissolved into the nearest others")
-    internal_weight: float = Field(gt=0, description="weight of the sales mix in the distance between segments")
-    external_weight: float = Field(gt=0, description="weight of external data in that distance")
+    internal_weight: float = Field(
+        gt=0, le=1_000_000, description="weight of the sales mix in the distance between segments"
+    )
+    external_weight: float = Field(gt=0, le=1_000_000, description="weight of external data in that distance")
 
 
 class AtLeast(Model):

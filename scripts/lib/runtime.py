@@ -11,6 +11,7 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", 
 
 import argparse
 import logging
+import math
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -19,8 +20,9 @@ from typing import NoReturn
 
 from lib.errors import DataError, PipelineError, one_line
 
+LARGEST_SEED = 2**32 - 1
 LOGGER = logging.getLogger("clustering")
-KEY_PATTERN = re.compile(r"^[a-z][a-z0-9_]{0,40}$")
+KEY_PATTERN = re.compile(r"[a-z][a-z0-9_]{0,40}")
 
 
 class StageParser(argparse.ArgumentParser):
@@ -42,9 +44,41 @@ def stage_parser(docstring: str | None) -> argparse.ArgumentParser:
 
 def view_key(text: str) -> str:
     """A category's key. Keys become file and stage names, so anything else could write outside `data/`."""
-    if not KEY_PATTERN.match(text):
+    if not KEY_PATTERN.fullmatch(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a key: lower-case letters, digits and _, at most 41")
     return text
+
+
+def whole(least: int, most: int | None = None) -> Callable[[str], int]:
+    """A flag's type: a whole number from `least` to `most`."""
+
+    def value_of(text: str) -> int:
+        number = int(text) if re.fullmatch(r"[+-]?[0-9]{1,18}", text) else None
+        if number is None or number < least or (most is not None and number > most):
+            limit = f"from {least} to {most}" if most is not None else f"of at least {least}"
+            raise argparse.ArgumentTypeError(f"a whole number {limit} is expected, not {text!r}")
+        return number
+
+    return value_of
+
+
+def number(least: float, most: float = math.inf, *, above: bool = False) -> Callable[[str], float]:
+    """A flag's type: a finite number from `least` to `most`; above: not `least` itself."""
+
+    def value_of(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        # Not a number is in no range.
+        if not (least <= value <= most and math.isfinite(value)) or (above and value == least):
+            limit = f"{'above' if above else 'of at least'} {least:g}" + (
+                f" and at most {most:g}" if most < math.inf else ""
+            )
+            raise argparse.ArgumentTypeError(f"a number {limit} is expected, not {text!r}")
+        return value
+
+    return value_of
 
 
 def start_log(path: Path) -> logging.Logger:

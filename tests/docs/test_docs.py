@@ -255,6 +255,7 @@ def test_params_in_commands_exist() -> None:
 def test_ledger_reasons_exist() -> None:
     sources = {path.stem: text_of(path) for path in (ROOT / "scripts").glob("*.py")}
     sources["select_categories"] = text_of(Path(collect_segments.__file__))
+    sources["ingest_sales"] += text_of(ROOT / "scripts" / "lib" / "formats.py")
     for stage, *reasons in rows_of(METHOD, "stage", "may set aside"):
         for reason in codes(" ".join(reasons)):
             assert re.sub(r"<\w+>", "", reason).strip() in sources[codes(stage)[0]], reason
