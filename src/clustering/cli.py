@@ -554,7 +554,7 @@ def compare(
     second: Annotated[str, typer.Argument(metavar="B", help="The same; its segments are matched to those of A.")],
     out: Annotated[Path | None, typer.Option(help="Write the stores that moved to this CSV file.")] = None,
 ) -> None:
-    """Two runs side by side: figures, sizes of segments, and the stores that moved.
+    """Two runs side by side: figures, sizes of segments and clusters, and the stores that moved.
 
     Example: clustering compare last~1 last --out moved.csv
     """
@@ -571,12 +571,7 @@ def compare(
             table.add_row(key, *pair)
     console.print(table)
     for change in found:
-        sizes = " -> ".join(" ".join(map(str, part)) or "none" for part in change.sizes)
-        console.print(
-            f"{change.category}: {change.moved} of {change.stores} stores moved, ARI {change.ari:.3f}; sizes: {sizes}",
-            soft_wrap=True,
-            highlight=False,
-        )
+        console.print(change.line(), soft_wrap=True, highlight=False, markup=False)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         moves.to_csv(out, index=False, lineterminator="\n")

@@ -32,13 +32,23 @@ class Results:
 
 
 class Change(NamedTuple):
-    """How one category's segments differ, over the stores in both runs."""
+    """How one view's labels differ, over the stores in both runs."""
 
-    category: str
+    view: str
+    label: str
     sizes: tuple[list[int], list[int]]
     stores: int
+    others: tuple[int, int]
     moved: int
     ari: float
+
+    def line(self) -> str:
+        """The change in words."""
+        before, after = (" ".join(map(str, part)) or "none" for part in self.sizes)
+        words = [f"{self.moved} of {self.stores} stores moved", f"ARI {self.ari:.3f}"]
+        words += [f"{count} only in {side}" for count, side in zip(self.others, "AB", strict=True) if count]
+        name = self.label.replace("_", " ")
+        return f"{self.view}, {name}: {', '.join(words)}; sizes: {before} -> {after}"
 
 
 def load_results(root: Path, name: str) -> Results:
@@ -75,6 +85,11 @@ def from_revision(root: Path, name: str) -> Results:
             metrics_text, segments = (repo.dvcfs.open(path.as_posix(), "rb") for path in RESULTS)
             with metrics_text, segments:
                 return Results(name, json.load(metrics_text), pq.read_table(segments).to_pandas())
+    except FileNotFoundError:
+        raise DataError(
+            f"{name}: no results were committed at {revision[:10]}",
+            solution="name a commit that was made after a run, or a run of `clustering status`",
+        ) from None
     except (DvcException, OSError) as error:
         raise DataError(
             f"{name}: its results cannot be read: {' '.join(str(error).split())}",
@@ -83,20 +98,26 @@ def from_revision(root: Path, name: str) -> Results:
 
 
 def changes(first: Results, second: Results) -> tuple[list[Change], pd.DataFrame]:
-    """Per category how many stores moved, and which: category, store_id, segment before, and after with matched numbers."""
+    """Per view and label how many stores moved, and which.
+
+    The moves: view, label, store_id, label before, and after with matched numbers. Views are each category, for its segments and
+    clusters, and `external`.
+    """
     found, moves = [], []
     keys = [sorted(part.segments["category"].unique()) for part in (first, second)]
-    for key in sorted({*keys[0], *keys[1]}):
-        a, b = (labels_of(part.segments, key) for part in (first, second))
+    views = [(str(key), label) for key in sorted({*keys[0], *keys[1]}) for label in ("segment", "internal_cluster")]
+    for view, label in [*views, ("external", "external_cluster")]:
+        a, b = (labels_of(part.segments, view, label) for part in (first, second))
         matched = b.map(match_to_baseline(b, a)) if len(b) else b
         both = shared_labels(a, matched)
         moved = both[both["first"] != both["second"]]
-        sizes = (sizes_of(a), sizes_of(matched))
-        found.append(Change(key, sizes, len(both), len(moved), agreement(a, b).ari))
+        sizes, others = (sizes_of(a), sizes_of(matched)), (len(a) - len(both), len(b) - len(both))
+        found.append(Change(view, label, sizes, len(both), others, len(moved), agreement(a, b).ari))
         moves.append(
             pd.DataFrame(
                 {
-                    "category": key,
+                    "view": view,
+                    "label": label,
                     "store_id": moved.index,
                     "before": moved["first"].to_numpy(),
                     "after": moved["second"].to_numpy(),
@@ -104,19 +125,17 @@ def changes(first: Results, second: Results) -> tuple[list[Change], pd.DataFrame
                 }
             )
         )
-    return found, pd.concat(moves, ignore_index=True).sort_values(["category", "store_id"], ignore_index=True)
+    return found, pd.concat(moves, ignore_index=True).sort_values(["view", "label", "store_id"], ignore_index=True)
 
 
-def labels_of(segments: pd.DataFrame, category: str) -> pd.Series:
-    """One category's segments by store."""
-    rows = segments[segments["category"] == category]
-    return pd.Series(rows["segment"].to_numpy(), index=rows["store_id"].to_numpy(), name="segment").rename_axis(
-        "store_id"
-    )
+def labels_of(segments: pd.DataFrame, view: str, label: str) -> pd.Series:
+    """One label of one view by store; external clusters are the same in every category."""
+    rows = segments.drop_duplicates("store_id") if view == "external" else segments[segments["category"] == view]
+    return pd.Series(rows[label].to_numpy(), index=rows["store_id"].to_numpy(), name=label).rename_axis("store_id")
 
 
 def sizes_of(labels: pd.Series) -> list[int]:
-    """Stores per segment, in the segments' order."""
+    """Stores per label, in the labels' order."""
     return [int(count) for count in labels.value_counts().sort_index()]
 
 

@@ -140,9 +140,10 @@ def heal(root: Path) -> None:
 
 
 def last_line(text: str) -> str:
-    """The last line that says something."""
+    """The last line that says something; DVC's own error, where there is one, which it follows with an offer of help."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "no message"
+    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+    return (errors or lines or ["no message"])[-1]
 
 
 def fingerprint(root: Path, params: Params) -> str:

@@ -10,11 +10,14 @@ from typing import Any
 
 from clustering.compare import Results, load_results
 from clustering.runners import ask, last_line
-from lib.errors import ConfigError, PipelineError
+from clustering.runs import git_state
+from lib.config import read_yaml
+from lib.errors import ConfigError, PipelineError, nearest_name
 
 QUEUED = re.compile(r"Queued experiment '([\w-]+)'")
 FINAL = {"Success", "Failed"}
 WAIT_S = 3
+LONGEST_IDLE_S = 30
 
 
 @dataclass
@@ -48,62 +51,111 @@ def keys_of(settings: Sequence[str]) -> list[str]:
     return [text.partition("=")[0].lstrip("+~") for text in settings]
 
 
+def check_keys(root: Path, keys: Sequence[str], settings: Sequence[str]) -> None:
+    """Raise ConfigError for a key that params.yaml does not have; `+key` adds one, `file:key` is of another file."""
+    known = set(dotted(read_yaml(root / "params.yaml")))
+    for key, text in zip(keys, settings, strict=True):
+        if key not in known and ":" not in key and text[0] not in "+~":
+            raise ConfigError(
+                f"params.yaml has no key {key!r}{nearest_name(key, known)}", solution="give a key of params.yaml"
+            )
+
+
+def dotted(node: Any, prefix: str = "") -> Iterator[str]:
+    """Every key of a tree, of blocks and of values."""
+    for key, value in node.items() if isinstance(node, dict) else ():
+        yield f"{prefix}{key}"
+        yield from dotted(value, f"{prefix}{key}.")
+
+
 def run_sweep(
     root: Path, settings: Sequence[str], keys: Sequence[str], jobs: int, say: Callable[[str], None]
 ) -> list[Experiment]:
     """Queue, start, wait, and read what was found."""
+    if git_state(root)["revision"] is None:
+        raise ConfigError(
+            f"{root} has no commit, which experiments start from",
+            solution="commit the project: git add -A && git commit -m Start",
+        )
+    check_keys(root, keys, settings)
     flags = list(itertools.chain.from_iterable(("-S", text) for text in settings))
     queued = ask(root, "dvc", ["exp", "run", "--queue", *flags])
     names = QUEUED.findall(queued.stdout + queued.stderr)
     if queued.returncode or not names:
-        raise ConfigError(
-            f"experiments cannot be queued: {last_line(queued.stderr)}",
-            solution="mend the setting; commit the project to git first if it has no commit",
-        )
+        raise ConfigError(f"experiments cannot be queued: {last_line(queued.stderr)}", solution="mend the setting")
     say(f"{len(names)} experiments: {', '.join(names)}")
-    started = ask(root, "dvc", ["queue", "start", "-j", str(jobs)])
-    if started.returncode:
+    # Before they start: between two states an experiment may be in no list for a moment.
+    tasks = tasks_in(ask(root, "dvc", ["queue", "status"]).stdout)
+    try:
+        started = ask(root, "dvc", ["queue", "start", "-j", str(jobs)])
+        if started.returncode:
+            raise PipelineError(
+                f"the queue cannot be started: {last_line(started.stderr)}", solution="see `dvc queue status`"
+            )
+        ended = wait(root, names, say)
+    except KeyboardInterrupt:
         raise PipelineError(
-            f"the queue cannot be started: {last_line(started.stderr)}", solution="see `dvc queue status`"
-        )
+            "interrupted; the experiments go on in the background",
+            solution="`dvc queue status` says how far they are, `dvc queue stop --kill` ends them",
+        ) from None
+    return [outcome(root, name, ended[name], values_at(root, tasks[name], keys)) for name in names]
+
+
+def wait(root: Path, names: Sequence[str], say: Callable[[str], None]) -> dict[str, str]:
+    """The state of each experiment, once all have ended. Raises PipelineError where nobody works on them any more."""
     ended: dict[str, str] = {}
-    for states in follow_queue(root):
-        new = {name: state for name, state in states.items() if name in names and state in FINAL and name not in ended}
-        ended |= new
-        for name, state in new.items():
-            say(f"{len(ended)} of {len(names)}: {name}: {state.lower()}")
-        if len(ended) == len(names):
-            break
-    return [outcome(root, name, ended[name], keys) for name in names]
-
-
-def follow_queue(root: Path) -> Iterator[dict[str, str]]:
-    """The state of each experiment, again and again."""
+    idle = 0
     while True:
-        yield states_in(ask(root, "dvc", ["queue", "status"]).stdout)
+        text = ask(root, "dvc", ["queue", "status"]).stdout
+        states = states_in(text)
+        for name in names:
+            if name not in ended and states.get(name) in FINAL:
+                ended[name] = states[name]
+                say(f"{len(ended)} of {len(names)}: {name}: {states[name].lower()}")
+        if len(ended) == len(names):
+            return ended
+        # A worker starts a little after it is asked to.
+        idle = idle + 1 if "Worker status: 0 active" in text else 0
+        if idle * WAIT_S > LONGEST_IDLE_S:
+            raise PipelineError(
+                f"no worker is at work, and {len(names) - len(ended)} of {len(names)} experiments have not ended",
+                solution="start one with `dvc queue start`, or take them out with `dvc queue remove --queued`",
+            )
         time.sleep(WAIT_S)
 
 
-def states_in(text: str) -> dict[str, str]:
-    """`dvc queue status` as a dictionary: rows of task, name, time and state."""
+def rows_in(text: str) -> list[list[str]]:
+    """Rows of `dvc queue status`: task, name, time and state."""
     rows = [re.split(r"\s{2,}", line.strip()) for line in text.splitlines()]
-    return {row[1]: row[-1] for row in rows if len(row) >= 3 and re.fullmatch(r"[0-9a-f]{7}", row[0])}
+    return [row for row in rows if len(row) >= 3 and re.fullmatch(r"[0-9a-f]{7}", row[0])]
 
 
-def outcome(root: Path, name: str, state: str, keys: Sequence[str]) -> Experiment:
+def states_in(text: str) -> dict[str, str]:
+    """The state of each experiment that `dvc queue status` lists."""
+    return {row[1]: row[-1] for row in rows_in(text)}
+
+
+def tasks_in(text: str) -> dict[str, str]:
+    """The task of each experiment: the commit that holds what it was queued with."""
+    return {row[1]: row[0] for row in rows_in(text)}
+
+
+def outcome(root: Path, name: str, state: str, values: Mapping[str, Any]) -> Experiment:
     """What one experiment found, or the first error of its stages."""
     if state != "Success":
         log = ask(root, "dvc", ["queue", "logs", name])
         found = re.search(r"(\S+): Error: (.*)", log.stdout + log.stderr)
-        return Experiment(name, {}, error=f"{found[1]}: {found[2]}" if found else last_line(log.stdout + log.stderr))
-    return Experiment(name, values_at(root, name, keys), load_results(root, name))
+        return Experiment(
+            name, values, error=f"{found[1]}: {found[2]}" if found else last_line(log.stdout + log.stderr)
+        )
+    return Experiment(name, values, load_results(root, name))
 
 
-def values_at(root: Path, name: str, keys: Sequence[str]) -> dict[str, Any]:
-    """The values of an experiment."""
+def values_at(root: Path, revision: str, keys: Sequence[str]) -> dict[str, Any]:
+    """The values that an experiment was queued with."""
     import dvc.api
 
-    shown = dvc.api.params_show(repo=str(root), rev=name)
+    shown = dvc.api.params_show(repo=str(root), rev=revision)
     found: dict[str, Any] = {}
     for key in keys:
         node: Any = shown

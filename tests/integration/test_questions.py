@@ -31,12 +31,14 @@ def test_compare_finds_the_stores_that_a_larger_minimum_moved(project: Project, 
     pq.write_table(type(table).from_pylist(moved, schema=table.schema), path)
     result = clustering(project.root, "compare", "HEAD", "workspace", "--out", str(tmp_path / "moved.csv"))
     assert result.returncode == 0, result.stderr
-    assert "beauty: 1 of 142 stores moved" in result.stdout
-    assert "cocktails_rtd: 0 of 142 stores moved, ARI 1.000" in result.stdout
+    assert "beauty, segment: 1 of 142 stores moved" in result.stdout
+    for label in ("beauty, internal cluster", "cocktails_rtd, segment", "cocktails_rtd, internal cluster"):
+        assert f"{label}: 0 of 142 stores moved, ARI 1.000" in result.stdout
+    assert "external, external cluster: 0 of 149 stores moved" in result.stdout
     assert "internal.beauty.k" in result.stdout
     with (tmp_path / "moved.csv").open(newline="") as handle:
         (row,) = csv.DictReader(handle)
-    assert (row["category"], row["store_id"], row["before"]) == ("beauty", first["store_id"], "1")
+    assert (row["view"], row["label"], row["store_id"], row["before"]) == ("beauty", "segment", first["store_id"], "1")
     assert_mistake(clustering(project.root, "compare", "nonsense", "last"), 3, "'nonsense' is no run")
 
 

@@ -1,6 +1,7 @@
 """Both runners make the same bytes, know of each other's work, and run only what a change asks for."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -55,25 +56,31 @@ def test_dvc_makes_the_same_bytes_and_snakemake_then_has_nothing_to_do(finished:
     assert "merge_segments/beauty" in fresh.stages_of(fresh.snakemake)
 
 
-def test_queued_experiment_makes_the_same_bytes(finished: Path, fresh: Project) -> None:
-    fresh.call("dvc", "exp", "run", "--queue", "-S", "merging.min_cluster_size=9")
-    fresh.call("dvc", "queue", "start")
-    deadline = time.monotonic() + 240
-    while True:
-        status = fresh.call("dvc", "queue", "status").stdout
-        if "Success" in status and "Worker status: 0 active" in status:
-            break
-        assert "Failed" not in status, status
-        assert time.monotonic() < deadline, status
-        time.sleep(1)
-    (name,) = fresh.call("dvc", "exp", "list", "--name-only").stdout.split()
-    fresh.call("dvc", "exp", "apply", name)
-    expected = Project(finished)
-    expected_copy = Project(fresh.root.parent / "expected")
-    shutil.copytree(expected.root, expected_copy.root, symlinks=True)
-    expected_copy.change("merging.min_cluster_size", 9)
-    expected_copy.snakemake()
-    assert_same_tables(fresh.tables(), expected_copy.tables())
+def test_experiments_of_a_sweep_make_the_same_bytes_or_say_why_not(finished: Path, project: Project) -> None:
+    settings = ["-S", "merging.min_cluster_size=9", "-S", "internal.build_features.outlier_share=0.03,0.9"]
+    result = project.call("clustering", "sweep", *settings, check=False)
+    assert result.returncode == 4, result.stdout + result.stderr
+    *_, first, second = result.stdout.splitlines()
+    good, bad = (first, second) if "share=0.03" in first else (second, first)
+    name, failed = (line.partition(":")[0] for line in (good, bad))
+    assert "merging.min_cluster_size=9, internal.build_features.outlier_share=0.03: k beauty" in good
+    why = "outlier_share 0.9 is not between 0 and 0.5"
+    assert bad.startswith(f"{failed}: merging.min_cluster_size=9, internal.build_features.outlier_share=0.9: failed: ")
+    assert bad.endswith(why)
+    assert result.stderr.startswith(f"Error: 1 of 2 experiments failed, first {failed}: ")
+    assert f"dvc queue logs {failed}" in result.stderr
+
+    compared = project.call("clustering", "compare", "HEAD", name).stdout
+    assert re.search(r"beauty, segment: \d+ of 142 stores moved", compared)
+    assert re.search(r"external, external cluster: 0 of 149 stores moved, ARI 1.000", compared)
+    project.call("dvc", "exp", "apply", name)
+    assert "beauty, segment: 0 of 142 stores moved" in project.call("clustering", "compare", name, "workspace").stdout
+    expected = Project(project.root.parent / "expected")
+    shutil.copytree(finished, expected.root, symlinks=True)
+    expected.change("merging.min_cluster_size", 9)
+    expected.change("internal.build_features.outlier_share", 0.03)
+    expected.snakemake()
+    assert_same_tables(project.tables(), expected.tables())
 
 
 def test_after_snakemake_and_record_neither_runner_has_anything_to_do(project: Project) -> None:

@@ -12,25 +12,47 @@ from clustering.doctor import configuration, disk, locks, packages, secrets
 from clustering.explain import in_words
 
 
-def results(name: str, labels: dict[str, int]) -> Results:
-    rows = pd.DataFrame({"category": "beauty", "store_id": list(labels), "segment": list(labels.values())})
+def results(name: str, labels: dict[str, int], places: dict[str, int] | None = None) -> Results:
+    """Segments of one category, of which clusters are the same; and external clusters."""
+    columns = {"category": "beauty", "store_id": list(labels), "segment": list(labels.values())}
+    near = [(places or labels)[store] for store in labels]
+    rows = pd.DataFrame(columns | {"internal_cluster": columns["segment"], "external_cluster": near})
     return Results(name, {"internal": {"beauty": {"k": 2}}, "external": {"k": 3}}, rows)
 
 
 def test_moves_are_counted_after_numbers_are_matched() -> None:
-    first = results("a", {"s1": 1, "s2": 1, "s3": 2, "s4": 2, "s5": 2})
-    # The same partition under other numbers, but for s3, which moved; s6 is new.
-    second = results("b", {"s1": 2, "s2": 2, "s3": 2, "s4": 1, "s5": 1, "s6": 1})
-    (change,), moves = changes(first, second)
-    assert (change.category, change.stores, change.moved) == ("beauty", 5, 1)
+    first = results("a", {"s1": 1, "s2": 1, "s3": 2, "s4": 2, "s5": 2}, {"s1": 1, "s2": 2, "s3": 2, "s4": 2, "s5": 2})
+    # The same partition under other numbers, but for s3, which moved; s6 is new. By place nothing changed but the numbers.
+    near = {"s1": 2, "s2": 1, "s3": 1, "s4": 1, "s5": 1, "s6": 1}
+    second = results("b", {"s1": 2, "s2": 2, "s3": 2, "s4": 1, "s5": 1, "s6": 1}, near)
+    found, moves = changes(first, second)
+    assert [(c.view, c.label, c.stores, c.moved) for c in found] == [
+        ("beauty", "segment", 5, 1), ("beauty", "internal_cluster", 5, 1), ("external", "external_cluster", 5, 0),
+    ]  # fmt: skip
+    change, _, external = found
     assert change.sizes == ([2, 3], [3, 3])
+    assert external.sizes == ([1, 4], [1, 5])
     # Pairs together in both: s1 s2, s4 s5; 4 in each partition of 10: (2 - 1.6) / (4 - 1.6)
     assert change.ari == pytest.approx(0.4 / 2.4, abs=1e-6)
+    assert change.line() == "beauty, segment: 1 of 5 stores moved, ARI 0.167, 1 only in B; sizes: 2 3 -> 3 3"
     assert moves.to_dict("records") == [
-        {"category": "beauty", "store_id": "s3", "before": 2, "after": 1, "after_as_numbered": 2}
+        {"view": "beauty", "label": label, "store_id": "s3", "before": 2, "after": 1, "after_as_numbered": 2}
+        for label in ("internal_cluster", "segment")
     ]
     assert first.k == {"beauty": 2, "external": 3}
     assert figures({"a": {"k": 2, "name": "x"}, "b": 0.5}) == {"a.k": 2, "b": 0.5}
+
+
+def test_category_that_only_one_run_has() -> None:
+    first, second = results("a", {"s1": 1, "s2": 2}), results("b", {"s1": 1, "s2": 2})
+    second.segments["category"] = "snacks"
+    found, moves = changes(first, second)
+    assert [(c.view, c.label, c.stores, c.others) for c in found] == [
+        ("beauty", "segment", 0, (2, 0)), ("beauty", "internal_cluster", 0, (2, 0)), ("snacks", "segment", 0, (0, 2)),
+        ("snacks", "internal_cluster", 0, (0, 2)), ("external", "external_cluster", 2, (0, 0)),
+    ]  # fmt: skip
+    assert moves.empty
+    assert "none" in found[0].line()
 
 
 def test_keys_are_safe_and_unique() -> None:

@@ -1,10 +1,17 @@
 """What a sweep reads from DVC, and says."""
 
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
 import pandas as pd
 import pytest
 
+from clustering import sweep
 from clustering.compare import Results
-from clustering.sweep import QUEUED, Experiment, keys_of, states_in
+from clustering.sweep import QUEUED, Experiment, check_keys, keys_of, run_sweep, states_in, tasks_in
+from lib.errors import ConfigError, PipelineError
 
 
 def test_settings_are_pairs() -> None:
@@ -20,6 +27,7 @@ a1b2c3d  mural-wont  05:03 PM   Success
 
 Worker status: 1 active, 0 idle"""
     assert states_in(text) == {"uveal-rotl": "Running", "mural-wont": "Success"}
+    assert tasks_in(text) == {"uveal-rotl": "1bd71ef", "mural-wont": "a1b2c3d"}
     assert QUEUED.findall("Queued experiment 'uveal-rotl' for future execution.") == ["uveal-rotl"]
 
 
@@ -34,3 +42,98 @@ def test_experiment_in_one_line() -> None:
     assert found.line() == "a-b: rule=bic: k beauty 3 external 5; segments beauty 7; ARI beauty 0.822"
     failed = Experiment("a-c", {}, error="merge_segments/beauty: no")
     assert failed.line().endswith("failed: merge_segments/beauty: no")
+
+
+def test_keys_are_those_of_params(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("merging: {min_cluster_size: 8}\n")
+    settings = ["merging.min_cluster_size=9", "+merging.new=1", "configs/dev.yml:compute.threads=1"]
+    check_keys(tmp_path, keys_of(settings), settings)
+    with pytest.raises(ConfigError, match=r"no key 'merging.min_cluster_sise' \(nearest: 'merging.min_cluster_size'\)"):
+        check_keys(tmp_path, ["merging.min_cluster_sise"], ["merging.min_cluster_sise=9"])
+
+
+class Dvc:
+    """What DVC answers: two queued experiments, and the queue's state each time it is asked for."""
+
+    def __init__(self, *answers: Any, queued: int = 0, words: str = "") -> None:
+        self.answers: Iterator[Any] = iter(answers)
+        self.queued = queued
+        self.words = words
+
+    def __call__(self, root: Path, program: str, arguments: list[str]) -> subprocess.CompletedProcess[str]:
+        if arguments[:2] == ["exp", "run"]:
+            text = "Queued experiment 'good-one' for future execution.\nQueued experiment 'bad-one' for future execution.\n"
+            return subprocess.CompletedProcess([], self.queued, "" if self.queued else text, self.words)
+        if arguments == ["queue", "logs", "bad-one"]:
+            return subprocess.CompletedProcess([], 0, "x: Error: no\nmerge_segments/beauty: Error: none left\n", "")
+        if arguments == ["queue", "status"]:
+            answer = next(self.answers)
+            if isinstance(answer, BaseException):
+                raise answer
+            return subprocess.CompletedProcess([], 0, answer, "")
+        assert arguments[:2] == ["queue", "start"]
+        return subprocess.CompletedProcess([], 0, "", "")
+
+
+def queue_of(good: str, bad: str, workers: int = 1) -> str:
+    return f"""Task     Name      Created    Status
+1111111  good-one  05:03 PM   {good}
+2222222  bad-one   05:03 PM   {bad}
+
+Worker status: {workers} active, 0 idle"""
+
+
+@pytest.fixture
+def sweeping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Sweep with a DVC that answers as it is told to; what was said, and what came of it."""
+
+    def run(dvc: Dvc) -> tuple[list[str], list[Experiment]]:
+        (tmp_path / "params.yaml").write_text("merging: {min_cluster_size: 8}\n")
+        monkeypatch.setattr(sweep, "ask", dvc)
+        monkeypatch.setattr(sweep.time, "sleep", lambda _seconds: None)
+        monkeypatch.setattr(sweep, "git_state", lambda _root: {"revision": "abc"})
+        monkeypatch.setattr(
+            sweep, "values_at", lambda _root, task, keys: dict.fromkeys(keys, {"1": 9, "2": 900}[task[0]])
+        )
+        found = Results("good-one", {"internal": {}, "merging": {"beauty": {"segments": 7}}}, pd.DataFrame())
+        monkeypatch.setattr(sweep, "load_results", lambda _root, _name: found)
+        said: list[str] = []
+        settings = ["merging.min_cluster_size=9,900"]
+        return said, run_sweep(tmp_path, settings, keys_of(settings), 1, said.append)
+
+    return run
+
+
+def test_experiment_that_fails_says_with_what_values_and_why(sweeping: Any) -> None:
+    queued = queue_of("Queued", "Queued", 0)
+    said, found = sweeping(
+        Dvc(queued, queued, queue_of("Running", "Failed"), "", queue_of("Success", "Failed")),
+    )
+    assert said == ["2 experiments: good-one, bad-one", "1 of 2: bad-one: failed", "2 of 2: good-one: success"]
+    assert [experiment.line() for experiment in found] == [
+        "good-one: merging.min_cluster_size=9: k ; segments beauty 7",
+        "bad-one: merging.min_cluster_size=900: failed: x: no",
+    ]
+
+
+def test_sweep_ends_where_nobody_works_on_it(sweeping: Any) -> None:
+    queued = [queue_of("Queued", "Queued", 0)] * 20
+    with pytest.raises(PipelineError, match="no worker is at work, and 2 of 2 experiments have not ended"):
+        sweeping(Dvc(*queued))
+
+
+def test_sweep_that_is_interrupted_says_that_its_experiments_go_on(sweeping: Any) -> None:
+    with pytest.raises(PipelineError, match="the experiments go on in the background") as caught:
+        sweeping(Dvc(queue_of("Queued", "Queued"), KeyboardInterrupt()))
+    assert "dvc queue stop --kill" in caught.value.solution
+
+
+def test_sweep_that_cannot_be_queued_says_dvcs_own_error(sweeping: Any) -> None:
+    words = "ERROR: unexpected error - no viable alternative\n\nHaving any troubles? Hit us up, we are always happy to help!\n"
+    with pytest.raises(ConfigError, match="cannot be queued: unexpected error - no viable alternative\n"):
+        sweeping(Dvc(queued=255, words=words))
+
+
+def test_sweep_needs_a_commit(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="has no commit, which experiments start from"):
+        run_sweep(tmp_path, ["merging.min_cluster_size=9"], ["merging.min_cluster_size"], 1, print)
