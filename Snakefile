@@ -105,6 +105,9 @@ rule ingest_sales:
             "scripts/lib/{module}.py",
             module=[
                 "config",
+                "contracts",
+                "contracts_ledger",
+                "contracts_sales",
                 "database",
                 "errors",
                 "files",
@@ -147,6 +150,7 @@ rule ingest_product_map:
             module=[
                 "config",
                 "contracts",
+                "contracts_sales",
                 "database",
                 "errors",
                 "files",
@@ -187,6 +191,7 @@ rule ingest_stores:
             module=[
                 "config",
                 "contracts",
+                "contracts_places",
                 "database",
                 "errors",
                 "files",
@@ -225,6 +230,7 @@ rule ingest_external:
             module=[
                 "config",
                 "contracts",
+                "contracts_places",
                 "database",
                 "errors",
                 "files",
@@ -263,6 +269,7 @@ rule ingest_baseline:
             module=[
                 "config",
                 "contracts",
+                "contracts_segments",
                 "database",
                 "errors",
                 "files",
@@ -301,6 +308,7 @@ rule ingest_reference:
             module=[
                 "config",
                 "contracts",
+                "contracts_segments",
                 "database",
                 "errors",
                 "files",
@@ -336,7 +344,10 @@ rule select_categories:
     """List the categories to cluster, and delete the files of those that were dropped."""
     input:
         script="scripts/select_categories.py",
-        lib=expand("scripts/lib/{module}.py", module=["errors", "leftovers", "runtime", "tables"]),
+        lib=expand(
+            "scripts/lib/{module}.py",
+            module=["contracts", "contracts_sales", "errors", "leftovers", "runtime", "tables"],
+        ),
     output:
         categories="data/internal/categories.parquet",
     log:
@@ -359,7 +370,17 @@ rule assign_categories:
         script="scripts/assign_categories.py",
         lib=expand(
             "scripts/lib/{module}.py",
-            module=["database", "errors", "ledger", "runtime", "spellings", "tables"],
+            module=[
+                "contracts",
+                "contracts_ledger",
+                "contracts_sales",
+                "database",
+                "errors",
+                "ledger",
+                "runtime",
+                "spellings",
+                "tables",
+            ],
         ),
     output:
         category_sales="data/internal/category_sales.parquet",
@@ -386,7 +407,16 @@ rule split_need_states:
         script="scripts/split_need_states.py",
         lib=expand(
             "scripts/lib/{module}.py",
-            module=["database", "errors", "ledger", "runtime", "tables"],
+            module=[
+                "contracts",
+                "contracts_ledger",
+                "contracts_sales",
+                "database",
+                "errors",
+                "ledger",
+                "runtime",
+                "tables",
+            ],
         ),
     output:
         need_state_sales="data/internal/need_state_sales/{category}.parquet",
@@ -414,7 +444,17 @@ rule build_features:
         store_sales="data/internal/store_sales/{category}.parquet",
         script="scripts/build_features.py",
         lib=expand(
-            "scripts/lib/{module}.py", module=["errors", "features", "outliers", "runtime", "tables", "transforms"]
+            "scripts/lib/{module}.py",
+            module=[
+                "contracts",
+                "contracts_views",
+                "errors",
+                "features",
+                "outliers",
+                "runtime",
+                "tables",
+                "transforms",
+            ],
         ),
     output:
         features="data/internal/features/{category}.parquet",
@@ -439,6 +479,8 @@ rule cluster_stores:
         lib=expand(
             "scripts/lib/{module}.py",
             module=[
+                "contracts",
+                "contracts_views",
                 "errors",
                 "indices",
                 "k_rules",
@@ -476,7 +518,17 @@ rule profile_clusters:
         script="scripts/profile_clusters.py",
         lib=expand(
             "scripts/lib/{module}.py",
-            module=["charts", "errors", "k_rules", "palette", "profiles", "runtime", "tables"],
+            module=[
+                "charts",
+                "contracts",
+                "contracts_views",
+                "errors",
+                "k_rules",
+                "palette",
+                "profiles",
+                "runtime",
+                "tables",
+            ],
         ),
     output:
         profile="data/internal/profiles/{category}.parquet",
@@ -525,7 +577,10 @@ rule join_external:
         stores="data/external/stores.parquet",
         sources="data/external/sources.parquet",
         script="scripts/join_external.py",
-        lib=expand("scripts/lib/{module}.py", module=["errors", "ledger", "runtime", "tables"]),
+        lib=expand(
+            "scripts/lib/{module}.py",
+            module=["contracts", "contracts_ledger", "contracts_places", "errors", "ledger", "runtime", "tables"],
+        ),
     output:
         store_features="data/external/store_features.parquet",
         ledger="data/external/join_ledger.parquet",
@@ -547,7 +602,17 @@ rule build_external_features:
         table="data/external/store_features.parquet",
         script="scripts/build_features.py",
         lib=expand(
-            "scripts/lib/{module}.py", module=["errors", "features", "outliers", "runtime", "tables", "transforms"]
+            "scripts/lib/{module}.py",
+            module=[
+                "contracts",
+                "contracts_views",
+                "errors",
+                "features",
+                "outliers",
+                "runtime",
+                "tables",
+                "transforms",
+            ],
         ),
     output:
         features="data/external/features.parquet",
@@ -572,6 +637,8 @@ rule cluster_external_stores:
         lib=expand(
             "scripts/lib/{module}.py",
             module=[
+                "contracts",
+                "contracts_views",
                 "errors",
                 "indices",
                 "k_rules",
@@ -609,7 +676,17 @@ rule profile_external_clusters:
         script="scripts/profile_clusters.py",
         lib=expand(
             "scripts/lib/{module}.py",
-            module=["charts", "errors", "k_rules", "palette", "profiles", "runtime", "tables"],
+            module=[
+                "charts",
+                "contracts",
+                "contracts_views",
+                "errors",
+                "k_rules",
+                "palette",
+                "profiles",
+                "runtime",
+                "tables",
+            ],
         ),
     output:
         profile="data/external/profile.parquet",
@@ -661,7 +738,19 @@ rule merge_segments:
         store_sales="data/internal/store_sales/{category}.parquet",
         baseline="data/merging/baseline.parquet",
         script="scripts/merge_segments.py",
-        lib=expand("scripts/lib/{module}.py", module=["errors", "labels", "ledger", "runtime", "tables"]),
+        lib=expand(
+            "scripts/lib/{module}.py",
+            module=[
+                "contracts",
+                "contracts_ledger",
+                "contracts_segments",
+                "errors",
+                "labels",
+                "ledger",
+                "runtime",
+                "tables",
+            ],
+        ),
     output:
         segments="data/merging/category_segments/{category}.parquet",
         ledger="data/merging/category_ledger/{category}.parquet",
@@ -700,6 +789,9 @@ rule collect_segments:
             module=[
                 "agreement",
                 "charts",
+                "contracts",
+                "contracts_ledger",
+                "contracts_segments",
                 "database",
                 "errors",
                 "k_rules",

@@ -14,11 +14,14 @@ from pathlib import Path
 
 import duckdb
 
+from lib.contracts import outputs
+from lib.contracts_ledger import LEDGER
+from lib.contracts_sales import CATEGORY_SALES, SELLING_STORES
 from lib.database import count_entries, database, literal, one_row
 from lib.errors import DataError
-from lib.ledger import Entry, log_entries, write_ledger
+from lib.ledger import Entry, balanced, log_entries
 from lib.spellings import POLICIES, decide
-from lib.tables import read_frame, write_batches
+from lib.tables import read_frame
 
 REASONS = {
     "unknown_stores": ("unknown_store", "their store is not in the store table"),
@@ -140,21 +143,18 @@ def main(argv: Sequence[str] | None = None) -> None:
                 "no sale has both a category and a known store",
                 solution="compare the ids in the sales, the product map and the store table",
             )
-        write_batches(
-            connection.sql(
+        with outputs() as write:
+            category_sales = connection.sql(
                 """SELECT category, store_id, sku, sum(sales) AS sales, CAST(sum(lines) AS BIGINT) AS lines
                 FROM tagged WHERE reason = '' GROUP BY category, store_id, sku ORDER BY category, store_id, sku"""
-            ).to_arrow_reader(100_000),
-            args.category_sales,
-        )
-        write_batches(
-            connection.sql(
+            )
+            write(category_sales.to_arrow_reader(100_000), CATEGORY_SALES, args.category_sales)
+            selling_stores = connection.sql(
                 """SELECT store_id, sum(sales) AS sales, CAST(sum(lines) AS BIGINT) AS lines
                 FROM tagged WHERE reason = '' GROUP BY store_id ORDER BY store_id"""
-            ).to_arrow_reader(100_000),
-            args.selling_stores,
-        )
-    write_ledger(entries, args.ledger)
+            )
+            write(selling_stores.to_arrow_reader(100_000), SELLING_STORES, args.selling_stores)
+            write(balanced(entries), LEDGER, args.ledger)
     log_entries(log, entries)
 
 

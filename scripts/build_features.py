@@ -15,29 +15,12 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
 
+from lib.contracts import outputs
+from lib.contracts_views import FEATURE_REPORT, FEATURES
 from lib.errors import DataError
 from lib.features import IMPUTATIONS, OUTLIERS, SCALINGS, TRANSFORMS, FeatureOptions, fit_features
-from lib.tables import read_frame, write_frame
-
-REPORT = pa.schema(
-    [
-        ("feature", pa.string()),
-        ("used", pa.bool_()),
-        ("reason", pa.string()),
-        ("missing", pa.int64()),
-        ("skewness", pa.float64()),
-        ("transformed", pa.bool_()),
-        ("lower_fence", pa.float64()),
-        ("upper_fence", pa.float64()),
-        ("clipped_low", pa.int64()),
-        ("clipped_high", pa.int64()),
-        ("centre", pa.float64()),
-        ("scale", pa.float64()),
-        ("imputed_value", pa.float64()),
-    ]
-)
+from lib.tables import read_frame
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -161,16 +144,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     frame = pd.DataFrame(features.points, index=table.index, columns=list(features.names))
     frame.insert(0, "trains", reasons == "")
     frame.insert(1, "exclusion", reasons)
-    schema = pa.schema(
-        [
-            ("store_id", pa.string()),
-            ("trains", pa.bool_()),
-            ("exclusion", pa.string()),
-            *((name, pa.float64()) for name in features.names),
-        ]
-    )
-    write_frame(frame.reset_index(), schema, args.features)
-    write_frame(features.report, REPORT, args.feature_report)
+    with outputs() as write:
+        write(frame.reset_index(), FEATURES, args.features)
+        write(features.report, FEATURE_REPORT, args.feature_report)
     for row in features.report[~features.report["used"]].itertuples():
         log.info("feature %r is left out: %s", row.feature, row.reason)
     log.info(

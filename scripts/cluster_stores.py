@@ -13,9 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from numpy.typing import NDArray
 
+from lib.contracts import outputs
+from lib.contracts_views import CLUSTERS, SCORES
 from lib.errors import DataError
 from lib.indices import bic, calinski_harabasz, davies_bouldin, distinct_points, moments_of, principal_axes
 from lib.k_rules import RESAMPLING, RULES, choices_of, choose_k, consensus
@@ -23,33 +24,7 @@ from lib.labels import known_labels, match_to_baseline
 from lib.partitions import Matrix, Partition, centres_of, distances_to, fit_partition, sizes_of
 from lib.resampling import bootstrap, gap, prediction_strength
 from lib.silhouette import silhouettes
-from lib.tables import read_frame, write_frame
-
-SCORES = pa.schema(
-    [
-        ("k", pa.int32()),
-        *((rule, pa.float64()) for rule in RULES),
-        ("gap_error", pa.float64()),
-        ("bootstrap_ari", pa.float64()),
-        ("inertia", pa.float64()),
-        ("smallest", pa.int32()),
-        ("eligible", pa.bool_()),
-        ("chosen_by", pa.string()),
-        ("chosen", pa.bool_()),
-    ]
-)
-CLUSTERS = pa.schema(
-    [
-        ("store_id", pa.string()),
-        ("cluster", pa.int32()),
-        ("distance", pa.float64()),
-        ("runner_up", pa.int32()),
-        ("runner_up_distance", pa.float64()),
-        ("silhouette", pa.float64()),
-        ("is_outlier", pa.bool_()),
-        ("exclusion", pa.string()),
-    ]
-)
+from lib.tables import read_frame
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -221,8 +196,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         placed.loc[trains, "silhouette"] = widths[chosen]
     placed["is_outlier"] = features["exclusion"] == "outlier"
     placed["exclusion"] = features["exclusion"]
-    write_frame(placed[CLUSTERS.names], CLUSTERS, args.clusters)
-    write_frame(scores[SCORES.names], SCORES, args.k_scores)
+    with outputs() as write:
+        write(placed[CLUSTERS.names], CLUSTERS, args.clusters)
+        write(scores[SCORES.names], SCORES, args.k_scores)
     sizes = placed["cluster"].value_counts().sort_index().to_dict()
     log.info("k = %d by %s of k = %d..%d; stores per cluster: %s", chosen, args.rule, wanted[0], wanted[-1], sizes)
     log.info("choices: %s", ", ".join(f"{rule} {choice or 'none'}" for rule, choice in choices.items()))

@@ -21,16 +21,16 @@ import pyarrow as pa
 
 from lib.agreement import Agreement, compare, shared_labels
 from lib.charts import cluster_colour, save_png
+from lib.contracts import checked, outputs
+from lib.contracts_ledger import LEDGER
+from lib.contracts_segments import LABELS, RECOVERY, SEGMENTS
 from lib.database import database, literal
 from lib.errors import DataError
 from lib.k_rules import INDICES
 from lib.labels import known_labels, match_to_baseline
-from lib.ledger import Entry, check_balance, ledger_table, read_ledger
+from lib.ledger import Entry, balanced, read_ledger
 from lib.palette import INK
-from lib.tables import read_frame, read_table, write_table, write_text
-
-LABELS = ("internal_cluster", "external_cluster", "segment")
-RECOVERY = ["view", "label", "planted_k", "found_k", "stores", "ari"]
+from lib.tables import read_frame, read_table, write_text
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -141,7 +141,7 @@ def agreement(segments: pd.DataFrame, known: pd.DataFrame) -> dict[tuple[str, st
 def recovery_table(found: dict[tuple[str, str], Agreement]) -> pd.DataFrame:
     """The agreement with the planted labels, one row per view and label."""
     rows = [[view, label, part.first_k, part.second_k, part.stores, part.ari] for (view, label), part in found.items()]
-    return pd.DataFrame(rows, columns=RECOVERY)
+    return pd.DataFrame(rows, columns=RECOVERY.names)
 
 
 def metrics_of(
@@ -286,7 +286,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for folder in (args.split_ledgers, args.merge_ledgers):
         for path in per_category(folder).values():
             entries += read_ledger(path)
-    check_balance(entries)
+    ledger = balanced(entries)
     check_chain(entries)
 
     tables = [read_table(path) for path in per_category(args.category_segments).values()]
@@ -302,11 +302,14 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     every_score = pd.concat([table.assign(view=view) for view, table in sorted(scores.items())])
     every_score = every_score[["view", *scores["external"].columns]].round(6)
-    write_table(segments, args.segments)
-    write_table(ledger_table(entries), args.ledger)
+    recovered = recovery_table(recovery)
+    checked(recovered, RECOVERY, str(args.recovery))
+    with outputs() as write:
+        write(segments, SEGMENTS, args.segments)
+        write(ledger, LEDGER, args.ledger)
     write_text(as_csv(frame), args.segments_csv)
     write_text(as_csv(every_score), args.scores)
-    write_text(as_csv(recovery_table(recovery)), args.recovery)
+    write_text(as_csv(recovered), args.recovery)
     save_png(sizes_chart(frame), args.figure)
     save_png(recovery_chart(frame, reference, recovery), args.recovery_figure)
     write_text(json.dumps(metrics, indent=2) + "\n", args.metrics)

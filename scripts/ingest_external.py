@@ -15,23 +15,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pandera.pandas as pandera
-import pyarrow as pa
 
 from lib.config import ExternalSource, load_place
-from lib.contracts import check_table
+from lib.contracts import check_table, outputs
+from lib.contracts_places import SOURCES
 from lib.errors import DataError, shown
 from lib.sources import column_types, read_numbers, require_columns, where_is
-from lib.tables import write_frame
 
-SCHEMA = pa.schema(
-    [
-        ("source", pa.string()),
-        ("column", pa.string()),
-        ("key", pa.string()),
-        ("feature", pa.string()),
-        ("value", pa.float64()),
-    ]
-)
 CONTRACT = pandera.DataFrameSchema({"key": pandera.Column(str, nullable=False)}, unique=["key"])
 
 
@@ -101,9 +91,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     log = lib.runtime.start_log(args.log)
     external = load_place(args.config).sources.external
     parts = [read_source(name, source, args.raw, log) for name, source in sorted(external.items())]
-    table = pd.concat(parts) if parts else SCHEMA.empty_table().to_pandas()
+    table = pd.concat(parts) if parts else SOURCES.schema().empty_table().to_pandas()
     table = table.sort_values(["source", "key", "feature"], ignore_index=True)
-    write_frame(table, SCHEMA, args.sources)
+    with outputs() as write:
+        write(table, SOURCES, args.sources)
     for name, part in table.groupby("source"):
         missing = int(part["value"].isna().sum())
         log.info(

@@ -11,16 +11,13 @@ from pathlib import Path
 
 import pandas as pd
 import pandera.pandas as pandera
-import pyarrow as pa
 
 from lib.config import load_place
-from lib.contracts import check_table
+from lib.contracts import check_table, outputs
+from lib.contracts_segments import KNOWN_LABELS, LABELS
 from lib.errors import DataError
 from lib.sources import by_their_names, read_texts, where_is
-from lib.tables import write_frame, write_table
 
-LABELS = ["internal_cluster", "external_cluster", "segment"]
-SCHEMA = pa.schema([("category", pa.string()), ("store_id", pa.string()), *((label, pa.int32()) for label in LABELS)])
 POSITIVE = pandera.Column(
     str, pandera.Check.str_matches(r"^[1-9][0-9]{0,8}$", error="is no whole number from 1"), nullable=False
 )
@@ -51,19 +48,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     sources = load_place(args.config).sources
     source = {"baseline": sources.baseline, "reference": sources.reference}[args.source]
     if source is None:
-        write_table(SCHEMA.empty_table(), args.labels)
+        with outputs() as write:
+            write(KNOWN_LABELS.schema().empty_table(), KNOWN_LABELS, args.labels)
         log.info("no %s is configured", args.source)
         return
     where = str(args.raw / source.path)
     columns = source.columns.model_dump()
-    texts = read_texts(source, args.raw, columns)[SCHEMA.names]
+    texts = read_texts(source, args.raw, columns)[KNOWN_LABELS.names]
     if texts.empty:
         raise DataError(
             f"{where} holds no row", solution=f"put the file there, or take `{args.source}` out of the config"
         )
     check_table(texts, CONTRACT, where, lambda row: where_is(source, args.raw, by_their_names(row, columns)))
     labels: pd.DataFrame = texts.astype(dict.fromkeys(LABELS, "int32"))
-    write_frame(labels.sort_values(["category", "store_id"], ignore_index=True), SCHEMA, args.labels)
+    with outputs() as write:
+        write(labels.sort_values(["category", "store_id"], ignore_index=True), KNOWN_LABELS, args.labels)
     log.info("%s: %d stores in %d categories", args.source, labels["store_id"].nunique(), labels["category"].nunique())
 
 

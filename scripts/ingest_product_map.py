@@ -13,16 +13,15 @@ from pathlib import Path
 
 import pandas as pd
 import pandera.pandas as pandera
-import pyarrow as pa
 
 from lib.config import ProductMapSource, load_place
-from lib.contracts import check_table
+from lib.contracts import check_table, outputs
+from lib.contracts_sales import PRODUCT_MAP
 from lib.errors import DataError
 from lib.sources import by_their_names, read_texts, where_is
 from lib.spellings import POLICIES, decide
-from lib.tables import read_frame, write_frame
+from lib.tables import read_frame
 
-SCHEMA = pa.schema([("sku", pa.string()), ("category", pa.string()), ("need_state", pa.string())])
 CONTRACT = pandera.DataFrameSchema({"sku": pandera.Column(str, nullable=False)})
 
 
@@ -111,7 +110,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     pairs = distinct_pairs(unify_spellings(rows, args.spelling, names, where, log))
     if sources.sales.columns.category is None:
         refuse_ambiguous_categories(pairs, where)
-    write_frame(pairs, SCHEMA, args.product_map)
+    with outputs() as write:
+        write(pairs, PRODUCT_MAP, args.product_map)
     unmapped = int((pairs.groupby("sku")["need_state"].count() == 0).sum())
     log.info("%d rows, %d SKUs, %d of them without a need state", len(rows), pairs["sku"].nunique(), unmapped)
 

@@ -15,10 +15,13 @@ from pathlib import Path
 import duckdb
 
 from lib.config import SalesSource, load_place
+from lib.contracts import outputs
+from lib.contracts_ledger import LEDGER
+from lib.contracts_sales import SALES
 from lib.database import count_entries, database, one_row
 from lib.errors import DataError, shown
 from lib.formats import day_of
-from lib.ledger import Entry, log_entries, write_ledger
+from lib.ledger import Entry, balanced, log_entries
 from lib.sources import (
     DATES,
     day_query,
@@ -31,7 +34,6 @@ from lib.sources import (
     unreadable,
     where_is,
 )
-from lib.tables import write_batches
 
 PERIODS = {"week": "%G-W%V", "month": "%Y-%m"}
 INVALID = {
@@ -218,8 +220,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             """SELECT category, store_id, sku, period, sales, lines, negative_lines, negative_sales, zero_lines
             FROM sums WHERE reason = '' ORDER BY category NULLS FIRST, store_id, sku, period"""
         ).to_arrow_reader(100_000)
-        write_batches(kept, args.sales)
-    write_ledger(entries, args.ledger)
+        with outputs() as write:
+            write(kept, SALES, args.sales)
+            write(balanced(entries), LEDGER, args.ledger)
     log_entries(log, entries)
 
 

@@ -12,13 +12,12 @@ from pathlib import Path
 
 import pandas as pd
 import pandera.pandas as pandera
-import pyarrow as pa
 
 from lib.config import load_place
-from lib.contracts import check_table
+from lib.contracts import check_table, outputs
+from lib.contracts_places import STORES
 from lib.errors import DataError, shown
 from lib.sources import by_their_names, read_texts, where_is
-from lib.tables import write_frame, write_table
 
 CONTRACT = pandera.DataFrameSchema({"store_id": pandera.Column(str, nullable=False)})
 # Columns that the map draws: they are numbers, and written as the source writes numbers.
@@ -57,7 +56,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     log = lib.runtime.start_log(args.log)
     source = load_place(args.config).sources.stores
     if source is None:
-        write_table(pa.schema([("store_id", pa.string())]).empty_table(), args.stores)
+        with outputs() as write:
+            write(STORES.schema().empty_table(), STORES, args.stores)
         log.info("no store table is configured")
         return
     where = str(args.raw / source.path)
@@ -75,8 +75,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     refuse_contradictions(rows, locate)
     # What is missing in one row of a store is taken from another.
     stores = rows.groupby("store_id", as_index=False).first()[list(columns)]
-    schema = pa.schema([(name, pa.string()) for name in stores.columns])
-    write_frame(stores.sort_values("store_id", ignore_index=True), schema, args.stores)
+    with outputs() as write:
+        write(stores.sort_values("store_id", ignore_index=True), STORES, args.stores)
     log.info("%d stores in %d rows", len(stores), len(rows))
 
 

@@ -12,9 +12,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from lib.contracts import outputs
+from lib.contracts_ledger import LEDGER
+from lib.contracts_places import STORE_FEATURES
 from lib.errors import DataError
-from lib.ledger import Entry, write_ledger
-from lib.tables import read_frame, wide_schema, write_frame
+from lib.ledger import Entry, balanced
+from lib.tables import read_frame
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -80,8 +83,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     for name, count in unmatched.items():
         if count:
             entries.append(Entry("join_external", "", "noted", f"not in {name}", count, 0, Decimal(0)))
-    write_frame(features, wide_schema(list(features.columns[1:])), args.store_features)
-    write_ledger(entries, args.ledger)
+    with outputs() as write:
+        write(features, STORE_FEATURES, args.store_features)
+        write(balanced(entries), LEDGER, args.ledger)
     log.info("%d stores, %d features; without a match: %s", len(features), features.shape[1] - 1, unmatched)
 
 

@@ -14,27 +14,17 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from numpy.typing import NDArray
 
+from lib.contracts import outputs
+from lib.contracts_ledger import LEDGER
+from lib.contracts_segments import SEGMENTS
 from lib.errors import DataError
 from lib.labels import canonical_labels, known_labels, match_to_baseline
-from lib.ledger import Entry, write_ledger
-from lib.tables import read_frame, write_frame
+from lib.ledger import Entry, balanced
+from lib.tables import read_frame
 
 Matrix = NDArray[np.float64]
-SEGMENTS = pa.schema(
-    [
-        ("category", pa.string()),
-        ("store_id", pa.string()),
-        ("internal_cluster", pa.int32()),
-        ("external_cluster", pa.int32()),
-        ("merged_cluster", pa.string()),
-        ("segment", pa.int32()),
-        ("is_outlier", pa.bool_()),
-        ("flags", pa.string()),
-    ]
-)
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -148,8 +138,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             "flags": flags_of(internal["exclusion"], external["exclusion"]).to_numpy(),
         }
     )
-    write_frame(result, SEGMENTS, args.segments)
-    write_ledger(ledger_entries(args.category, history, result, surviving != merged), args.ledger)
+    with outputs() as write:
+        write(result, SEGMENTS, args.segments)
+        write(balanced(ledger_entries(args.category, history, result, surviving != merged)), LEDGER, args.ledger)
     sizes = result["segment"].value_counts().sort_index().to_dict()
     log.info("%d crossed segments, %d after small ones: %s", len(np.unique(merged)), len(sizes), sizes)
     if min(sizes.values()) < args.min_cluster_size:

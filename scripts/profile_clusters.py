@@ -17,10 +17,12 @@ import numpy as np
 import pandas as pd
 
 from lib.charts import cluster_colour, note_chart, save_png
+from lib.contracts import outputs
+from lib.contracts_views import PROFILE
 from lib.k_rules import STABLE, STRENGTH, choices_of
 from lib.palette import GREY, INK, RED
-from lib.profiles import PROFILE, profile_table
-from lib.tables import read_frame, write_frame
+from lib.profiles import profile_table
+from lib.tables import read_frame
 
 ROWS_SHOWN = 24
 # A cluster's silhouettes are drawn as a curve through so many of them.
@@ -199,7 +201,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     sales = read_frame(args.store_sales).set_index("store_id")["sales"].astype("float64")
     profile = profile_table(table, by_store, sales.reindex(by_store.index, fill_value=0.0))
     aligned = by_store.reindex(features["store_id"]).reset_index()
-    write_frame(profile, PROFILE, args.profile)
+    with outputs() as write:
+        write(profile, PROFILE, args.profile)
     save_png(k_chart(scores, args.view), args.k_figure)
     save_png(silhouette_chart(clusters, args.view), args.silhouette_figure)
     save_png(stores_chart(features, aligned, args.view), args.stores_figure)

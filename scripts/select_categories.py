@@ -12,11 +12,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from lib.contracts import outputs
+from lib.contracts_sales import CATEGORIES
 from lib.errors import ConfigError
 from lib.leftovers import prune
-from lib.tables import write_table
-
-SCHEMA = pa.schema([("key", pa.string()), ("name", pa.string())])
 
 
 def parse_args(argv: Sequence[str] | None) -> tuple[argparse.Namespace, dict[str, str]]:
@@ -52,7 +51,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     for path in prune(names):
         log.info("deleted %s: its category is not selected any more", path)
     keys = sorted(names)
-    write_table(pa.table({"key": keys, "name": [names[key] for key in keys]}, schema=SCHEMA), args.categories)
+    with outputs() as write:
+        write(pa.table({"key": keys, "name": [names[key] for key in keys]}), CATEGORIES, args.categories)
     log.info("%d categories", len(keys))
 
 

@@ -15,18 +15,15 @@ from pathlib import Path
 
 import duckdb
 import pandas as pd
-import pyarrow as pa
 
+from lib.contracts import outputs
+from lib.contracts_ledger import LEDGER
+from lib.contracts_sales import NEED_STATE_SALES, SHARES, STORE_SALES
 from lib.database import count_entries, database, literal, one_row
 from lib.errors import DataError, nearest_name
-from lib.ledger import Entry, log_entries, write_ledger
-from lib.tables import MONEY, wide_schema, write_frame, write_table
+from lib.ledger import Entry, balanced, log_entries
 
 UNMAPPED = "(unmapped)"
-NEED_STATE_SALES = pa.schema([("store_id", pa.string()), ("need_state", pa.string()), ("sales", pa.float64())])
-STORE_SALES = pa.schema(
-    [("store_id", pa.string()), ("lines", pa.int64()), ("sales", MONEY), ("has_net_sales", pa.bool_())]
-)
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -206,15 +203,15 @@ def main(argv: Sequence[str] | None = None) -> None:
             f"every sale of category {args.name!r} was set aside", solution="look at the policies in params.yaml"
         )
     shares = shares_of(sales.to_pandas())
-    features = list(shares.columns)
-    if "store_id" in features:
+    if "store_id" in shares.columns:
         raise DataError(
             "a need state is called 'store_id', the name of the key", solution="rename it in the product map"
         )
-    write_table(sales.cast(NEED_STATE_SALES), args.need_state_sales)
-    write_frame(shares.reset_index(), wide_schema(features), args.shares)
-    write_table(store_sales.cast(STORE_SALES), args.store_sales)
-    write_ledger(entries, args.ledger)
+    with outputs() as write:
+        write(sales, NEED_STATE_SALES, args.need_state_sales)
+        write(shares.reset_index(), SHARES, args.shares)
+        write(store_sales, STORE_SALES, args.store_sales)
+        write(balanced(entries), LEDGER, args.ledger)
     log.info("%d stores, %d need states", *shares.shape)
     log_entries(log, entries)
 

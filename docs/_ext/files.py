@@ -1,9 +1,11 @@
-"""What every file that the pipeline writes holds: its columns, from the schemas by which the scripts write them."""
+"""What every file that the pipeline writes holds: its columns, and the contract by which it is checked."""
 
 import importlib
 from typing import NamedTuple
 
 import pyarrow as pa
+
+from lib.contracts import Contract
 
 WIDE = "<feature>"
 STORE = {"store_id": "the store; text, as in the source"}
@@ -92,12 +94,12 @@ LABELS = {name: SEGMENTS[name] for name in ("category", "store_id", "internal_cl
 
 
 class File(NamedTuple):
-    """One file, or one per category: what a row is, its columns, and where a script keeps its schema."""
+    """One file, or one per category: what a row is, its columns, and the name of its contract in scripts/lib."""
 
     path: str
     holds: str
     columns: dict[str, str]
-    schema: str = ""
+    contract: str = ""
 
 
 FILES = [
@@ -105,56 +107,67 @@ FILES = [
         "data/merging/segments.parquet",
         "one row per category and store: the result",
         SEGMENTS,
-        "merge_segments.SEGMENTS",
+        "contracts_segments.SEGMENTS",
     ),
     File(
         "data/merging/ledger.parquet",
         "what entered, left and was set aside at each stage, and why",
         LEDGER,
-        "lib.ledger.SCHEMA",
+        "contracts_ledger.LEDGER",
     ),
     File(
         "data/internal/clusters/{category}.parquet",
         "one row per store: its cluster in the category",
         CLUSTERS,
-        "cluster_stores.CLUSTERS",
+        "contracts_views.CLUSTERS",
     ),
-    File("data/external/clusters.parquet", "the same by external data", CLUSTERS, "cluster_stores.CLUSTERS"),
+    File("data/external/clusters.parquet", "the same by external data", CLUSTERS, "contracts_views.CLUSTERS"),
     File(
         "data/internal/k_scores/{category}.parquet",
         "one row per number of clusters tried",
         SCORES,
-        "cluster_stores.SCORES",
+        "contracts_views.SCORES",
     ),
-    File("data/external/k_scores.parquet", "the same of the external view", SCORES, "cluster_stores.SCORES"),
+    File("data/external/k_scores.parquet", "the same of the external view", SCORES, "contracts_views.SCORES"),
     File(
         "data/internal/profiles/{category}.parquet",
         "one row per cluster and need state",
         PROFILE,
-        "profile_clusters.PROFILE",
+        "contracts_views.PROFILE",
     ),
     File(
-        "data/external/profile.parquet", "one row per cluster and external feature", PROFILE, "profile_clusters.PROFILE"
+        "data/external/profile.parquet", "one row per cluster and external feature", PROFILE, "contracts_views.PROFILE"
     ),
     File(
         "data/internal/feature_reports/{category}.parquet",
         "one row per need state: what became of it",
         REPORT,
-        "build_features.REPORT",
+        "contracts_views.FEATURE_REPORT",
     ),
-    File("data/external/feature_report.parquet", "the same of external features", REPORT, "build_features.REPORT"),
-    File("data/internal/features/{category}.parquet", "one row per store: the points that are clustered", FEATURES),
-    File("data/external/features.parquet", "the same of the external view", FEATURES),
+    File(
+        "data/external/feature_report.parquet",
+        "the same of external features",
+        REPORT,
+        "contracts_views.FEATURE_REPORT",
+    ),
+    File(
+        "data/internal/features/{category}.parquet",
+        "one row per store: the points that are clustered",
+        FEATURES,
+        "contracts_views.FEATURES",
+    ),
+    File("data/external/features.parquet", "the same of the external view", FEATURES, "contracts_views.FEATURES"),
     File(
         "data/internal/shares/{category}.parquet",
         "one row per store; each row sums to 1",
         {**STORE, WIDE: "share of each need state"},
+        "contracts_sales.SHARES",
     ),
     File(
         "data/internal/need_state_sales/{category}.parquet",
         "one row per store and need state",
         {**STORE, "need_state": "need state", "sales": "net sales, each SKU's split evenly over its need states"},
-        "split_need_states.NEED_STATE_SALES",
+        "contracts_sales.NEED_STATE_SALES",
     ),
     File(
         "data/internal/store_sales/{category}.parquet",
@@ -165,7 +178,7 @@ FILES = [
             "sales": "net sales in the category",
             "has_net_sales": "whether any need state nets to more than 0",
         },
-        "split_need_states.STORE_SALES",
+        "contracts_sales.STORE_SALES",
     ),
     File(
         "data/internal/sales.parquet",
@@ -181,6 +194,7 @@ FILES = [
             "negative_sales": "their sum",
             "zero_lines": "lines of 0",
         },
+        "contracts_sales.SALES",
     ),
     File(
         "data/internal/product_map.parquet",
@@ -190,13 +204,13 @@ FILES = [
             "category": "the category, where the map has one",
             "need_state": "a need state it serves",
         },
-        "ingest_product_map.SCHEMA",
+        "contracts_sales.PRODUCT_MAP",
     ),
     File(
         "data/internal/categories.parquet",
         "the categories to cluster",
         {"key": "key in `params.yaml`", "name": "as the source spells it"},
-        "select_categories.SCHEMA",
+        "contracts_sales.CATEGORIES",
     ),
     File(
         "data/internal/category_sales.parquet",
@@ -208,16 +222,19 @@ FILES = [
             "sales": "net sales",
             "lines": "sales lines",
         },
+        "contracts_sales.CATEGORY_SALES",
     ),
     File(
         "data/internal/selling_stores.parquet",
         "one row per store that sells",
         {**STORE, "sales": "net sales of all categories", "lines": "sales lines"},
+        "contracts_sales.SELLING_STORES",
     ),
     File(
         "data/external/stores.parquet",
         "the store table",
         {**STORE, WIDE: "every column that the configuration names; text"},
+        "contracts_places.STORES",
     ),
     File(
         "data/external/sources.parquet",
@@ -229,29 +246,46 @@ FILES = [
             "feature": "name of the feature",
             "value": "its value; empty where missing",
         },
-        "ingest_external.SCHEMA",
+        "contracts_places.SOURCES",
     ),
     File(
         "data/external/store_features.parquet",
         "one row per store",
         {**STORE, WIDE: "external features, called `<source>.<column>`"},
+        "contracts_places.STORE_FEATURES",
     ),
     File(
         "data/merging/category_segments/{category}.parquet",
         "the segments of one category",
         SEGMENTS,
-        "merge_segments.SEGMENTS",
+        "contracts_segments.SEGMENTS",
     ),
     File(
-        "data/merging/baseline.parquet", "earlier labels; no row where there are none", LABELS, "ingest_labels.SCHEMA"
+        "data/merging/baseline.parquet",
+        "earlier labels; no row where there are none",
+        LABELS,
+        "contracts_segments.KNOWN_LABELS",
     ),
-    File("data/merging/reference.parquet", "known labels; no row where there are none", LABELS, "ingest_labels.SCHEMA"),
-    File("data/internal/ingest_ledger.parquet", "the ledger of `ingest_sales`", LEDGER, "lib.ledger.SCHEMA"),
-    File("data/internal/assign_ledger.parquet", "the ledger of `assign_categories`", LEDGER, "lib.ledger.SCHEMA"),
-    File("data/internal/ledger/{category}.parquet", "the ledger of `split_need_states`", LEDGER, "lib.ledger.SCHEMA"),
-    File("data/external/join_ledger.parquet", "the ledger of `join_external`", LEDGER, "lib.ledger.SCHEMA"),
     File(
-        "data/merging/category_ledger/{category}.parquet", "the ledger of `merge_segments`", LEDGER, "lib.ledger.SCHEMA"
+        "data/merging/reference.parquet",
+        "known labels; no row where there are none",
+        LABELS,
+        "contracts_segments.KNOWN_LABELS",
+    ),
+    File("data/internal/ingest_ledger.parquet", "the ledger of `ingest_sales`", LEDGER, "contracts_ledger.LEDGER"),
+    File("data/internal/assign_ledger.parquet", "the ledger of `assign_categories`", LEDGER, "contracts_ledger.LEDGER"),
+    File(
+        "data/internal/ledger/{category}.parquet",
+        "the ledger of `split_need_states`",
+        LEDGER,
+        "contracts_ledger.LEDGER",
+    ),
+    File("data/external/join_ledger.parquet", "the ledger of `join_external`", LEDGER, "contracts_ledger.LEDGER"),
+    File(
+        "data/merging/category_ledger/{category}.parquet",
+        "the ledger of `merge_segments`",
+        LEDGER,
+        "contracts_ledger.LEDGER",
     ),
     File("reports/segments.csv", "`data/merging/segments.parquet`, for a spreadsheet", SEGMENTS),
     File("reports/k_scores.csv", "the scores of every view", {"view": "the category's key, or `external`", **SCORES}),
@@ -266,6 +300,7 @@ FILES = [
             "stores": "stores in both",
             "ari": "adjusted Rand index of the two",
         },
+        "contracts_segments.RECOVERY",
     ),
     File(
         "reports/split_half.csv",
@@ -288,10 +323,16 @@ FILES = [
 ]
 
 
-def schema_of(file: File) -> pa.Schema | None:
-    """The schema by which a script writes the file, where it is the same in every run."""
-    if not file.schema:
+def contract_of(file: File) -> Contract | None:
+    """The contract by which a script checks the file; None for a CSV file of tables that were checked before."""
+    if not file.contract:
         return None
-    module, _, name = file.schema.rpartition(".")
-    found: pa.Schema = getattr(importlib.import_module(module), name)
+    module, _, name = file.contract.rpartition(".")
+    found: Contract = getattr(importlib.import_module(f"lib.{module}"), name)
     return found
+
+
+def schema_of(file: File) -> pa.Schema | None:
+    """The file's schema, with the features of a wide table as one column."""
+    contract = contract_of(file)
+    return contract.schema([WIDE] if contract.others else []) if contract else None

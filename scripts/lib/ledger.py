@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from lib.errors import DataError
-from lib.tables import MONEY, read_table, write_table
+from lib.tables import MONEY, read_table
 
 SCHEMA = pa.schema(
     [
@@ -66,10 +66,10 @@ def ledger_table(entries: Iterable[Entry]) -> pa.Table:
     return pa.Table.from_pylist([entry._asdict() for entry in ordered], schema=SCHEMA)
 
 
-def write_ledger(entries: list[Entry], path: Path) -> None:
-    """Check that it balances, then write it."""
+def balanced(entries: list[Entry]) -> pa.Table:
+    """Entries as a table, sorted by its key. Raises DataError where they do not balance."""
     check_balance(entries)
-    write_table(ledger_table(entries), path)
+    return ledger_table(entries)
 
 
 def log_entries(log: Logger, entries: Iterable[Entry]) -> None:

@@ -2,21 +2,10 @@
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
-PROFILE = pa.schema(
-    [
-        ("cluster", pa.int32()),
-        ("stores", pa.int64()),
-        ("share_of_stores", pa.float64()),
-        ("sales", pa.float64()),
-        ("share_of_sales", pa.float64()),
-        ("feature", pa.string()),
-        ("mean", pa.float64()),
-        ("chain_mean", pa.float64()),
-        ("index", pa.float64()),
-    ]
-)
+COLUMNS = [
+    "cluster", "stores", "share_of_stores", "sales", "share_of_sales", "feature", "mean", "chain_mean", "index",
+]  # fmt: skip
 
 
 def profile_table(table: pd.DataFrame, clusters: pd.DataFrame, sales: pd.Series) -> pd.DataFrame:
@@ -44,7 +33,7 @@ def profile_table(table: pd.DataFrame, clusters: pd.DataFrame, sales: pd.Series)
     long["chain_mean"] = long["feature"].map(chain)
     long["index"] = 100 * long["mean"] / long["chain_mean"].where(long["chain_mean"] > 0)
     merged: pd.DataFrame = long.merge(sizes, left_on="cluster", right_index=True, validate="many_to_one")
-    ordered: pd.DataFrame = merged.sort_values(["cluster", "feature"], ignore_index=True)[PROFILE.names]
+    ordered: pd.DataFrame = merged.sort_values(["cluster", "feature"], ignore_index=True)[COLUMNS]
     return ordered
 
 

@@ -1,11 +1,12 @@
 """Tables in and out of Parquet, whole or not at all.
 
 Every output goes to a temporary file beside its target and is moved over it, so that a killed stage leaves the old file
-and a linked DVC cache is never written through. Files carry no pandas metadata: equal tables are equal bytes.
+and a linked DVC cache is never written through. Stages write tables by way of `lib.contracts`, which checks them first. Files carry
+no pandas metadata: equal tables are equal bytes.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,13 +38,13 @@ def write_table(table: pa.Table, path: Path) -> None:
         pq.write_table(table.replace_schema_metadata(None), temporary, compression="zstd", row_group_size=ROW_GROUP)
 
 
-def write_batches(reader: pa.RecordBatchReader, path: Path) -> int:
+def write_batches(schema: pa.Schema, batches: Iterable[pa.RecordBatch], path: Path) -> int:
     """Write a stream atomically in row groups of one size, whatever the batches' sizes. Returns the rows written."""
     rows = 0
-    with replacing(path) as temporary, pq.ParquetWriter(temporary, reader.schema, compression="zstd") as writer:
+    with replacing(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
         pending: list[pa.RecordBatch] = []
         waiting = 0
-        for batch in reader:
+        for batch in batches:
             pending.append(batch)
             waiting += batch.num_rows
             while waiting >= ROW_GROUP:
@@ -53,21 +54,9 @@ def write_batches(reader: pa.RecordBatchReader, path: Path) -> int:
                 waiting -= ROW_GROUP
                 rows += ROW_GROUP
         if waiting or rows == 0:
-            writer.write_table(pa.Table.from_batches(pending, schema=reader.schema), row_group_size=ROW_GROUP)
+            writer.write_table(pa.Table.from_batches(pending, schema=schema), row_group_size=ROW_GROUP)
             rows += waiting
     return rows
-
-
-def write_frame(frame: pd.DataFrame, schema: pa.Schema, path: Path) -> None:
-    """Write a pandas table under an explicit schema; a column too many or too few is an error."""
-    if list(frame.columns) != schema.names:
-        raise ValueError(f"columns {list(frame.columns)} are not the schema's {schema.names}")
-    write_table(pa.Table.from_pandas(frame, schema=schema, preserve_index=False), path)
-
-
-def wide_schema(features: list[str]) -> pa.Schema:
-    """One row per store, one float64 column per feature."""
-    return pa.schema([("store_id", pa.string()), *((name, pa.float64()) for name in features)])
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:

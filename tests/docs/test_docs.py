@@ -13,15 +13,16 @@ import typer
 import yaml
 
 import collect_segments
-import merge_segments
 from clustering.cli import app
 from clustering.jobs import DESCRIPTIONS
 from clustering.projects import examples, make_project
 from docs.test_pages import PAGES
 from files import FILES
 from lib.config import Place, Sources
+from lib.contracts_ledger import LEDGER
+from lib.contracts_segments import SEGMENTS
 from lib.errors import ConfigError, DataError, PipelineError
-from lib.ledger import FLOWS, SCHEMA
+from lib.ledger import FLOWS
 from lib.params import Params
 from reference import GENERATED, pages
 from settings import sections, settings
@@ -202,9 +203,9 @@ def test_reference_reads_the_models_rightly() -> None:
 
 
 def test_columns_of_the_results_are_explained() -> None:
-    assert [codes(row[0])[0] for row in rows_of(README, "column", "meaning")] == merge_segments.SEGMENTS.names
+    assert [codes(row[0])[0] for row in rows_of(README, "column", "meaning")] == SEGMENTS.names
     words = codes(text_of(README))
-    assert set(SCHEMA.names) <= set(words)
+    assert set(LEDGER.names) <= set(words)
     assert set(FLOWS) <= set(words)
 
 

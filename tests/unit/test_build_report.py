@@ -17,8 +17,9 @@ import yaml
 import build_report
 from lib.expectations import Finding, Levels, summary
 from lib.k_rules import RULES
-from lib.ledger import Entry, write_ledger
+from lib.ledger import Entry, balanced
 from lib.profiles import profile_table
+from lib.tables import write_table
 
 ROOT = Path(__file__).resolve().parents[2]
 MONEY = pa.decimal128(38, 2)
@@ -112,7 +113,7 @@ def report(bench: Any) -> Any:
             Entry("ingest_sales", "", "set_aside", "invalid_date", 0, 1, Decimal(10)),
             *[Entry(s, "beauty", f, "", 6, 8, Decimal(60)) for s in ("select_categories", "merge_segments") for f in ("in", "out")],
         ]  # fmt: skip
-        write_ledger(entries, bench / "ledger.parquet")
+        write_table(balanced(entries), bench / "ledger.parquet")
         row = "beauty,segment,2,2,6,1.0\n" if known else ""
         (bench / "recovery.csv").write_text("view,label,planted_k,found_k,stores,ari\n" + row)
         (bench / "checks.json").write_text(json.dumps(summary(CHECKS, 0.9)))

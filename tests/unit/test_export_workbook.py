@@ -14,7 +14,8 @@ import pytest
 import export_workbook
 from lib import sheets
 from lib.errors import DataError
-from lib.ledger import Entry, write_ledger
+from lib.ledger import Entry, balanced
+from lib.tables import write_table
 
 SPACE = {"m": "http://schemas.openxmlformats.org/spreadsheetml/2006/main"}
 NASTY = ["=cmd|' /C calc'!A0", "http://example.org/<&\"'>", "+1", "00123", "😀 שלום", "x" * 40_000]
@@ -65,7 +66,9 @@ def workbook(bench: Any) -> Any:
         )
         path = bench / "ledger.parquet"
         total = Decimal(ledger)
-        write_ledger([Entry("merge_segments", "beauty", flow, "", 6, 6, total) for flow in ("in", "out")], path)
+        write_table(
+            balanced([Entry("merge_segments", "beauty", flow, "", 6, 6, total) for flow in ("in", "out")]), path
+        )
         bench.run(
             export_workbook, category="beauty", name="=BEAUTY", segments=segments, clusters=clusters, store_sales=sales,
             need_state_sales=need, ledger=path, external_clusters=clusters,

@@ -8,7 +8,8 @@ import pytest
 
 from lib.database import count_entries, database
 from lib.errors import DataError
-from lib.ledger import Entry, check_balance, ledger_table, read_ledger, write_ledger
+from lib.ledger import Entry, balanced, check_balance, ledger_table, read_ledger
+from lib.tables import write_table
 
 
 def entry(
@@ -63,14 +64,14 @@ def test_a_cent_in_a_quadrillion_is_seen() -> None:
 
 def test_ledger_that_does_not_balance_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(DataError):
-        write_ledger([entry("in", 1, 1, "1.00")], tmp_path / "ledger.parquet")
+        write_table(balanced([entry("in", 1, 1, "1.00")]), tmp_path / "ledger.parquet")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_entries_survive_the_file_in_the_order_of_the_key(tmp_path: Path) -> None:
     notes = [entry("noted", 1, 1, "0.00", "z"), entry("noted", 1, 1, "0.00", "y")]
     other = [entry("in", 1, 1, "5.00", stage="r"), entry("out", 1, 1, "5.00", stage="r")]
-    write_ledger([*notes, *reversed(BALANCED), *other], tmp_path / "ledger.parquet")
+    write_table(balanced([*notes, *reversed(BALANCED), *other]), tmp_path / "ledger.parquet")
     found = read_ledger(tmp_path / "ledger.parquet")
     keys = [(e.stage, e.flow, e.reason) for e in found]
     assert keys == [

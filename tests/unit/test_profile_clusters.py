@@ -8,6 +8,7 @@ import pytest
 
 import cluster_stores
 import profile_clusters
+from lib.contracts_views import SCORES
 from lib.k_rules import RULES
 from profile_clusters import k_chart, profile_table, silhouette_chart
 
@@ -64,7 +65,7 @@ def test_every_rule_has_its_panel(bench: Any, profile: Callable[..., pd.DataFram
     points = {f"s{i:02d}": i / 10 + 50 * (i % 2) for i in range(40)}
     assert profile(points, all_rules=[], min_cluster_share=0.1)[0].nunique() == 2
     chart = k_chart(
-        pd.DataFrame(dict(zip(SCORES, zip(*bench.rows("k_scores.parquet", *SCORES), strict=True), strict=True))),
+        pd.DataFrame(dict(zip(COLUMNS, zip(*bench.rows("k_scores.parquet", *COLUMNS), strict=True), strict=True))),
         "beauty",
     )
     titles = [panel["title"]["text"] for panel in chart.to_dict()["concat"]]
@@ -72,7 +73,7 @@ def test_every_rule_has_its_panel(bench: Any, profile: Callable[..., pd.DataFram
     assert all((bench / f"{figure}.png").stat().st_size > 1000 for figure in FIGURES)
 
 
-SCORES = cluster_stores.SCORES.names
+COLUMNS = SCORES.names
 
 
 def test_silhouettes_are_drawn_sorted_within_clusters() -> None:

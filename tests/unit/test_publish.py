@@ -26,10 +26,10 @@ from clustering.results import Results, read_results
 from clustering.retry import TransientError
 from clustering.runs import recorded
 from lib.config import Publish
+from lib.contracts_views import PROFILE
 from lib.errors import ConfigError, DataError, PipelineError
 from lib.ledger import SCHEMA as LEDGER
 from lib.params import Params, load_params
-from lib.profiles import PROFILE
 from lib.tables import MONEY, write_table
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,7 +54,7 @@ def profile(sizes: dict[int, int], feature: str, index: float | None = 100.0) ->
         dict(zip(PROFILE.names, (cluster, stores, 0.5, 1.1, 0.25, feature, 0.1, 0.1, index if cluster > 1 else None), strict=True))
         for cluster, stores in sizes.items()
     ]  # fmt: skip
-    return pa.Table.from_pylist(rows, schema=PROFILE)
+    return pa.Table.from_pylist(rows, schema=PROFILE.schema())
 
 
 class Project:

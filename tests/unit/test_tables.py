@@ -3,13 +3,12 @@
 import os
 from pathlib import Path
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from lib import tables
-from lib.tables import read_frame, replacing, wide_schema, write_batches, write_frame, write_table, write_text
+from lib.tables import replacing, write_batches, write_table, write_text
 
 NUMBERS = pa.table({"n": list(range(10))})
 
@@ -43,7 +42,7 @@ def test_stream_that_breaks_leaves_the_old_file(tmp_path: Path) -> None:
         raise OSError("gone")
 
     with pytest.raises(OSError, match="gone"):
-        write_batches(pa.RecordBatchReader.from_batches(NUMBERS.schema, batches()), path)
+        write_batches(NUMBERS.schema, batches(), path)
     assert pq.read_table(path).equals(NUMBERS)
     assert [p.name for p in tmp_path.iterdir()] == ["x.parquet"]
 
@@ -75,7 +74,7 @@ def test_bytes_do_not_depend_on_the_batches(tmp_path: Path, monkeypatch: pytest.
             pa.record_batch({"n": pa.array(range(s, s + size), pa.int64())})
             for s, size in zip(starts, sizes, strict=True)
         ]
-        assert write_batches(pa.RecordBatchReader.from_batches(NUMBERS.schema, batches), tmp_path / name) == 10
+        assert write_batches(NUMBERS.schema, batches, tmp_path / name) == 10
         return (tmp_path / name).read_bytes()
 
     assert written(cuts, "a.parquet") == written([5, 5], "b.parquet")
@@ -87,26 +86,8 @@ def test_bytes_do_not_depend_on_the_batches(tmp_path: Path, monkeypatch: pytest.
 
 def test_empty_stream_has_a_header(tmp_path: Path) -> None:
     path = tmp_path / "x.parquet"
-    assert write_batches(pa.RecordBatchReader.from_batches(NUMBERS.schema, []), path) == 0
+    assert write_batches(NUMBERS.schema, [], path) == 0
     assert pq.read_table(path).schema.names == ["n"]
-
-
-def test_pandas_leaves_no_trace(tmp_path: Path) -> None:
-    schema = wide_schema(["x"])
-    frame = pd.DataFrame({"store_id": ["b", "a"], "x": [1.0, None]}, index=[7, 3])
-    write_frame(frame, schema, tmp_path / "a.parquet")
-    write_frame(frame.set_axis(["p", "q"], axis="index"), schema, tmp_path / "b.parquet")
-    assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
-    assert pq.read_schema(tmp_path / "a.parquet").metadata is None
-    assert read_frame(tmp_path / "a.parquet")["store_id"].tolist() == ["b", "a"]
-
-
-@pytest.mark.parametrize("columns", [["store_id"], ["store_id", "x", "y"], ["x", "store_id"]])
-def test_columns_that_are_not_the_schemas_are_refused(tmp_path: Path, columns: list[str]) -> None:
-    frame = pd.DataFrame({name: [1.0] for name in columns})
-    with pytest.raises(ValueError, match="are not the schema's"):
-        write_frame(frame, wide_schema(["x"]), tmp_path / "a.parquet")
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_text_has_unix_line_ends_and_utf_8(tmp_path: Path) -> None:
