@@ -348,11 +348,25 @@ class Compute(Model):
     threads: int = Field(default=2, ge=1, description="of DuckDB; results do not depend on it")
 
 
+class Logging(Model):
+    """The log of the command `clustering` itself; each stage has its own in `logs/`."""
+
+    folder: str = Field(
+        default="~/.clustering/logs",
+        min_length=1,
+        description="folder of `clustering.log`; a relative one lies in the project; the variable `CLUSTERING_LOG_DIR` goes before it",
+    )
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="the least that is logged")
+    max_bytes: int = Field(default=1_000_000, ge=1_000, description="size at which a new file is begun")
+    rotated_files: int = Field(default=3, ge=1, le=1000, description="full files that are kept beside it")
+
+
 class Place(Model):
     """configs/<env>.yml."""
 
     sources: Sources = Field(description="every table of raw data")
     compute: Compute = Field(default=Compute(), description="what one stage may use of this machine")
+    logging: Logging = Field(default=Logging(), description="the log of the command `clustering`")
     fetch: dict[str, Fetch] = Field(
         default={},
         description="where `clustering fetch` finds sources that lie elsewhere: `sales`, `external.<name>`, ...",

@@ -2,7 +2,6 @@
 
 import functools
 import json
-import logging
 import os
 import sys
 import tempfile
@@ -23,7 +22,7 @@ from typer._completion_classes import completion_init
 from clustering import __version__
 from clustering.halves import REPORT, split_half
 from clustering.jobs import DESCRIPTIONS, JOBS, PUBLISH, job_name
-from clustering.journal import LOGGER, start_journal
+from clustering.journal import LOGGER, end_journal, start_journal
 from clustering.plans import dvc_graph, dvc_plan, snakemake_plan
 from clustering.progress import Mode, choose_mode, emit, follow
 from clustering.projects import check_access, check_project, examples, find_project, load_project, make_project
@@ -755,4 +754,4 @@ def main() -> None:
                 fail("interrupted", again, 1)
             sys.exit(code)
     finally:
-        logging.shutdown()
+        end_journal()

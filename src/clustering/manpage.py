@@ -21,7 +21,7 @@ FILES = {
     ".env.<env>, .env": "environment variables of the configuration",
     "reports/published/<run id>.json": "what was published, and where",
     ".clustering/runs/<run id>/run.json": "what was run, and what came of it",
-    "~/.clustering/logs/clustering.log": "the log of the command, or in CLUSTERING_LOG_DIR",
+    "~/.clustering/logs/clustering.log": "the log of the command, or where `logging` in configs/<env>.yml or CLUSTERING_LOG_DIR says",
 }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from clustering import TEMPLATE
+from clustering.journal import open_journal
 from clustering.secrets import load_environment
 from lib.config import Place, load_place
 from lib.errors import ConfigError, DataError, PipelineError, nearest_name
@@ -51,11 +52,12 @@ def check_project(root: Path, env: str | None) -> tuple[Params, Place, str]:
 
 
 def load_project(root: Path, env: str | None) -> tuple[Params, Place, str]:
-    """Method, place and environment. Loads `.env.<env>` and `.env` into the environment."""
+    """Method, place and environment. Loads `.env.<env>` and `.env` into the environment, and opens the command's log."""
     params = load_params(root / "params.yaml")
     env = env or params.env
     load_environment(root, env)
     place = load_place(root / "configs" / f"{env}.yml")
+    open_journal(place.logging, root)
     if (root / "data").exists() and not (root / "data").is_dir():
         raise ConfigError(f"{root / 'data'} is not a folder", solution="move it away, and make a folder of that name")
     return params, place, env
