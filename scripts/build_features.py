@@ -114,6 +114,11 @@ def exclusions(
     return reasons
 
 
+def counted(reasons: pd.Series) -> str:
+    """How many stores do not train for which reason, such as `3 thin, 1 no_data`."""
+    return ", ".join(f"{count} {reason}" for reason, count in reasons.value_counts().sort_index().items() if reason)
+
+
 def refuse_reserved(names: Sequence[str]) -> None:
     """Raise DataError where a feature is called like a column of this stage's own."""
     if reserved := {"trains", "exclusion"} & set(names):
@@ -133,11 +138,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     reasons = exclusions(table, history, args.min_lines, args.min_sales, args.min_need_states)
     if not (reasons == "").any():
         raise DataError(
-            "no store can train: all are thin or without data",
+            f"{args.table}: no store can train: {counted(reasons)} of {len(reasons)} stores",
             solution="lower min_lines, min_sales and min_need_states, or look at the data",
         )
     totals = None if history is None else history["lines"].to_numpy(dtype="float64")
-    features = fit_features(table, (reasons == "").to_numpy(), options, totals)
+    try:
+        features = fit_features(table, (reasons == "").to_numpy(), options, totals)
+    except DataError as error:
+        raise DataError(f"{args.table}: {error.args[0]}", solution=error.solution) from None
     refuse_reserved(features.names)
     reasons[features.outliers] = "outlier"
 

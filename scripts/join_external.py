@@ -32,14 +32,14 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def join_sources(stores: pd.DataFrame, sources: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Features by store, and how many stores each source has no match for.
+def join_sources(stores: pd.DataFrame, sources: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int], dict[str, int]]:
+    """Features by store, how many stores each source has no match for, and how many it has, but with a value missing.
 
     stores: `store_id` and the columns that sources join on, as text. sources: source, column, key, feature, value.
     Raises DataError where a source matches no store at all.
     """
     features = stores[["store_id"]]
-    unmatched = {}
+    unmatched, incomplete = {}, {}
     for (name, column), source in sources.groupby(["source", "column"], sort=True):
         wide = source.pivot(index="key", columns="feature", values="value").sort_index(axis="columns")
         wide = wide.add_prefix(f"{name}.").rename_axis(columns=None)
@@ -53,8 +53,9 @@ def join_sources(stores: pd.DataFrame, sources: pd.DataFrame) -> tuple[pd.DataFr
             )
         # The store table's own column may be missing, so the left side is looked up, not the right side spread.
         matched = wide.reindex(stores[column]).set_axis(stores.index, axis="index")
+        incomplete[str(name)] = int((found & matched.isna().any(axis="columns")).sum())
         features = pd.concat([features, matched], axis="columns")
-    return features, unmatched
+    return features, unmatched, incomplete
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -71,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
     stores = sorted({*selling["store_id"], *known["store_id"]})
     kept = sorted(selling["store_id"]) if args.stores_without_sales == "drop" else stores
-    features, unmatched = join_sources(known.set_index("store_id").reindex(kept).reset_index(), sources)
+    features, unmatched, incomplete = join_sources(known.set_index("store_id").reindex(kept).reset_index(), sources)
 
     lines, sales = int(selling["lines"].sum()), sum(selling["sales"], Decimal(0))
     entries = [
@@ -80,9 +81,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     ]
     if len(kept) < len(stores):
         entries.append(Entry("join_external", "", "set_aside", "no_sales", len(stores) - len(kept), 0, Decimal(0)))
-    for name, count in unmatched.items():
-        if count:
-            entries.append(Entry("join_external", "", "noted", f"not in {name}", count, 0, Decimal(0)))
+    for words, counts in (("not in", unmatched), ("value missing in", incomplete)):
+        for name, count in counts.items():
+            if count:
+                entries.append(Entry("join_external", "", "noted", f"{words} {name}", count, 0, Decimal(0)))
     with outputs() as write:
         write(features, STORE_FEATURES, args.store_features)
         write(balanced(entries), LEDGER, args.ledger)

@@ -20,7 +20,7 @@ from lib.contracts import outputs
 from lib.contracts_ledger import LEDGER
 from lib.contracts_sales import NEED_STATE_SALES, SHARES, STORE_SALES
 from lib.database import count_entries, database, literal, one_row
-from lib.errors import DataError, nearest_name
+from lib.errors import DataError, nearest_name, shown
 from lib.ledger import Entry, balanced, log_entries
 
 UNMAPPED = "(unmapped)"
@@ -49,7 +49,7 @@ def refuse_unknown_category(connection: duckdb.DuckDBPyConnection, name: str) ->
     known = [row[0] for row in connection.execute("SELECT DISTINCT category FROM category_sales").fetchall()]
     if name not in known:
         raise DataError(
-            f"no sales in category {name!r}{nearest_name(name, known)}; categories in the data: {', '.join(sorted(known)[:30])}",
+            f"no sales in category {shown(name)}{nearest_name(name, known)}; categories in the data: {', '.join(sorted(known)[:30])}",
             solution="mend the name under internal.categories in params.yaml, or take the category out",
         )
 
@@ -103,7 +103,8 @@ def refuse_unmapped(connection: duckdb.DuckDBPyConnection, name: str) -> None:
     )
     if skus:
         raise DataError(
-            f"{skus} SKUs of category {name!r} have no need state in the product map, such as {example!r} (sales {sales})",
+            f"{skus} SKUs of category {shown(name)} have no need state in the product map, "
+            f"such as {shown(example)} (sales {sales})",
             solution="complete the map, or choose another policy in internal.split_need_states.unmapped_skus",
         )
 
@@ -120,7 +121,7 @@ def handle_stores_without_net_sales(connection: duckdb.DuckDBPyConnection, polic
     count, example = one_row(connection, "SELECT count(*), min(store_id) FROM empty_stores")
     if count and policy == "fail":
         raise DataError(
-            f"{count} stores have no net sales in category {name!r}, such as {example!r}",
+            f"{count} stores have no net sales in category {shown(name)}, such as {shown(example)}",
             solution="choose another policy in internal.split_need_states.stores_without_net_sales",
         )
     if policy == "drop":
@@ -157,11 +158,11 @@ def ledger_entries(connection: duckdb.DuckDBPyConnection, category: str, per_cen
     return entries
 
 
-def shares_of(sales: pd.DataFrame) -> pd.DataFrame:
+def shares_of(sales: pd.DataFrame, name: str) -> pd.DataFrame:
     """Shares of positive sales, stores x need states, both sorted.
 
     sales: store_id, need_state, sales (net, may be negative). A store without positive sales gets the chain's shares.
-    Raises DataError where nothing is positive.
+    name: of the category. Raises DataError where nothing is positive.
     """
     wide = sales.pivot(index="store_id", columns="need_state", values="sales").fillna(0.0).clip(lower=0.0)
     wide = wide.sort_index().sort_index(axis="columns")
@@ -169,7 +170,8 @@ def shares_of(sales: pd.DataFrame) -> pd.DataFrame:
     chain = wide.sum(axis="index")
     if not chain.sum() > 0:
         raise DataError(
-            "no store has positive net sales", solution="look at the sales of this category, or take it out"
+            f"category {shown(name)}: no store has positive net sales in any need state",
+            solution="look at the sales of this category, or take it out",
         )
     shares = wide.div(totals.where(totals > 0, 1.0), axis="index")
     shares.loc[totals <= 0] = (chain / chain.sum()).to_numpy()
@@ -200,9 +202,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         ).to_arrow_table()
     if sales.num_rows == 0:
         raise DataError(
-            f"every sale of category {args.name!r} was set aside", solution="look at the policies in params.yaml"
+            f"every sale of category {shown(args.name)} was set aside", solution="look at the policies in params.yaml"
         )
-    shares = shares_of(sales.to_pandas())
+    shares = shares_of(sales.to_pandas(), args.name)
     if "store_id" in shares.columns:
         raise DataError(
             "a need state is called 'store_id', the name of the key", solution="rename it in the product map"

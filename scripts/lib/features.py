@@ -14,7 +14,7 @@ from sklearn.decomposition import PCA
 from sklearn.impute import KNNImputer, SimpleImputer
 from sklearn.preprocessing import QuantileTransformer, RobustScaler, StandardScaler
 
-from lib.errors import ConfigError, DataError
+from lib.errors import ConfigError, DataError, shown
 from lib.outliers import SCORES, find_outliers
 from lib.transforms import HUGE, clr, hellinger, log1p, replaceable_parts, skewness, yeo_johnson
 
@@ -204,19 +204,25 @@ class FeatureReport:
         self.frame.loc[self.frame["used"], "reason"] = list(reasons)
         self.frame["used"] = self.frame["reason"] == ""
         if dropped.all():
+            counts = self.frame["reason"].value_counts().sort_index().items()
+            why = ", ".join(f"{count} {reason}" for reason, count in counts)
             raise DataError(
-                f"no feature tells stores apart (of {len(self.frame)})",
-                solution="take this view out, or give it other data",
+                f"no feature tells the stores that train apart (of {len(self.frame)}: {why})",
+                solution="look at the data of this view, give it others, or take it out",
             )
         return points[:, ~dropped]
 
 
 def refuse_huge(points: Matrix, table: pd.DataFrame, what: str) -> None:
     """Raise DataError, with a store as example, where a value is infinite or its square nearly so."""
-    rows = np.flatnonzero((np.abs(points) >= HUGE).any(axis=1))
+    huge = np.abs(points) >= HUGE
+    rows = np.flatnonzero(huge.any(axis=1))
     if len(rows):
+        # Some transforms leave features out before.
+        whole = points.shape == table.shape
+        column = f" in column {shown(table.columns[np.flatnonzero(huge[rows[0]])[0]])}" if whole else ""
         raise DataError(
-            f"{what} beyond {HUGE:g} in {len(rows)} stores, such as {table.index[rows[0]]!r}",
+            f"{what} beyond {HUGE:g}{column} in {len(rows)} stores, such as {table.index[rows[0]]!r}",
             solution="mend the source, or set winsorise_iqr where it is the transform that makes them",
         )
 

@@ -63,6 +63,10 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
     """Read one Parquet file of the pipeline's own. Raises DataError where it is not there or none any more."""
     try:
         return pq.ParquetFile(path).read(columns=columns)
+    except FileNotFoundError:
+        raise DataError(
+            f"{path} does not exist", solution="run the stages that make it: clustering run full_pipeline_job"
+        ) from None
     except pa.ArrowException as error:
         raise DataError(
             f"{path} is no whole Parquet file: {error}", solution="delete it, and run the pipeline again"

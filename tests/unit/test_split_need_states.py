@@ -234,7 +234,7 @@ def test_every_row_of_shares_sums_to_one_and_none_is_negative(bench: Any, split:
 def test_shares_of_nothing_positive_are_refused() -> None:
     sales = pd.DataFrame({"store_id": ["1", "2"], "need_state": ["dry", "dry"], "sales": [0.0, -1.0]})
     with pytest.raises(DataError, match="no store has positive net sales"):
-        split_need_states.shares_of(sales)
+        split_need_states.shares_of(sales, "BEAUTY")
 
 
 def test_misspelt_category_is_told_with_the_nearest(bench: Any, split: Callable[..., None]) -> None:
