@@ -132,7 +132,10 @@ def object_store() -> Iterator[ObjectStore]:
     with (folder / "log").open("w") as log:
         server = subprocess.Popen(
             [weed, "server", f"-ip={HOST}", f"-ip.bind={HOST}", f"-dir={folder / 'data'}", "-s3", f"-s3.config={folder / 's3.json'}",
-             "-master.volumeSizeLimitMB=64", "-volume.max=20", *(f"-{name}.port={port}" for name, port in ports.items())],
+             "-master.volumeSizeLimitMB=64", "-volume.max=20",
+             # Else it reports to its makers, and opens ports that another one has.
+             "-master.telemetry=false", "-s3.port.iceberg=0", "-s3.port.lance=0",
+             *(f"-{name}.port={port}" for name, port in ports.items())],
             cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
         )  # fmt: skip
     try:
@@ -151,7 +154,7 @@ def object_store() -> Iterator[ObjectStore]:
                 break
             except OSError:
                 if time.monotonic() - began > PATIENCE_S or server.poll() is not None:
-                    raise
+                    pytest.fail(f"the S3 server does not come up: {(folder / 'log').read_text()[-2000:]}")
                 time.sleep(0.2)
         variables = {
             "AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY,

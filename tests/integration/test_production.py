@@ -1,10 +1,13 @@
 """The worked example of docs/howto/production.md on real servers: PostgreSQL and S3, and DVC's remote in the same bucket."""
 
+import io
 import json
 import re
 from pathlib import Path
 from typing import NamedTuple
 
+import adbc_driver_postgresql.dbapi as postgresql
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from ruamel.yaml import YAML
@@ -18,11 +21,13 @@ pytestmark = pytest.mark.integration
 
 
 class Example(NamedTuple):
-    """The project that the page was worked through in, what was printed, and the colleague's clone."""
+    """The project that the page was worked through in, what was printed, the colleague's clone, and what is published."""
 
     project: Path
     said: str
     colleague: Path
+    bucket: dict[str, pd.DataFrame]
+    tables: dict[str, pd.DataFrame]
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +53,31 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Example:
         start.write_text("```bash\ngit add -A\ngit commit -qm Start\nclustering run merging_job\n```\n")
         read_along(start, project, folder)
         said = read_along(DOCS / "howto" / "production.md", project, folder)
-    return Example(project, said, folder / "colleague")
+        with store.system.open_input_stream("retail/segments/current.json") as file:
+            current = json.load(file)
+        bucket = {}
+        for entry in current["files"]:
+            with store.system.open_input_file(f"retail/segments/{entry['path']}") as file:
+                bucket[Path(entry["path"]).name] = read_by_name(entry["path"], io.BytesIO(file.read()))
+        with postgresql.connect(database) as connection, connection.cursor() as cursor:
+            tables = {}
+            for name in ("store_segments", "store_segments_archive"):
+                cursor.execute(f"SELECT * FROM {name} ORDER BY category, store_id")  # noqa: S608 (names above)
+                tables[name] = cursor.fetch_arrow_table().to_pandas()
+    return Example(project, said, folder / "colleague", bucket, tables)
+
+
+def read_by_name(name: str, content: io.BytesIO) -> pd.DataFrame:
+    """A published file, ids as text."""
+    if name.endswith(".parquet"):
+        return pd.read_parquet(content)
+    if name.endswith(".csv"):
+        return pd.read_csv(content, dtype={"store_id": str}, keep_default_na=False)
+    if name.endswith(".json"):
+        return pd.DataFrame(json.load(content))
+    return pd.read_excel(
+        content, sheet_name="segments", dtype={"store_id": str}, engine="calamine", keep_default_na=False
+    )
 
 
 def test_every_source_is_fetched_and_fetched_again_unchanged(example: Example) -> None:
@@ -70,6 +99,33 @@ def test_segments_are_the_same_bytes_wherever_the_data_came_from(example: Exampl
     assert runs[2]["tags"] == {"source": "database"}
     made = {(example.project / ".clustering/runs" / run["id"] / "segments.parquet").read_bytes() for run in runs}
     assert len(made) == 1
+
+
+def test_published_segments_are_those_of_the_pipeline(example: Example) -> None:
+    columns = ["category", "store_id", "internal_cluster", "external_cluster", "merged_cluster", "segment"]
+    made = pq.read_table(example.project / "data/merging/segments.parquet").to_pandas()
+    expected = [tuple(row) for row in made[columns].itertuples(index=False)]
+    assert len(expected) > 50
+    published = {
+        **example.tables,
+        **{name: table for name, table in example.bucket.items() if not name.startswith("profiles")},
+    }
+    assert sorted(published) == sorted(
+        [
+            "store_segments",
+            "store_segments_archive",
+            "segments.parquet",
+            "segments.csv",
+            "segments.json",
+            "segments.xlsx",
+        ]
+    )
+    for name, table in published.items():
+        assert [tuple(row) for row in table[columns].itertuples(index=False)] == expected, name
+    sizes = made.groupby("segment").size()
+    for segment, stores in sizes.items():
+        assert f"beauty {segment}: {stores} stores" in example.said
+    assert len(list((example.project / "reports/published").glob("*.json"))) == 2
 
 
 def test_colleague_has_nothing_to_run(example: Example) -> None:
