@@ -162,6 +162,7 @@ def object_store() -> Iterator[ObjectStore]:
         }  # fmt: skip
         yield ObjectStore(variables, system)
     finally:
-        server.terminate()
+        # It takes 25 s to end when it is asked to, and nothing in it is needed any more.
+        server.kill()
         server.wait(PATIENCE_S)
         shutil.rmtree(folder, ignore_errors=True)

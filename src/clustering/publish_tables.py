@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from clustering.databases import connected, database_file, shown_address
+from clustering.databases import batches_of, connected, database_file, shown_address
 from clustering.results import Results
 from clustering.retry import retried
 from lib.config import Publish
@@ -132,11 +132,22 @@ class DatabaseSink:
         return missing
 
     def schema_of(self, connection: Any) -> str | None:
-        """The schema of the tables, whether it is configured or the user's own."""
-        if self.wanted.schema_name is not None or self.wanted.database == "sqlite":
-            return self.wanted.schema_name
-        current: str = connection.adbc_current_db_schema
-        return current
+        """The schema of the tables, whether it is configured or the user's own. Raises DataError where there is none."""
+        if self.wanted.database == "sqlite":
+            return None
+        if self.wanted.schema_name is None:
+            current: str = connection.adbc_current_db_schema
+            return current
+        found = connection.adbc_get_objects(depth="db_schemas", db_schema_filter=self.wanted.schema_name).read_all()
+        names = {
+            part["db_schema_name"] for catalog in found.to_pylist() for part in catalog["catalog_db_schemas"] or ()
+        }
+        if self.wanted.schema_name not in names:
+            raise DataError(
+                f"{self.shown}: there is no schema {self.wanted.schema_name}",
+                solution="have it made there, or mend `schema_name` in configs/<env>.yml",
+            )
+        return self.wanted.schema_name
 
     def check_columns(self, name: str, found: pa.Schema, fields: list[pa.Field], *, with_types: bool) -> None:
         """Raise DataError where a table is not ours."""
@@ -175,7 +186,8 @@ class DatabaseSink:
             cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(max(rows.num_rows, 1))})
         columns = ", ".join(map(identifier, rows.column_names))
         cursor.execute(f"SELECT {columns} FROM {self.sql_name(table)}{where}", values)  # noqa: S608 (quoted, bound)
-        found = cursor.fetch_arrow_table()
+        schema, batches = batches_of(cursor, self.wanted)
+        found = pa.Table.from_batches(batches, schema)
         try:
             found = found.cast(rows.schema)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
