@@ -14,7 +14,7 @@ import typer
 from sphinx.application import Sphinx
 
 from clustering.cli import app as command_line
-from files import FILES, schema_of
+from files import FILES, WIDE, File, contract_of, schema_of
 from lib.config import Compute, Fetch, Place, Publish, Source, Sources
 from lib.params import Params
 from lib.yaml_files import read_yaml
@@ -101,8 +101,8 @@ def setting_table(found: Iterable[Setting]) -> str:
 def files_page() -> str:
     """Every file that the pipeline writes, with its columns."""
     page = (
-        "# Files and columns\n\nWhat the pipeline writes, results first. `{category}` is the category's key. Types are those of Parquet; a "
-        "table is sorted by its first columns. The report is "
+        "# Files and columns\n\nWhat the pipeline writes, results first. `{category}` is the category's key. Types are those of Parquet; "
+        "no value is missing unless it says so. The report is "
         "`reports/report.html`, a workbook of each category `reports/workbooks/{category}.xlsx`; "
         "checks are in `reports/checks.json`; pictures are in `reports/figures/`, "
         "figures for DVC in `reports/metrics.json`.\n"
@@ -115,7 +115,28 @@ def files_page() -> str:
             for name, text in file.columns.items()
         ]
         page += table("column", *(["type"] if schema else []), "meaning", rows=rows)
+        page += rules_of(file)
     return page
+
+
+def rules_of(file: File) -> str:
+    """What is checked of a file before it is written, as a list."""
+    contract = contract_of(file)
+    if contract is None:
+        return ""
+    columns = [*contract.columns.items(), *([(WIDE, contract.others)] if contract.others else [])]
+    lines = [sentence(str(check.error)) for check in contract.rules]
+    for name, column in columns:
+        words = [str(check.error).removeprefix("is not ") for check in column.checks]
+        words += ["may be missing"] if column.nullable else []
+        lines += [f"{code(name)}: {', '.join(words)}"] if words else []
+    lines += ["The table may be empty" if contract.may_be_empty else "A table without a row is an error"]
+    return "\nChecked before it is written:\n\n" + "".join(f"- {line}\n" for line in lines)
+
+
+def sentence(text: str) -> str:
+    """A text with a capital."""
+    return text[0].upper() + text[1:]
 
 
 def help_of(command: click.Command, path: str) -> str:

@@ -51,17 +51,16 @@ def check_table(
 
 
 class Broken(NamedTuple):
-    """A rule that does not hold. column: None where it is of whole rows; rows: their labels; value: of a rule without rows."""
+    """A rule that does not hold. column: None where it is of whole rows; rows: their labels, none where it is of the table."""
 
     rule: str
     column: str | None
     rows: pd.Index
-    value: Any
 
     def told(self, example: Mapping[str, object]) -> str:
         """In words: the rule, how many rows, one of them."""
         if self.rows.empty:
-            return self.rule if pd.isna(self.value) else f"{self.rule}: {shown(self.value)}"
+            return self.rule
         row = ", ".join(f"{name} {shown(value)}" for name, value in example.items())
         return f"{self.rule} on {len(self.rows)} rows, such as {row}"
 
@@ -76,7 +75,7 @@ def first_broken(frame: pd.DataFrame, schema: pandera.DataFrameSchema) -> Broken
         stumbled = [
             mistake.check.error
             for mistake in error.schema_errors
-            if mistake.reason_code == pandera.errors.SchemaErrorReason.CHECK_ERROR
+            if mistake.check is not None and mistake.reason_code == pandera.errors.SchemaErrorReason.CHECK_ERROR
         ]
         told = failures[~failures["check"].isin(stumbled)]
         if told.empty:
@@ -92,7 +91,7 @@ def first_broken(frame: pd.DataFrame, schema: pandera.DataFrameSchema) -> Broken
             same = same[same["column"] == first["column"]]
         rule = f"it does not hold that {what}" if column is None else f"column {column!r} {KINDS.get(what, what)}"
         rows = pd.Index(same["index"].dropna().unique())
-        return Broken(rule, column, rows[rows.isin(frame.index)], first["failure_case"])
+        return Broken(rule, column, rows[rows.isin(frame.index)])
     return None
 
 
@@ -337,8 +336,9 @@ def checked(rows: pd.DataFrame | pa.Table, contract: Contract, where: str) -> pa
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
         words = " ".join(" ".join(map(str, error.args)).split())
         raise DataError(f"{where}: {words}", solution=DEFECT) from None
-    refuse_broken(table, contract, where)
-    if table.num_rows == 0 and not contract.may_be_empty:
+    if table.num_rows:
+        refuse_broken(table, contract, where)
+    elif not contract.may_be_empty:
         refuse_empty(where)
     return table
 
@@ -362,8 +362,8 @@ def refuse_broken(table: pa.Table, contract: Contract, where: str) -> None:
     frame = table.to_pandas(types_mapper=pd.ArrowDtype)
     broken = first_broken(frame, contract.pandera)
     if broken:
-        columns = dict.fromkeys([*contract.key, *([broken.column] if broken.column else [])])
-        example = {} if broken.rows.empty else plain_row(frame.loc[broken.rows[:1]], list(columns))
+        further = [broken.column] if broken.column and broken.column not in contract.key else []
+        example = {} if broken.rows.empty else plain_row(frame.loc[broken.rows[:1]], [*contract.key, *further])
         raise DataError(f"{where}: {broken.told(example)}", solution=DEFECT)
 
 
