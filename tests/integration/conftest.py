@@ -86,8 +86,9 @@ class Project:
 
 @pytest.fixture(scope="session", autouse=True)
 def journal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The command's own log goes to a temporary folder."""
+    """The command's own log goes to a temporary folder; and stages compile the modules of a project once, not each anew."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
         folder = tmp_path_factory.mktemp("journal")
         patch.setenv("CLUSTERING_LOG_DIR", str(folder))
         yield folder
