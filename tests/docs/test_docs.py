@@ -192,6 +192,16 @@ def test_reference_names_every_file_that_rules_make() -> None:
     assert made <= {file.path for file in FILES}
 
 
+def test_reference_has_every_command_with_its_options() -> None:
+    text = pages()["commands.md"]
+    for name, command in typer.main.get_command(app).commands.items():
+        part = re.search(rf"^## `clustering {name}\b.*?(?=^## |\Z)", text, flags=re.MULTILINE | re.DOTALL)
+        assert part, name
+        assert f"clustering {name}" in part[0].partition("```text")[2], "an example"
+        assert [flag for p in command.params for flag in p.opts if flag.startswith("-") and flag not in part[0]] == []
+    assert "| `--engine` | `snakemake`, `dvc` | `snakemake` |" in text
+
+
 def test_reference_reads_the_models_rightly() -> None:
     found = {setting.key: setting for setting in [*settings(Params), *settings(Place)]}
     assert found["internal.cluster_stores.all_rules"].values == "`true`, `false`"
