@@ -58,6 +58,16 @@ def test_dry_run_says_what_and_why_and_runs_nothing(project: Project, engine: st
     assert "ingest_sales: forced" in forced.stdout
 
 
+def test_force_runs_every_stage_of_the_job_anew(project: Project) -> None:
+    before = project.tables()
+    assert project.stages_of(lambda: project.call("clustering", "run", "external_preprocessing_job")) == set()
+    forced = project.stages_of(lambda: project.call("clustering", "run", "external_preprocessing_job", "--force"))
+    assert {"ingest_stores", "ingest_external", "join_external"} <= forced
+    assert not {stage for stage in forced if stage.startswith(("cluster_stores", "merge_segments", "build_report"))}
+    assert project.tables() == before
+    assert [run["force"] for run in load_runs(project.root)] == [False, True]
+
+
 def test_run_is_recorded_found_by_tag_and_told_as_json(project: Project, journal: Path) -> None:
     project.change("merging.min_cluster_size", 12)
     result = clustering(project.root, "run", "merging", "--json", "--tags", "version=2.0", "--tags", "who=me")
