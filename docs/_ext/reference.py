@@ -5,11 +5,11 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
-import click
 import typer
 from sphinx.application import Sphinx
 
@@ -139,47 +139,49 @@ def sentence(text: str) -> str:
     return text[0].upper() + text[1:]
 
 
-def help_of(command: click.Command, path: str) -> str:
-    """What `--help` of one command says, as a table of its own."""
-    text = " ".join((command.help or "").split("\f")[0].split())
-    words = [path]
-    rows = []
+def literal(text: str) -> str:
+    """Plain text with its angle brackets, which are not HTML."""
+    return re.sub(r"<(?=\w)", r"\\<", text)
+
+
+def help_of(command: Any, path: str) -> str:
+    """What `--help` of one command says, as a table of its own.
+
+    Typer carries a click of its own, whose classes are not those of the package: parameters are told by what they say of themselves.
+    """
+    text, _, example = " ".join((command.help or "").split()).partition("Example: ")
+    text = literal(text)
+    words, rows = [path], []
     for parameter in command.params:
-        if isinstance(parameter, click.Argument):
+        if parameter.param_type_name == "argument":
             words.append(str(parameter.human_readable_name))
             name = str(parameter.human_readable_name)
         else:
             name = ", ".join([*parameter.opts, *parameter.secondary_opts])
-        kind = parameter.type
-        values = ", ".join(code(choice) for choice in kind.choices) if isinstance(kind, click.Choice) else kind.name
-        if isinstance(parameter, click.Option) and parameter.is_flag:
+        choices = getattr(parameter.type, "choices", ())
+        values = ", ".join(code(getattr(choice, "value", choice)) for choice in choices) or parameter.type.name
+        if getattr(parameter, "is_flag", False):
             values = ""
-        default = parameter.default
-        default = getattr(default, "value", default)
-        shown = "" if default in (None, False) or callable(default) else code(default)
-        rows.append([code(name), values, shown, getattr(parameter, "help", "") or ""])
-    page = f"\n## {code(' '.join(words) if rows else path)}\n\n{text}\n\n"
+        default = getattr(parameter.default, "value", parameter.default)
+        shown = "" if default in (None, False) or callable(default) else code(str(default))
+        rows.append(
+            [code(name), {"str": "text"}.get(values, values), shown, literal(getattr(parameter, "help", "") or "")]
+        )
+    page = f"\n## {code(' '.join(words) if rows else path)}\n\n{text.strip()}\n\n"
+    page += f"```text\n{example.strip()}\n```\n\n" if example else ""
     return page + (table("argument", "values", "default", "meaning", rows=rows) if rows else "")
 
 
 def commands_page() -> str:
     """Every command of `clustering`."""
-    root = typer.main.get_command(command_line)
+    root: Any = typer.main.get_command(command_line)
     page = (
         "# The `clustering` command\n\nAs `clustering COMMAND --help` says it. Exit codes: 0 done; 1 general; 2 wrong arguments; "
         "3 configuration; 4 pipeline or data.\n"
     )
-
-    def walk(command: click.Command, path: str) -> Iterator[str]:
-        if isinstance(command, click.Group):
-            yield help_of(command, path)
-            for name in sorted(command.commands):
-                if not command.commands[name].hidden:
-                    yield from walk(command.commands[name], f"{path} {name}")
-        else:
-            yield help_of(command, path)
-
-    return page + "".join(walk(root, "clustering"))
+    commands = {name: command for name, command in sorted(root.commands.items()) if not command.hidden}
+    parts = [help_of(command, f"clustering {name}") for name, command in commands.items()]
+    return page + help_of(root, "clustering") + "".join(parts)
 
 
 def script_help(script: Path) -> str:

@@ -144,10 +144,10 @@ def outcome(root: Path, name: str, state: str, values: Mapping[str, Any]) -> Exp
     """What one experiment found, or the first error of its stages."""
     if state != "Success":
         log = ask(root, "dvc", ["queue", "logs", name])
-        found = re.search(r"(\S+): Error: (.*)", log.stdout + log.stderr)
-        return Experiment(
-            name, values, error=f"{found[1]}: {found[2]}" if found else last_line(log.stdout + log.stderr)
-        )
+        # A stage that has begun says its name; one whose flags are refused has not.
+        found = re.search(r"(?m)(\S+: )?\bError: (.*)$", log.stdout + log.stderr)
+        why = f"{found[1] or ''}{found[2]}" if found else last_line(log.stdout + log.stderr)
+        return Experiment(name, values, error=why)
     return Experiment(name, values, load_results(root, name))
 
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ import yaml
 import collect_segments
 from clustering.cli import app
 from clustering.jobs import DESCRIPTIONS
-from clustering.projects import examples, make_project
+from clustering.projects import examples, start_git
 from docs.test_pages import PAGES
 from files import FILES
 from lib.config import Place, Sources
@@ -191,6 +192,16 @@ def test_reference_names_every_file_that_rules_make() -> None:
     assert made <= {file.path for file in FILES}
 
 
+def test_reference_has_every_command_with_its_options() -> None:
+    text = pages()["commands.md"]
+    for name, command in typer.main.get_command(app).commands.items():
+        part = re.search(rf"^## `clustering {name}\b.*?(?=^## |\Z)", text, flags=re.MULTILINE | re.DOTALL)
+        assert part, name
+        assert f"clustering {name}" in part[0].partition("```text")[2], "an example"
+        assert [flag for p in command.params for flag in p.opts if flag.startswith("-") and flag not in part[0]] == []
+    assert "| `--engine` | `snakemake`, `dvc` | `snakemake` |" in text
+
+
 def test_reference_reads_the_models_rightly() -> None:
     found = {setting.key: setting for setting in [*settings(Params), *settings(Place)]}
     assert found["internal.cluster_stores.all_rules"].values == "`true`, `false`"
@@ -267,9 +278,12 @@ def test_every_shell_command_is_decided() -> None:
 
 
 @pytest.mark.integration
-def test_shell_commands_work(tmp_path: Path) -> None:
+def test_shell_commands_work(finished: Path, tmp_path: Path) -> None:
     project = tmp_path / "project"
-    make_project(project, "minimal")
+    # As someone has it who has run the pipeline and committed nothing.
+    shutil.copytree(finished, project, symlinks=True)
+    shutil.rmtree(project / ".git")
+    start_git(project)
     author = {f"GIT_{who}_{what}": "a@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     programs = str(Path(sys.executable).parent)
     environment = os.environ | author | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"}

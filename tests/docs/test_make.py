@@ -64,6 +64,12 @@ def test_version_is_that_of_the_package() -> None:
     assert make("version").split()[-1] == __version__
 
 
+def test_set_up_is_there_for_both_systems_and_says_what_is_untested() -> None:
+    assert "UNTESTED" in (ROOT / "scripts" / "setup.bat").read_text(encoding="utf-8").upper()
+    done = subprocess.run(["sh", "-n", str(ROOT / "scripts" / "setup.sh")], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("name", ["params.json", "config.json"])
 def test_schemas_follow_from_the_models(name: str) -> None:
     kept = (ROOT / "configs" / "schema" / name).read_text(encoding="utf-8")

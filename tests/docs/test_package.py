@@ -48,6 +48,7 @@ def test_wheel_holds_the_workflow_once_and_as_it_is_here(wheel: Path) -> None:
     for name, content in inside.items():
         assert content == (ROOT / name).read_bytes(), name
     assert "clustering/py.typed" in names
+    assert [name for name in names if name.endswith(".data/data/share/man/man1/clustering.1")]
     assert not [name for name in names if "__pycache__" in name]
 
 
@@ -96,6 +97,12 @@ def test_wheel_works_in_an_empty_folder(wheel: Path, tmp_path: Path) -> None:
     run(uv, *package[:-1], str(wheel), "--python", str(python))
     environment["PATH"] = f"{python.parent}{os.pathsep}{os.defpath}"
     assert run("clustering", "--version").split()[-1] == __version__
+    if shutil.which("man"):
+        assert (
+            run("man", "-M", str(tmp_path / "venv" / "share" / "man"), "-w", "clustering")
+            .strip()
+            .endswith("clustering.1")
+        )
     run("clustering", "init", "my-stores", "--example", "minimal")
     project = tmp_path / "my-stores"
     assert "full_pipeline: done" in run("clustering", "run", "full_pipeline_job", folder=project)

@@ -1,15 +1,18 @@
-"""One small project, run once with Snakemake; tests work on copies of it."""
+"""One small project, run once with Snakemake for all test processes; tests work on copies of it."""
 
+import fcntl
+import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
-from clustering.projects import make_project
+from clustering.cli import main
 from clustering.runners import environment
 
 
@@ -83,24 +86,55 @@ class Project:
 
 @pytest.fixture(scope="session", autouse=True)
 def journal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The command's own log goes to a temporary folder."""
+    """The command's own log goes to a temporary folder; and stages compile the modules of a project once, not each anew."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
         folder = tmp_path_factory.mktemp("journal")
         patch.setenv("CLUSTERING_LOG_DIR", str(folder))
         yield folder
 
 
+@contextmanager
+def once(name: str, factory: pytest.TempPathFactory) -> Iterator[tuple[Path, bool]]:
+    """A folder that all test processes share, and whether this is the one that fills it; the others wait until it is full."""
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    with folder.with_suffix(".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        full = folder.with_suffix(".full")
+        if full.exists():
+            yield folder, False
+            return
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        yield folder, True
+        full.touch()
+
+
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small project with three categories in its data, two of them selected, made by Snakemake on two cores."""
-    project = Project(tmp_path_factory.mktemp("finished") / "project")
-    make_project(project.root, "minimal")
-    project.change("demo.dev.categories", 3)
-    project.commit()
-    project.snakemake()
-    project.call("clustering", "record")
-    project.commit()
-    return project.root
+def minimal(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """What `clustering minimal` leaves and says: a project with three categories in its data, two of them selected."""
+    with once("minimal", tmp_path_factory) as (folder, mine):
+        said = folder / "said.txt"
+        if mine:
+            (folder / "tmp").mkdir()
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("TMPDIR", str(folder / "tmp"))
+                said.write_text(Project(folder).call("clustering", "minimal").stdout)
+        (made,) = (folder / "tmp").glob("clustering-minimal-*/project")
+        return made, said.read_text()
+
+
+@pytest.fixture(scope="session")
+def finished(minimal: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """That project, made by Snakemake on two cores, told to DVC, and committed."""
+    with once("finished", tmp_path_factory) as (folder, mine):
+        project = Project(folder / "project")
+        if mine:
+            shutil.copytree(minimal[0], project.root, symlinks=True)
+            shutil.rmtree(project.root / ".clustering" / "runs")
+            project.commit()
+        return project.root
 
 
 @pytest.fixture
@@ -115,3 +149,22 @@ def fresh(finished: Path, tmp_path: Path) -> Project:
     """A fresh clone of the project: nothing is made yet."""
     subprocess.run(["git", "clone", "-q", str(finished), str(tmp_path / "fresh")], check=True)
     return Project(tmp_path / "fresh")
+
+
+Said = tuple[int, str, str]
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
+    """The command in this process, for what starts no runner: its exit code, and what it says on stdout and stderr."""
+
+    def run(*arguments: str) -> Said:
+        monkeypatch.setattr(sys, "argv", ["clustering", *arguments])
+        code = 0
+        try:
+            main()
+        except SystemExit as stopped:
+            code = int(stopped.code or 0)
+        return code, *capsys.readouterr()
+
+    return run

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from clustering import __version__
 from clustering.jobs import JOBS
 from clustering.runners import environment
-from integration.conftest import Project
+from integration.conftest import Project, Said
 
 pytestmark = pytest.mark.integration
 
@@ -27,9 +28,10 @@ def assert_mistake(result: subprocess.CompletedProcess[str], code: int, *words: 
         assert word in result.stderr
 
 
-def test_version_and_jobs(tmp_path: Path) -> None:
+def test_version_and_jobs(tmp_path: Path, command: Callable[..., Said]) -> None:
     assert clustering(tmp_path, "--version").stdout.strip() == __version__
-    listed = clustering(tmp_path, "list-jobs").stdout
+    code, listed, errors = command("list-jobs")
+    assert (code, errors) == (0, "")
     assert [job for job in JOBS if f"{job}_job" not in listed] == []
 
 
@@ -141,11 +143,13 @@ def test_second_run_starts_no_stage(project: Project) -> None:
     assert started == set()
 
 
-def test_minimal_runs_in_a_temporary_folder(tmp_path: Path) -> None:
-    result = clustering(tmp_path, "minimal")
-    assert result.returncode == 0, result.stderr
-    assert list(tmp_path.iterdir()) == []
-    assert "segments" in result.stdout
+def test_minimal_runs_in_a_temporary_folder(minimal: tuple[Path, str]) -> None:
+    project, said = minimal
+    assert [path.name for path in project.parents[2].iterdir() if path.name != "said.txt"] == ["tmp"]
+    assert (project / "data/merging/segments.parquet").is_file()
+    assert "full_pipeline: done in" in said
+    assert "segments" in said
+    assert str(project / "reports/report.html") in said
 
 
 def test_init_refuses_a_folder_with_files_and_an_unknown_example(tmp_path: Path) -> None:

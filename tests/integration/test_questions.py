@@ -2,17 +2,13 @@
 
 import csv
 import hashlib
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from clustering.runners import environment
 from integration.conftest import Project
 from integration.test_command import assert_mistake, clustering
 
@@ -86,22 +82,3 @@ def test_doctor_is_content_with_a_new_project_and_names_what_is_wrong(project: P
     (project.root / ".env").write_text("SECRET=x")
     (project.root / ".env").chmod(0o644)
     assert_mistake(clustering(project.root, "doctor"), 3, "chmod 600 .env")
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_script_is_taken_by_its_shell(shell: str, tmp_path: Path) -> None:
-    script = clustering(tmp_path, "completion", shell).stdout
-    assert "clustering" in script
-    if shutil.which(shell) is None:
-        pytest.skip(f"{shell} is not installed")
-    (tmp_path / "script").write_text(script)
-    subprocess.run([shell, "-n", str(tmp_path / "script")], check=True)
-
-
-def test_completion_offers_jobs(tmp_path: Path) -> None:
-    words = {"_CLUSTERING_COMPLETE": "complete_bash", "COMP_WORDS": "clustering run mer", "COMP_CWORD": "2"}
-    command = [str(Path(sys.executable).parent / "clustering")]
-    result = subprocess.run(
-        command, cwd=tmp_path, env=environment() | words, capture_output=True, text=True, check=False
-    )
-    assert result.stdout.split(os.linesep)[0] == "merging_job"

@@ -6,14 +6,17 @@ import pty
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
+from clustering.cli import app
 from clustering.run_report import PLACE
 from clustering.runners import environment
 from clustering.runs import RUNS, load_runs, with_tags
-from integration.conftest import Project
+from integration.conftest import Project, Said
 from integration.test_command import assert_mistake, clustering
 
 pytestmark = pytest.mark.integration
@@ -53,6 +56,16 @@ def test_dry_run_says_what_and_why_and_runs_nothing(project: Project, engine: st
     assert load_runs(project.root) == []
     forced = clustering(project.root, "run", "merging", "--dry-run", "--force", "--engine", engine)
     assert "ingest_sales: forced" in forced.stdout
+
+
+def test_force_runs_every_stage_of_the_job_anew(project: Project) -> None:
+    before = project.tables()
+    assert project.stages_of(lambda: project.call("clustering", "run", "external_preprocessing_job")) == set()
+    forced = project.stages_of(lambda: project.call("clustering", "run", "external_preprocessing_job", "--force"))
+    assert {"ingest_stores", "ingest_external", "join_external"} <= forced
+    assert not {stage for stage in forced if stage.startswith(("cluster_stores", "merge_segments", "build_report"))}
+    assert project.tables() == before
+    assert [run["force"] for run in load_runs(project.root)] == [False, True]
 
 
 def test_run_is_recorded_found_by_tag_and_told_as_json(project: Project, journal: Path) -> None:
@@ -129,11 +142,11 @@ def test_unset_variable_names_the_file_to_set_it_in(project: Project) -> None:
     assert_mistake(clustering(project.root, "run", "merging", "--env", "prod"), 3, ".env.prod", "MEMORY_LIMIT")
 
 
-def test_wrong_arguments_are_two_lines(tmp_path: Path) -> None:
+def test_wrong_arguments_are_two_lines(command: Callable[..., Said]) -> None:
     for words in (["run", "merging", "--tags", "version"], ["run", "mergin"], ["run"], ["nothing"]):
-        result = clustering(tmp_path, *words)
-        assert_mistake(result, 2)
-        assert [line.partition(":")[0] for line in result.stderr.splitlines()] == ["Error", "Solution"], result.stderr
+        code, _, errors = command(*words)
+        assert code == 2
+        assert [line.partition(":")[0] for line in errors.splitlines()] == ["Error", "Solution"], errors
 
 
 def test_unwritable_log_warns_once_and_does_not_stop_the_command(tmp_path: Path) -> None:
@@ -145,10 +158,19 @@ def test_unwritable_log_warns_once_and_does_not_stop_the_command(tmp_path: Path)
     assert result.stderr.count("Warning: no log of this command is kept") == 1
 
 
-def test_help_has_examples_and_no_colour_is_respected(tmp_path: Path) -> None:
-    names = ["run", "list-jobs", "minimal", "status", "split-half", "init", "record", "sync"]
+def test_help_of_each_command_has_an_example(command: Callable[..., Said]) -> None:
+    names = list(get_command(app).commands)  # type: ignore[attr-defined]
+    assert len(names) > 15
     for name in names:
-        assert f"Example: clustering {name}" in " ".join(clustering(tmp_path, name, "--help").stdout.split()), name
+        code, said, errors = command(name, "--help")
+        assert (code, errors) == (0, "")
+        words = " ".join(re.sub(r"[│╭╮╰╯─]", " ", said).split())
+        assert f"Example: clustering {name}" in words, name
+    _, said, _ = command("--help")
+    assert [name for name in names if not re.search(rf"^\W*{name} ", said, flags=re.MULTILINE)] == []
+
+
+def test_no_colour_is_respected() -> None:
     env = environment() | {"NO_COLOR": "1", "FORCE_COLOR": "1", "COLUMNS": "80"}
     command = [str(Path(sys.executable).parent / "clustering"), "list-jobs"]
     result = subprocess.run(command, env=env, capture_output=True, check=True)

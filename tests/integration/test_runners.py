@@ -41,11 +41,6 @@ def nothing_to_do(project: Project) -> None:
     assert project.stages_of(project.snakemake) == set()
 
 
-def test_one_core_makes_the_same_bytes_as_two(finished: Path, fresh: Project) -> None:
-    fresh.snakemake(cores=1)
-    assert_same_tables(fresh.tables(), Project(finished).tables())
-
-
 def test_dvc_makes_the_same_bytes_and_snakemake_then_has_nothing_to_do(finished: Path, fresh: Project) -> None:
     fresh.dvc()
     assert_same_tables(fresh.tables(), Project(finished).tables())
@@ -57,16 +52,15 @@ def test_dvc_makes_the_same_bytes_and_snakemake_then_has_nothing_to_do(finished:
 
 
 def test_experiments_of_a_sweep_make_the_same_bytes_or_say_why_not(finished: Path, project: Project) -> None:
-    settings = ["-S", "merging.min_cluster_size=9", "-S", "internal.build_features.outlier_share=0.03,0.9"]
+    settings = ["-S", "merging.min_cluster_size=9,0", "--jobs", "2"]
     result = project.call("clustering", "sweep", *settings, check=False)
     assert result.returncode == 4, result.stdout + result.stderr
     *_, first, second = result.stdout.splitlines()
-    good, bad = (first, second) if "share=0.03" in first else (second, first)
+    good, bad = (first, second) if "size=9" in first else (second, first)
     name, failed = (line.partition(":")[0] for line in (good, bad))
-    assert "merging.min_cluster_size=9, internal.build_features.outlier_share=0.03: k beauty" in good
-    why = "outlier_share 0.9 is not between 0 and 0.5"
-    assert bad.startswith(f"{failed}: merging.min_cluster_size=9, internal.build_features.outlier_share=0.9: failed: ")
-    assert bad.endswith(why)
+    assert good.startswith(f"{name}: merging.min_cluster_size=9: k beauty ")
+    assert bad.startswith(f"{failed}: merging.min_cluster_size=0: failed: ")
+    assert "--min_cluster_size" in bad.partition("failed: ")[2]
     assert result.stderr.startswith(f"Error: 1 of 2 experiments failed, first {failed}: ")
     assert f"dvc queue logs {failed}" in result.stderr
 
@@ -78,9 +72,17 @@ def test_experiments_of_a_sweep_make_the_same_bytes_or_say_why_not(finished: Pat
     expected = Project(project.root.parent / "expected")
     shutil.copytree(finished, expected.root, symlinks=True)
     expected.change("merging.min_cluster_size", 9)
-    expected.change("internal.build_features.outlier_share", 0.03)
     expected.snakemake()
     assert_same_tables(project.tables(), expected.tables())
+
+
+def test_snakemakes_own_report_has_the_report_and_every_picture(project: Project) -> None:
+    project.call("snakemake", "--report", "reports/snakemake.html")
+    page = (project.root / "reports/snakemake.html").read_text(encoding="utf-8")
+    figures = sorted((project.root / "reports/figures").rglob("*.png"))
+    assert len(figures) > 10
+    wanted = {path.relative_to(project.root).as_posix() for path in [project.root / "reports/report.html", *figures]}
+    assert [name for name in sorted(wanted) if name not in page] == []
 
 
 def test_after_snakemake_and_record_neither_runner_has_anything_to_do(project: Project) -> None:
@@ -165,7 +167,8 @@ def test_dropping_a_category_again_deletes_its_files_again(project: Project) -> 
     assert list((project.root / "data").rglob("*cocktails_rtd*")) == []
 
 
-def test_shuffled_rows_of_every_raw_file_change_no_byte(finished: Path, project: Project, tmp_path: Path) -> None:
+def test_shuffled_rows_one_core_and_a_killed_runner_change_no_byte(finished: Path, project: Project) -> None:
+    """All at once, since each is a whole run: what was made on two cores comes out again."""
     raw = project.root / "data/raw/dev"
     for path in [p for p in sorted(raw.rglob("*")) if p.is_file()]:
         if path.suffix == ".csv":
@@ -180,32 +183,39 @@ def test_shuffled_rows_of_every_raw_file_change_no_byte(finished: Path, project:
     assert all((raw / name).read_bytes() != content for name, content in before.items())
     # The demo's files are somebody's own now: no stage makes them again.
     project.change("demo", {})
-    started = project.stages_of(project.snakemake)
-    assert "ingest_sales" in started
+    for folder in ("data/internal", "data/external", "data/merging", "logs"):
+        shutil.rmtree(project.root / folder)
+    kill_a_run(project)
+    started = project.stages_of(lambda: heal_and_run(project))
+    assert {"collect_segments", "build_report"} <= started
     made = {name: data for name, data in project.tables().items() if not name.startswith("data/raw/")}
     expected = {name: data for name, data in Project(finished).tables().items() if not name.startswith("data/raw/")}
     assert_same_tables(made, expected)
+    assert list(project.root.rglob("*.tmp")) == []
 
 
-def test_killed_runner_leaves_the_same_bytes_after_the_next_run(finished: Path, fresh: Project) -> None:
-    command = [str(Path(sys.executable).parent / "clustering"), "run", "full_pipeline_job"]
+def kill_a_run(project: Project) -> None:
+    """Begin a run on one core, and kill the command and its runner when half is made; stages are left behind as orphans."""
+    command = [str(Path(sys.executable).parent / "clustering"), "run", "full_pipeline_job", "--cores", "1"]
     with subprocess.Popen(
-        command, cwd=fresh.root, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        command, cwd=project.root, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as run:
         deadline = time.monotonic() + 120
-        while not list((fresh.root / "logs").rglob("cluster_stores/*.log")):
+        while not list((project.root / "logs").rglob("cluster_stores/*.log")):
             assert run.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.02)
         children = psutil.Process(run.pid).children()
         os.kill(run.pid, signal.SIGKILL)
-        for child in children:  # the runner itself; its stages are left behind as orphans
+        for child in children:
             os.kill(child.pid, signal.SIGKILL)
-    assert any((fresh.root / ".snakemake/locks").iterdir())
-    result = fresh.call("clustering", "run", "full_pipeline_job")
+    assert any((project.root / ".snakemake/locks").iterdir())
+
+
+def heal_and_run(project: Project) -> None:
+    """The next run unlocks, and goes on."""
+    result = project.call("clustering", "run", "full_pipeline_job", "--cores", "1")
     assert "unlocking" in result.stderr
-    assert_same_tables(fresh.tables(), Project(finished).tables())
-    assert list(fresh.root.rglob("*.tmp")) == []
 
 
 def test_data_versions_travel_through_a_remote(finished: Path, project: Project, tmp_path: Path) -> None:

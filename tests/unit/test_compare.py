@@ -1,14 +1,18 @@
 """Comparing runs, keys of categories, checks of the doctor, and flags in words: worked by hand."""
 
 import os
+import shutil
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
+import psutil
 import pytest
 
 from clustering.categories import safe_key
 from clustering.compare import Results, changes, figures
-from clustering.doctor import configuration, disk, locks, packages, secrets
+from clustering.doctor import configuration, disk, locks, machine, packages, secrets
 from clustering.explain import in_words
 
 
@@ -70,6 +74,18 @@ def test_flags_are_told_in_words() -> None:
     thin, outlier = in_words("internal:thin external:outlier")
     assert thin.startswith("internal: the store sells too little")
     assert outlier.startswith("external: the store is unlike all others")
+
+
+def test_doctor_tells_what_the_machine_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {check.what: check for check in machine(tmp_path)}
+    assert list(found) == ["Python", "cores", "free memory", "free disk"]
+    monkeypatch.setattr(sys, "version_info", (3, 10, 2, "final", 0))
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=500_000_000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(free=10**8))
+    found = {check.what: check for check in machine(tmp_path)}
+    assert (found["Python"].state, found["Python"].advice) == ("mend", "use Python 3.11, 3.12 or 3.13")
+    assert (found["free memory"].found, found["free memory"].advice) == ("0.5 GB", "run with --cores 1")
+    assert (found["free disk"].state, "dvc gc" in found["free disk"].advice) == ("mend", True)
 
 
 def test_doctor_finds_what_must_be_mended(tmp_path: Path) -> None:

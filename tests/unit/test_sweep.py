@@ -116,6 +116,21 @@ def test_experiment_that_fails_says_with_what_values_and_why(sweeping: Any) -> N
     ]
 
 
+@pytest.mark.parametrize(
+    ("log", "why"),
+    [
+        ("> python x\nError: argument --share: no\nSolution: see\n", "argument --share: no"),
+        ("2026 ERROR build_features/beauty: Error: none left\n", "build_features/beauty: none left"),
+        ("ERROR: failed to reproduce 'x'\n", "failed to reproduce 'x'"),
+    ],
+)
+def test_error_of_an_experiment_is_found_in_its_log(
+    log: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "ask", lambda *_words: subprocess.CompletedProcess([], 0, log, ""))
+    assert sweep.outcome(tmp_path, "bad-one", "Failed", {}).error == why
+
+
 def test_sweep_ends_where_nobody_works_on_it(sweeping: Any) -> None:
     queued = [queue_of("Queued", "Queued", 0)] * 20
     with pytest.raises(PipelineError, match="no worker is at work, and 2 of 2 experiments have not ended"):
