@@ -30,6 +30,10 @@ LOST = ("could not connect", "connection refused", "failed to connect", "server 
 REFUSED = ("authentication failed", "does not exist", "pg_hba.conf", "invalid")
 
 
+# Columns of SQLite have no type of their own: what is in the first rows is their type.
+SQLITE_ROWS = 500_000
+
+
 @contextmanager
 def connected(where: Remote, root: Path, *, read_only: bool = False) -> Iterator[Any]:
     """A connection in a transaction of its own, which the caller commits; otherwise it is rolled back.
@@ -51,6 +55,12 @@ def connected(where: Remote, root: Path, *, read_only: bool = False) -> Iterator
             yield connection
     except adbc_driver_manager.Error as error:
         raise translated(error, shown) from None
+
+
+def look_ahead(cursor: Any, where: Remote, rows: int = SQLITE_ROWS) -> None:
+    """Before a query: have the SQLite driver tell a column's type from so many rows, which then come at once, not from 1,024."""
+    if where.database == "sqlite":
+        cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(max(rows, 1))})
 
 
 def batches_of(cursor: Any, where: Remote) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
@@ -108,6 +118,11 @@ def translated(error: Any, shown: str) -> Exception:
     lost = any(words in text.lower() for words in LOST) and not any(words in text.lower() for words in REFUSED)
     if state.startswith(PASSING) or (not state and lost):
         return TransientError(f"{shown}: {text}", solution="see that the database can be reached, and try again")
+    if "type mismatch in column" in text.lower():
+        return DataError(
+            f"{shown}: {text}; what is in its first {SQLITE_ROWS:,} rows is a column's type (the first column is 0)",
+            solution="cast it in `query`, to text for instance, and have rows where it is known come first: ORDER BY <column> IS NULL",
+        )
     return DataError(
         f"{shown}: {text}", solution="mend `uri` or `query` in configs/<env>.yml, or the rights of the user there"
     )

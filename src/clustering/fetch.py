@@ -20,7 +20,7 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from clustering.databases import batches_of, connected, shown_address
+from clustering.databases import batches_of, connected, look_ahead, shown_address
 from clustering.objects import GLOB, Place
 from clustering.retry import retried
 from clustering.secrets import filled_in, redact
@@ -127,6 +127,7 @@ def query_to_parquet(wanted: Fetch, root: Path, target: Path, say: Say) -> None:
     """Stream the rows of a query into one Parquet file, batch by batch."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with connected(wanted, root, read_only=True) as connection, connection.cursor() as cursor:
+        look_ahead(cursor, wanted)
         cursor.execute(wanted.query)
         theirs, batches = batches_of(cursor, wanted)
         schema = pa.schema([pa.field(field.name, plain_type(field.type)) for field in theirs])

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from clustering.databases import batches_of, connected, database_file, shown_address
+from clustering.databases import batches_of, connected, database_file, look_ahead, shown_address
 from clustering.results import Results
 from clustering.retry import retried
 from lib.config import Publish
@@ -181,9 +181,7 @@ class DatabaseSink:
         cursor.execute(f"SELECT count(*) FROM {self.sql_name(table)}{where}", values)  # noqa: S608 (quoted, bound)
         if cursor.fetchall() != [(rows.num_rows,)]:
             return False
-        if self.wanted.database == "sqlite":
-            # The driver takes a column's type from its first batch.
-            cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(max(rows.num_rows, 1))})
+        look_ahead(cursor, self.wanted, rows.num_rows)
         columns = ", ".join(map(identifier, rows.column_names))
         cursor.execute(f"SELECT {columns} FROM {self.sql_name(table)}{where}", values)  # noqa: S608 (quoted, bound)
         schema, batches = batches_of(cursor, self.wanted)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from clustering import fetch, retry
+from clustering import databases, fetch, retry
 from clustering.fetch import fetch_source
 from clustering.retry import TransientError, retried
 from lib.config import Fetch, SalesSource
@@ -117,6 +117,23 @@ def test_other_rows_are_another_snapshot(project: Project, rows: list[tuple[str,
 def test_swapped_columns_are_another_snapshot(project: Project) -> None:
     project.query("SELECT STORE, SKU, AMOUNT, CAT FROM sales")
     assert project.query("SELECT STORE, CAT AS SKU, AMOUNT, SKU AS CAT FROM sales").state == "fetched"
+
+
+def test_column_that_is_known_late_has_its_type(project: Project) -> None:
+    project.fill([(*ROWS[0][:2], None, "BEAUTY")] * 3000 + [ROWS[1]])  # type: ignore[list-item]
+    project.query("SELECT STORE, SKU, CAST(AMOUNT AS REAL) AS AMOUNT, CAT FROM sales")
+    table = pq.read_table(project.raw / "sales.parquet")
+    assert table.schema.field("AMOUNT").type == pa.float64()
+    assert table["AMOUNT"].to_pylist()[-2:] == [None, 1.05]
+
+
+def test_column_that_is_known_too_late_is_told(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(databases.look_ahead, "__defaults__", (2,))
+    project.fill([(*ROWS[0][:2], None, "BEAUTY")] * 3 + [ROWS[1]])  # type: ignore[list-item]
+    with pytest.raises(DataError, match="Type mismatch in column 2") as error:
+        project.query()
+    assert "ORDER BY" in error.value.solution
+    assert project.query("SELECT * FROM sales ORDER BY AMOUNT IS NULL").state == "fetched"
 
 
 def test_folder_is_copied_file_by_file(project: Project) -> None:
