@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from lib.errors import ConfigError, nearest_name, shown
-from lib.readers import reader_names, reader_of
+from lib.readers import BUILT_IN, reader_names, reader_of
 from lib.yaml_files import read_yaml
 
 ENVIRONMENT_VARIABLE = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)(?:,([^}]*))?\}")
@@ -59,8 +59,8 @@ class Source(Model):
     @classmethod
     def is_known(cls, reader: str) -> str:
         """Built in, or added by a package."""
-        known = reader_names()
-        if reader not in known:
+        # Those of other packages are looked up only where they are needed: it takes a while.
+        if reader not in BUILT_IN and reader not in (known := reader_names()):
             raise ValueError(f"a reader is expected{nearest_name(reader, known)}: {', '.join(known)}")
         return reader
 

@@ -114,6 +114,21 @@ class Project:
         shutil.copytree(self.root, root)
         return Project(root)
 
+    def become(self, other: "Project", kept: Mapping[str, tuple[int, int]]) -> None:
+        """Undo what was changed since this was a copy of another project. kept: the files as they were then."""
+        for name, stamp in self.files().items():
+            if name not in kept:
+                (self.root / name).unlink()
+            elif kept[name] != stamp:
+                shutil.copy2(other.root / name, self.root / name)
+        for name in kept:
+            path = self.root / name
+            if path.is_dir():
+                path.rmdir()
+            if not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(other.root / name, path)
+
     def __truediv__(self, name: str) -> Path:
         return self.root / name
 
@@ -157,7 +172,7 @@ class Project:
         self.change("params.yaml", keys, value)
 
     def change(self, name: str, keys: str, value: object) -> None:
-        tree = yaml.safe_load((self.root / name).read_text(encoding="utf-8"))
+        tree = loaded(self.root / name)
         *path, last = keys.split(".")
         node = tree
         for key in path:
@@ -170,9 +185,11 @@ class Project:
 
     # What it does ------------------------------------------------------------------------------------------
 
-    def stages(self) -> dict[str, Stage]:
-        """Every stage by its name, such as `split_need_states@beauty`, in an order in which they can run."""
-        values = yaml.safe_load((self.root / "params.yaml").read_text(encoding="utf-8"))
+    def stages(self, *wanted: str) -> dict[str, Stage]:
+        """Every stage, or those wanted, by name, such as `split_need_states@beauty`, in an order in which they can run."""
+        values = loaded(self.root / "params.yaml")
+        if wanted:
+            return {name: self.stage_named(name, values) for name in wanted}
         found = {}
         for name, stage in dvc_file().items():
             if "foreach" not in stage:
@@ -182,6 +199,14 @@ class Project:
             for key, item in items.items():
                 found[f"{name}@{key}"] = self.stage(f"{name}@{key}", stage["do"], values | {"key": key, "item": item})
         return in_order(found)
+
+    def stage_named(self, name: str, values: Mapping[str, Any]) -> Stage:
+        group, _, key = name.partition("@")
+        stage = dvc_file()[group]
+        if not key:
+            return self.stage(name, stage, values)
+        item = value_at(values, stage["foreach"][2:-1])[key]
+        return self.stage(name, stage["do"], {**values, "key": key, "item": item})
 
     @staticmethod
     def stage(name: str, stage: Mapping[str, Any], values: Mapping[str, Any]) -> Stage:
@@ -210,7 +235,7 @@ class Project:
 
     def run(self, name: str, *more: str) -> Told:
         """One stage, with more flags at the end of its command."""
-        _, script, *argv = [*self.stages()[name].argv, *more]
+        _, script, *argv = [*self.stages(name)[name].argv, *more]
         module = importlib.import_module(Path(script).stem)
         with self.here() as said:
             before = sys.argv
@@ -261,6 +286,11 @@ class Project:
             for path in sorted(self.root.rglob("*"))
             if path.is_file()
         }
+
+
+def loaded(path: Path) -> Any:
+    """A YAML file, by the loader that is written in C."""
+    return yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
 
 
 def value_at(values: Any, keys: str) -> Any:

@@ -5,6 +5,7 @@ Each case changes a small correct project and runs one stage. The cases are in `
 """
 
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,18 +26,30 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return project
 
 
+@pytest.fixture(scope="module")
+def copied(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, dict[str, tuple[int, int]]]:
+    """A copy to work on, and its files as they are."""
+    copy = finished.copy(tmp_path_factory.mktemp("copied") / "project")
+    return copy, copy.files()
+
+
+@pytest.fixture
+def project(finished: Project, copied: tuple[Project, dict[str, tuple[int, int]]]) -> Iterator[Project]:
+    """The correct project, and again after the test."""
+    copy, kept = copied
+    yield copy
+    copy.become(finished, kept)
+
+
 @pytest.fixture
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the system keeps temporary files, for this test alone."""
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    return folder
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
-def test_bad_input(case: Case, finished: Project, tmp_path: Path, temporary: Path) -> None:
-    project = finished.copy(tmp_path / "project")
+def test_bad_input(case: Case, project: Project, temporary: Path) -> None:
     case.edit(project)
     *earlier, stage = case.stages
     for name in earlier:
@@ -49,7 +62,7 @@ def test_bad_input(case: Case, finished: Project, tmp_path: Path, temporary: Pat
     changed = {path for path, stamp in project.files().items() if kept.get(path) != stamp}
     assert kept.keys() <= project.files().keys()
     assert list(temporary.iterdir()) == []
-    assert {path.name for path in tmp_path.iterdir()} == {"project", "temporary"}
+    assert [path.name for path in project.root.parent.iterdir()] == ["project"]
     if case.code == 0:
         assert case.works is not None
         assert all(path.partition("/")[0] in ("data", "logs", "reports") for path in changed)
