@@ -211,7 +211,7 @@ def test_the_projects_own_files_are_right() -> None:
             "merging.min_cluster_size: Input should be greater than or equal to 1, found 0",
         ),
         ("merging.internal_weight", 0, "merging.internal_weight: Input should be greater than 0, found 0"),
-        ("checks.mapped_sales.fail", 0.99, "checks.mapped_sales: Value error, fail 0.99 is above warn 0.98"),
+        ("checks.mapped_sales.fail", 0.99, "checks.mapped_sales: Value error, fail 0.99 is above warn 0.95"),
         ("checks.smallest_segment.fail", 11, "checks.smallest_segment: Value error, fail 11 is above warn 10"),
         ("checks.smallest_segment.warn", 0.5, "checks.smallest_segment.warn: Input should be a valid integer"),
         ("checks.stores_set_aside.fail", 0.01, "checks.stores_set_aside: Value error, fail 0.01 is below warn 0.02"),
