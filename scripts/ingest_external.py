@@ -70,6 +70,11 @@ def read_source(name: str, source: ExternalSource, raw: Path, log: Logger) -> pd
         raise DataError(
             f"{where} holds no row", solution=f"put the file there, or take external.{name} out of the config"
         )
+    if source.rows_without_key == "drop":
+        named = keys.notna()
+        if not named.all():
+            log.info("%s: %d of %d rows are left out: no %s", name, int((~named).sum()), len(keys), key_column)
+        keys, texts, values = (part[named].reset_index(drop=True) for part in (keys, texts, values))
     check_table(keys.to_frame(), CONTRACT, where, lambda row: where_is(source, raw, {key_column: row["key"]}))
     parts = []
     for position, feature in enumerate(features):

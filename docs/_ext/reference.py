@@ -29,6 +29,7 @@ ELSEWHERE = {
     "CHANGELOG.md": "changelog.md",
     "examples/minimal/README.md": "example_minimal.md",
     "examples/iowa/README.md": "example_iowa.md",
+    "examples/iowa_raw/README.md": "example_iowa_raw.md",
 }
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s#]*)(#[^)\s]*)?\)")
 

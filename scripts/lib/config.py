@@ -203,6 +203,10 @@ class ExternalSource(NumbersSource):
     features: Annotated[list[Column], Field(min_length=1)] | None = Field(
         default=None, description="columns to use; by default every numeric column but the key"
     )
+    rows_without_key: Literal["fail", "drop"] = Field(
+        default="fail",
+        description="rows whose key is missing, which can be about no store; `drop` counts them in the log",
+    )
 
     @field_validator("key")
     @classmethod
