@@ -116,7 +116,7 @@ type-check: $(DEV) ## check types, with mypy and basedpyright
 
 check-all: test lint type-check docs ## all that a change must pass
 
-.PHONY: test test-unit test-integration pipeline-test test-slow
+.PHONY: test test-unit test-integration pipeline-test test-slow test-fuzz
 test: $(DEV) ## run the tests, but for the slow ones
 	$(PYTEST) -m 'not slow' -n 2 --dist worksteal $(ARGS)
 
@@ -131,6 +131,9 @@ pipeline-test: $(DEV) ## compare what Snakefile and dvc.yaml say, stage by stage
 
 test-slow: $(DEV) ## run the slow tests
 	$(PYTEST) -m slow $(ARGS)
+
+test-fuzz: $(DEV) ## draw over 10,000 configurations and tables, and count them (make test draws a fortieth of them)
+	HYPOTHESIS_PROFILE=full $(PYTEST) tests/fuzz tests/bad_input -n 2 --dist worksteal $(ARGS)
 
 # Documentation and packages.
 .PHONY: docs docs-server schemas build
