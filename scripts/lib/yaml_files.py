@@ -16,6 +16,7 @@ from lib.errors import ConfigError, shown
 TWO_READINGS = re.compile(
     r"(yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF"  # true or false, or a word
     r"|[-+]?0[0-9_]+|[-+]?0o[0-7_]+"  # octal, or decimal
+    r"|[-+]_+[0-9][0-9_]*|[-+]?\._+[0-9][0-9_]*"  # a word, or a number
     r"|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?"  # in sixties, or a word
     r"|[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+|[-+]?[0-9_]*\.[0-9_]*[eE][0-9]+|[-+]\.[0-9_]+([eE][-+]?[0-9]+)?)"  # a word, or a number
 )

@@ -222,6 +222,8 @@ YAML = [
             ("min_lines", "min_lines: 3", "010"),
             ("min_lines", "min_lines: 3", "1:30"),
             ("min_lines", "min_lines: 3", "0o17"),
+            ("min_lines", "min_lines: 3", "-_3"),
+            ("min_lines", "min_lines: 3", "._3"),
             ("bic_coarsening", "bic_coarsening: 250", "2.5e2"),
         )
     ),
