@@ -5,11 +5,11 @@ from typing import Any
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from ruamel.yaml import YAML
 
 from bad_input.project import Project
 from fuzz.drawing import Copy, drawn, examples
 from fuzz.strategies import SCALARS, any_text, values
+from pipeline.test_dialects import new, old, typed
 
 PARAMS, PLACE = "params.yaml", "configs/dev.yml"
 STAGES = ("ingest_sales", "ingest_product_map", "ingest_stores", "ingest_external", "ingest_baseline")
@@ -46,15 +46,7 @@ def check_dialects(project: Project) -> None:
     """A file that passes means the same to YAML 1.2."""
     for name in (PARAMS, PLACE):
         text = (project / name).read_text(encoding="utf-8")
-        assert typed(yaml.safe_load(text)) == typed(YAML(typ="safe", pure=True).load(text))
-
-
-def typed(node: Any) -> Any:
-    if isinstance(node, dict):
-        return {(type(key), key): typed(value) for key, value in node.items()}
-    if isinstance(node, list):
-        return [typed(value) for value in node]
-    return (type(node), node)
+        assert typed(old(text)) == typed(new(text))
 
 
 def dumped(tree: Any) -> str:
