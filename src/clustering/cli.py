@@ -41,6 +41,8 @@ console = Console()
 USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 # What Typer makes of Ctrl-C.
 INTERRUPTED = 130
+# Columns of a table whose reader is a program.
+WIDE = 400
 
 
 class Engine(StrEnum):
@@ -258,14 +260,23 @@ def status(
     labels, root = tags_of(tags), find_project()
     check_project(root, None)
     rows = stale_stages(root)
-    console.print(stale_table(rows) if rows else "Everything is up to date, for Snakemake and for DVC.", soft_wrap=True)
+    if rows:
+        show_whole(stale_table(rows))
+    else:
+        console.print("Everything is up to date, for Snakemake and for DVC.", soft_wrap=True)
     found = with_tags(load_runs(root), labels)
     if runs and found:
-        console.print(runs_table(found[-runs:]), soft_wrap=True, highlight=False)
+        show_whole(runs_table(found[-runs:]))
         for path in [path for run in found[-runs:][::-1] if (path := report_of(root, run["id"]))][:1]:
             console.print(f"  report of the last of them: {path}", soft_wrap=True, highlight=False, markup=False)
     elif runs:
         console.print("No run is recorded" + (" with these tags." if labels else "."))
+
+
+def show_whole(table: Table) -> None:
+    """A table as wide as the terminal; elsewhere a line a row, whatever its length, so that a program finds it."""
+    shown = console if console.is_terminal else Console(width=WIDE)
+    shown.print(table, highlight=False)
 
 
 def show_segments(root: Path, own_report: Path | None) -> None:

@@ -25,7 +25,8 @@ def stale_table(rows: Sequence[tuple[str, str, str]]) -> Table:
 
 def runs_table(runs: Sequence[Mapping[str, Any]]) -> Table:
     """A row per run, newest first."""
-    table = Table(Column("run", no_wrap=True, min_width=23), "start (UTC)", "job", "env", "result", "tags", box=None)
+    folded = [Column(name, overflow="fold") for name in ("start (UTC)", "job", "env", "result", "tags")]
+    table = Table(Column("run", no_wrap=True, min_width=23), *folded, box=None)
     for run in reversed(runs):
         tags = " ".join(f"{key}={value}" for key, value in run.get("tags", {}).items())
         took = f" ({run['duration_s']:.0f} s)" if run.get("duration_s") is not None else ""

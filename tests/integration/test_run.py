@@ -88,6 +88,7 @@ def test_run_is_recorded_found_by_tag_and_told_as_json(project: Project, journal
 
     project.change("merging.min_cluster_size", 10)
     found = clustering(project.root, "status", "--tags", "version=2.0").stdout
+    assert re.search(rf"{record['id']} .*version=2\.0", found), "on one line, for a program"
     assert record["id"] in found
     assert "version=2.0" in found
     assert "min_cluster_size 12 -> 10" in " ".join(found.split())
