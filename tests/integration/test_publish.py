@@ -107,10 +107,14 @@ class Warehouse:
             found: list[tuple[Any, ...]] = cursor.fetchall()
             return found
 
-    def publish(self, results: Results, uri: str | None = None) -> list[str]:
+    def publish(self, results: Results, uri: str | None = None, root: Path | None = None) -> list[str]:
+        """What became of it. root: the project, where it is another machine's, whose receipts are its own."""
         wanted = Publish(database="postgresql", uri=uri or self.shop.database, table="Order", schema_name="Retail")
-        root, told = self.shop.project.root, lambda *words: self.told.append(": ".join(words))
-        return [done.state for done in publish_results(root, results, {"warehouse": wanted}, {}, told)]
+        told = lambda *words: self.told.append(": ".join(words))  # noqa: E731
+        return [
+            done.state
+            for done in publish_results(root or self.shop.project.root, results, {"warehouse": wanted}, {}, told)
+        ]
 
     def content(self) -> list[list[tuple[Any, ...]]]:
         return [sorted(self.ask(f"SELECT * FROM {table}"), key=str) for table in self.tables]  # noqa: S608 (named above)
@@ -318,8 +322,11 @@ def test_publishers_at_the_same_time_do_not_mix(shop: Shop, warehouse: Warehouse
     assert list(warehouse.archived().values()) == [rows] * 5
 
 
-def test_first_publishers_at_the_same_time_make_the_tables_once(shop: Shop, warehouse: Warehouse) -> None:
-    workers = [Worker(lambda: warehouse.publish(shop.results)) for _ in range(3)]
+def test_first_publishers_at_the_same_time_make_the_tables_once(
+    shop: Shop, warehouse: Warehouse, tmp_path: Path
+) -> None:
+    machines = [tmp_path / name for name in ("one", "two", "three")]
+    workers = [Worker(lambda root=root: warehouse.publish(shop.results, root=root)) for root in machines]  # type: ignore[misc]
     assert sorted(worker.end().result for worker in workers) == [["published"], ["unchanged"], ["unchanged"]]
     assert warehouse.archived() == {shop.results.run["id"]: shop.results.segments.num_rows}
 
