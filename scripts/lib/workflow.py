@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from lib.config import Place, Source, load_place, validated
+from lib.config import Place, Source, load_place, named_sources, validated
 from lib.files import source_files
 from lib.params import Params
 from lib.yaml_files import read_yaml
@@ -94,15 +94,7 @@ class RawFiles:
 
     def every(self) -> list[str]:
         """Files of every source."""
-        sources = self.place.sources
-        return self.of(
-            sources.sales,
-            sources.product_map,
-            sources.stores,
-            *sources.external.values(),
-            sources.baseline,
-            sources.reference,
-        )
+        return self.of(*(source for _, source in named_sources(self.place.sources)))
 
     @property
     def parameters(self) -> str:

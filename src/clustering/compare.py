@@ -13,6 +13,7 @@ from lib.agreement import compare as agreement
 from lib.agreement import shared_labels
 from lib.errors import ConfigError, DataError
 from lib.labels import match_to_baseline
+from lib.tables import read_frame
 
 
 @dataclass
@@ -62,7 +63,7 @@ def load_results(root: Path, name: str) -> Results:
         return from_revision(root, name)
     if not (metrics.is_file() and segments.is_file()):
         raise DataError(f"{name} has no segments and metrics", solution="run `clustering run full_pipeline_job` first")
-    return Results(name, json.loads(metrics.read_text(encoding="utf-8")), pq.ParquetFile(segments).read().to_pandas())
+    return Results(name, json.loads(metrics.read_text(encoding="utf-8")), read_frame(segments))
 
 
 def from_revision(root: Path, name: str) -> Results:

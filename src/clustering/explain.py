@@ -5,13 +5,13 @@ from typing import Any
 
 import pandas as pd
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from clustering.fetch import read_fingerprints
 from lib.config import Place, named_sources
 from lib.errors import DataError, nearest_name
 from lib.files import sha256, source_files
 from lib.params import Params
+from lib.tables import read_frame, read_table
 
 WORDS = {
     "thin": "sells too little to train, and was placed in the nearest cluster",
@@ -30,7 +30,7 @@ def in_words(flags: str) -> list[str]:
 
 def rows_of(path: Path, store: str) -> list[dict[str, Any]]:
     """The rows of one store in a table."""
-    table = pq.ParquetFile(path).read()
+    table = read_table(path)
     rows: list[dict[str, Any]] = table.filter(pc.equal(table["store_id"], store)).to_pylist()
     return rows
 
@@ -40,7 +40,7 @@ def explain(root: Path, params: Params, place: Place, env: str, store: str) -> d
     needed = root / "data" / "merging" / "segments.parquet"
     if not needed.is_file():
         raise DataError(f"{needed} does not exist", solution="run `clustering run full_pipeline_job` first")
-    known = set(pq.ParquetFile(needed).read(columns=["store_id"])["store_id"].to_pylist())
+    known = set(read_table(needed, ["store_id"])["store_id"].to_pylist())
     if store not in known:
         raise DataError(
             f"no segment is known of store {store!r}{nearest_name(store, known)}",
@@ -76,7 +76,7 @@ def explain(root: Path, params: Params, place: Place, env: str, store: str) -> d
 
 def top_shares(path: Path, store: str) -> list[tuple[str, float, float]]:
     """The store's largest need states: name, share, and the mean of all stores' shares."""
-    shares: pd.DataFrame = pq.ParquetFile(path).read().to_pandas().set_index("store_id")
+    shares: pd.DataFrame = read_frame(path).set_index("store_id")
     own = pd.Series(shares.loc[store].to_dict()).sort_values(ascending=False, kind="stable").head(NEED_STATES)
     return [(str(name), float(share), float(shares[name].mean())) for name, share in own.items()]
 

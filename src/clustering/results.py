@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from clustering.plans import snakemake_plan
 from clustering.runs import RUNS, load_runs
@@ -18,6 +17,7 @@ from lib.expectations import told
 from lib.files import sha256
 from lib.ledger import Entry, check_balance, read_ledger
 from lib.params import Params
+from lib.tables import read_table
 
 SEGMENTS = Path("data/merging/segments.parquet")
 LEDGER = Path("data/merging/ledger.parquet")
@@ -54,14 +54,14 @@ def read_results(root: Path, params: Params, env: str) -> Results:
         if not (root / path).is_file():
             raise DataError(f"{path} does not exist", solution=again(env))
     check_up_to_date(root, env, params.env)
-    segments = pq.ParquetFile(root / SEGMENTS).read()
-    found = {view: pq.ParquetFile(root / path).read() for view, path in profiles.items()}
+    segments = read_table(root / SEGMENTS)
+    found = {view: read_table(root / path) for view, path in profiles.items()}
     entries = read_ledger(root / LEDGER)
     check_balance(entries)
     check_categories(segments, keys)
     for key in keys:
         own = segments.filter(pc.equal(segments["category"], key))
-        check_against_ledger(key, own["store_id"].to_pylist(), pq.ParquetFile(root / amounts[key]).read(), entries)
+        check_against_ledger(key, own["store_id"].to_pylist(), read_table(root / amounts[key]), entries)
         check_profile(key, Counter(own["internal_cluster"].to_pylist()), found[key])
     for view, profile in found.items():
         check_finite(profiles[view], profile)

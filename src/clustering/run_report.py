@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from lib.tables import write_text
 
 REPORT = Path("reports", "report.html")
@@ -62,6 +60,8 @@ def facts_of(run: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def section(run: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> str:
     """A run, and a table of those before it, as HTML; whatever is put in is escaped."""
+    import jinja2  # spared where nothing is run
+
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     environment.filters |= {"moment": moment, "pairs": pairs}
     return environment.from_string(SECTION).render(run=run, facts=facts_of(run), runs=runs)

@@ -47,6 +47,16 @@ def right(name: str, stages: str, edit: Edit, works: Callable[[Project], None]) 
     return Case(name, tuple(stages.split()), edit, 0, works=works)
 
 
+def both(*checks: Callable[[Project], None]) -> Callable[[Project], None]:
+    """What works where each of the checks does."""
+
+    def works(p: Project) -> None:
+        for check in checks:
+            check(p)
+
+    return works
+
+
 def wrong_flags(name: str, stage: str, *flags: str, says: Sequence[str]) -> Case:
     """A case of wrong arguments."""
     return Case(name, (stage,), Project.check, 2, tuple(says), ("--help",), flags=flags)

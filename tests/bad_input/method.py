@@ -4,7 +4,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from bad_input.cases import Case, Edit, fails, right
+from bad_input.cases import Case, Edit, both, fails, right
 from bad_input.project import Project
 from bad_input.sales import HEADER, then
 from bad_input.settings import params, place
@@ -112,14 +112,6 @@ def left_out(feature: str, reason: str) -> Any:
         }
         assert rows[feature][0] is False
         assert reason in rows[feature][1]
-
-    return works
-
-
-def both(*checks: Any) -> Any:
-    def works(p: Project) -> None:
-        for check in checks:
-            check(p)
 
     return works
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from bad_input.cases import Case, Edit, as_excel, as_gzip, as_json, as_parquet, as_zstd, fails, point_to, right
+from bad_input.cases import Case, Edit, as_excel, as_gzip, as_json, as_parquet, as_zstd, both, fails, point_to, right
 from bad_input.project import Project
 
 STAGE = "ingest_sales"
@@ -67,14 +67,6 @@ def notes(reason: str, *expected: object, flow: str = "noted") -> Any:
 
     def works(p: Project) -> None:
         assert p.ledger("internal/ingest_ledger.parquet")[flow, reason] == expected
-
-    return works
-
-
-def both(*checks: Any) -> Any:
-    def works(p: Project) -> None:
-        for check in checks:
-            check(p)
 
     return works
 
