@@ -102,12 +102,12 @@ sweep: $(PIPELINE) ## one experiment for each value of a parameter (SWEEP='mergi
 format: $(DEV) ## lay the code out, and mend what can be mended without thought
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
-	$(BIN)/snakefmt Snakefile
+	$(BIN)/snakefmt Snakefile rules
 
 lint: $(DEV) ## check style and the workflow
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)
-	$(BIN)/snakefmt --check Snakefile
+	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
 
 type-check: $(DEV) ## check types, with mypy and basedpyright

@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
-import lib.runtime  # isort: skip  # noqa: F401 (pins threads before numpy is loaded)
+import storelib.runtime  # isort: skip  # noqa: F401 (pins threads before numpy is loaded)
 
 import argparse
 import time
@@ -24,10 +24,10 @@ import pandas as pd
 from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score, silhouette_score
 
 from cluster_stores import score_partitions
-from lib.indices import calinski_harabasz, davies_bouldin, moments_of
-from lib.k_rules import INDICES
-from lib.partitions import Matrix, Partition, fit_partition
-from lib.silhouette import silhouettes
+from storelib.method.indices import calinski_harabasz, davies_bouldin, moments_of
+from storelib.method.k_rules import INDICES
+from storelib.method.partitions import Matrix, Partition, fit_partition
+from storelib.method.silhouette import silhouettes
 
 K = range(2, 11)
 

@@ -11,8 +11,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from lib.config import Compute, Place
-from lib.params import Params
+from storelib.configuration.params import Params
+from storelib.configuration.place import Compute, Place
 
 FOLDER = ROOT / "configs" / "schema"
 VARIABLE = {"type": "string", "pattern": r"\$\{env:[A-Za-z_][A-Za-z0-9_]*(,[^}]*)?\}"}

@@ -5,7 +5,7 @@ kept, unified or refused. Writes exact sums by category, store and
 SKU, the stores that sell, and the ledger.
 """
 
-import lib.runtime  # isort: skip (pins threads before numpy is loaded)
+import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
 
 import argparse
 from collections.abc import Sequence
@@ -14,14 +14,16 @@ from pathlib import Path
 
 import duckdb
 
-from lib.contracts import outputs
-from lib.contracts_ledger import LEDGER
-from lib.contracts_sales import CATEGORY_SALES, SELLING_STORES
-from lib.database import count_entries, database, literal, one_row
-from lib.errors import DataError
-from lib.ledger import Entry, balanced, log_entries
-from lib.spellings import POLICIES, decide
-from lib.tables import read_frame
+from storelib.accounts.counting import count_entries
+from storelib.accounts.ledger import Entry, balanced, log_entries
+from storelib.contracts.contract import outputs
+from storelib.contracts.ledger import LEDGER
+from storelib.contracts.sales import CATEGORY_SALES, SELLING_STORES
+from storelib.database import database, one_row
+from storelib.errors import DataError
+from storelib.raw.spellings import POLICIES, decide
+from storelib.sql import literal
+from storelib.tables import read_frame
 
 REASONS = {
     "unknown_stores": ("unknown_store", "their store is not in the store table"),
@@ -31,7 +33,7 @@ REASONS = {
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Flags of this stage."""
-    parser = lib.runtime.stage_parser(__doc__)
+    parser = storelib.runtime.stage_parser(__doc__)
     parser.add_argument("--sales", type=Path, required=True, help="sums by store, SKU, category and period")
     parser.add_argument("--product_map", type=Path, required=True, help="distinct (sku, category, need_state)")
     parser.add_argument("--stores", type=Path, required=True, help="store table; header only where there is none")
@@ -129,7 +131,7 @@ def notes(connection: duckdb.DuckDBPyConnection) -> list[Entry]:
 def main(argv: Sequence[str] | None = None) -> None:
     """Tag, account, write."""
     args = parse_args(argv)
-    log = lib.runtime.start_log(args.log)
+    log = storelib.runtime.start_log(args.log)
     with database() as connection:
         join_tables(connection, args)
         choose_spellings(connection, args.spelling, read_frame(args.categories)["name"].tolist(), log)
@@ -159,4 +161,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    lib.runtime.run_stage(main)
+    storelib.runtime.run_stage(main)

@@ -6,7 +6,7 @@ them is fitted again without. Stores that do not train (`trains` is false) say w
 need states), `no_net_sales`, `no_data` (no value known), `outlier`. A report says what became of each feature.
 """
 
-import lib.runtime  # isort: skip (pins threads before numpy is loaded)
+import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
 
 import argparse
 from collections.abc import Sequence
@@ -16,53 +16,56 @@ from pathlib import Path
 
 import pandas as pd
 
-from lib.contracts import outputs
-from lib.contracts_views import FEATURE_REPORT, FEATURES
-from lib.errors import DataError
-from lib.features import IMPUTATIONS, OUTLIERS, SCALINGS, TRANSFORMS, FeatureOptions, fit_features
-from lib.tables import read_frame
+from storelib.contracts.contract import outputs
+from storelib.contracts.views import FEATURE_REPORT, FEATURES
+from storelib.errors import DataError
+from storelib.method.features import IMPUTATIONS, OUTLIERS, SCALINGS, TRANSFORMS, FeatureOptions, fit_features
+from storelib.tables import read_frame
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Flags of this stage."""
-    parser = lib.runtime.stage_parser(__doc__)
+    parser = storelib.runtime.stage_parser(__doc__)
     parser.add_argument("--table", type=Path, required=True, help="one row per store, one column per feature")
     parser.add_argument("--store_sales", type=Path, help="lines, sales and has_net_sales of each store, for --min_...")
     parser.add_argument("--features", type=Path, required=True, help="output: one point per store")
     parser.add_argument("--feature_report", type=Path, required=True, help="output: what became of each feature")
     parser.add_argument("--transform", choices=TRANSFORMS, required=True)
     parser.add_argument(
-        "--winsorise_iqr", type=lib.runtime.number(0), required=True, help="fences in interquartile ranges; 0 is off"
+        "--winsorise_iqr",
+        type=storelib.runtime.number(0),
+        required=True,
+        help="fences in interquartile ranges; 0 is off",
     )
     parser.add_argument("--scaling", choices=SCALINGS, required=True)
     parser.add_argument("--imputation", choices=IMPUTATIONS, required=True)
     parser.add_argument(
         "--max_correlation",
-        type=lib.runtime.number(0, 1, above=True),
+        type=storelib.runtime.number(0, 1, above=True),
         required=True,
         help="of features above it one goes; 1 is off",
     )
     parser.add_argument("--outliers", choices=OUTLIERS, required=True)
     parser.add_argument(
-        "--outlier_share", type=lib.runtime.number(0, 0.5), required=True, help="contamination; 0 is off"
+        "--outlier_share", type=storelib.runtime.number(0, 0.5), required=True, help="contamination; 0 is off"
     )
     parser.add_argument(
         "--pca_variance",
-        type=lib.runtime.number(0, 1, above=True),
+        type=storelib.runtime.number(0, 1, above=True),
         required=True,
         help="share of variance kept; 1 is off",
     )
     parser.add_argument(
-        "--pca_components", type=lib.runtime.whole(0), required=True, help="number of components kept; 0 is off"
+        "--pca_components", type=storelib.runtime.whole(0), required=True, help="number of components kept; 0 is off"
     )
     parser.add_argument(
-        "--min_lines", type=lib.runtime.whole(0), default=0, help="stores with fewer sales lines do not train"
+        "--min_lines", type=storelib.runtime.whole(0), default=0, help="stores with fewer sales lines do not train"
     )
     parser.add_argument("--min_sales", type=money, default=Decimal(0), help="stores with less sales do not train")
     parser.add_argument(
-        "--min_need_states", type=lib.runtime.whole(0), default=0, help="stores that sell fewer do not train"
+        "--min_need_states", type=storelib.runtime.whole(0), default=0, help="stores that sell fewer do not train"
     )
-    parser.add_argument("--seed", type=lib.runtime.whole(0, lib.runtime.LARGEST_SEED), required=True)
+    parser.add_argument("--seed", type=storelib.runtime.whole(0, storelib.runtime.LARGEST_SEED), required=True)
     return parser.parse_args(argv)
 
 
@@ -131,7 +134,7 @@ def refuse_reserved(names: Sequence[str]) -> None:
 def main(argv: Sequence[str] | None = None) -> None:
     """Say who trains, fit, put every store through, write."""
     args = parse_args(argv)
-    log = lib.runtime.start_log(args.log)
+    log = storelib.runtime.start_log(args.log)
     options = FeatureOptions(**{field.name: getattr(args, field.name) for field in fields(FeatureOptions)})
     table = read_frame(args.table).set_index("store_id").sort_index()
     history = sales_history(args.store_sales, table.index) if args.store_sales else None
@@ -166,4 +169,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    lib.runtime.run_stage(main)
+    storelib.runtime.run_stage(main)

@@ -5,7 +5,7 @@ external view, stores on a map, the ledger as a picture of flows, known segments
 with. Nothing is clustered here. The same inputs give the same bytes: no clock, no random names.
 """
 
-import lib.runtime  # isort: skip (pins threads before numpy is loaded)
+import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
 
 import argparse
 import json
@@ -19,17 +19,17 @@ from typing import Any
 import jinja2
 import pandas as pd
 
-from lib import flows, maps, report, words
-from lib.agreement import shared_labels
-from lib.borders import borderline
-from lib.config import load_place, named_sources
-from lib.database import database
-from lib.files import sha256, source_files
-from lib.labels import known_labels
-from lib.ledger import Entry, read_ledger
-from lib.palette import CLUSTER_COLOURS, INK
-from lib.profiles import profile_by
-from lib.tables import read_frame, write_text
+from storelib.accounts.ledger import Entry, read_ledger
+from storelib.configuration.place import load_place, named_sources
+from storelib.database import database
+from storelib.method.agreement import shared_labels
+from storelib.method.borders import borderline
+from storelib.method.labels import known_labels
+from storelib.method.profiles import profile_by
+from storelib.pages import flows, maps, report, words
+from storelib.pages.palette import CLUSTER_COLOURS, INK
+from storelib.raw.files import sha256, source_files
+from storelib.tables import read_frame, write_text
 
 SECTIONS = ("internal", "external", "merging")
 PACKAGES = (
@@ -40,7 +40,7 @@ PACKAGES = (
 
 def parse_args(argv: Sequence[str] | None) -> tuple[argparse.Namespace, dict[str, dict[str, str]]]:
     """Flags of this stage, and the method: values by key, by section."""
-    parser = lib.runtime.stage_parser(__doc__)
+    parser = storelib.runtime.stage_parser(__doc__)
     parser.add_argument("--config", type=Path, required=True, help="configs/<env>.yml")
     parser.add_argument(
         "--raw", type=Path, required=True, help="folder of raw files, which are listed with their hashes"
@@ -285,7 +285,7 @@ def page(template: Path, values: dict[str, Any]) -> str:
 def main(argv: Sequence[str] | None = None) -> None:
     """Gather, put into words, write."""
     args, method = parse_args(argv)
-    log = lib.runtime.start_log(args.log)
+    log = storelib.runtime.start_log(args.log)
     categories = read_frame(args.categories)
     names = {key: words.short(name) for key, name in zip(categories["key"], categories["name"], strict=True)}
     segments = read_frame(args.segments)
@@ -328,4 +328,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    lib.runtime.run_stage(main)
+    storelib.runtime.run_stage(main)

@@ -4,7 +4,7 @@ For each expectation and category: the figure, its warn and fail levels, whether
 do. This stage writes whatever it finds, so that the report can show it; `require_checks` is the one that fails.
 """
 
-import lib.runtime  # isort: skip (pins threads before numpy is loaded)
+import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
 
 import argparse
 import json
@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from lib.expectations import EXPECTATIONS, Levels, findings, summary, told
-from lib.ledger import read_ledger
-from lib.tables import read_frame, write_text
+from storelib.accounts.expectations import EXPECTATIONS, Levels, findings, summary, told
+from storelib.accounts.ledger import read_ledger
+from storelib.tables import read_frame, write_text
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Flags of this stage."""
-    parser = lib.runtime.stage_parser(__doc__)
+    parser = storelib.runtime.stage_parser(__doc__)
     parser.add_argument("--categories", type=Path, required=True, help="keys and names of the selected categories")
     parser.add_argument("--segments", type=Path, required=True, help="segments of every category")
     parser.add_argument("--ledger", type=Path, required=True, help="ledger of every stage")
@@ -41,7 +41,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Gather, compare, write."""
     args = parse_args(argv)
-    log = lib.runtime.start_log(args.log)
+    log = storelib.runtime.start_log(args.log)
     levels = {name: Levels(*(vars(args)[f"{name}.{level}"] for level in Levels._fields)) for name in EXPECTATIONS}
     clusters = {key: read_frame(args.clusters / f"{key}.parquet") for key in read_frame(args.categories)["key"]}
     clusters["external"] = read_frame(args.external_clusters)
@@ -55,4 +55,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    lib.runtime.run_stage(main)
+    storelib.runtime.run_stage(main)

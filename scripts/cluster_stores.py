@@ -5,7 +5,7 @@ chooses among the k whose clusters are all large enough. k = 1, no structure, ca
 training or not, then goes to its nearest centre. Clusters are numbered by size, or as in the baseline where there is one.
 """
 
-import lib.runtime  # isort: skip (pins threads before numpy is loaded)
+import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
 
 import argparse
 from collections.abc import Sequence
@@ -15,45 +15,52 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lib.contracts import outputs
-from lib.contracts_views import CLUSTERS, SCORES
-from lib.errors import DataError
-from lib.indices import bic, calinski_harabasz, davies_bouldin, distinct_points, moments_of, principal_axes
-from lib.k_rules import RESAMPLING, RULES, choices_of, choose_k, consensus
-from lib.labels import known_labels, match_to_baseline
-from lib.partitions import Matrix, Partition, centres_of, distances_to, fit_partition, sizes_of
-from lib.resampling import bootstrap, gap, prediction_strength
-from lib.silhouette import silhouettes
-from lib.tables import read_frame
+from storelib.contracts.contract import outputs
+from storelib.contracts.views import CLUSTERS, SCORES
+from storelib.errors import DataError
+from storelib.method.indices import bic, calinski_harabasz, davies_bouldin, distinct_points, moments_of, principal_axes
+from storelib.method.k_rules import RESAMPLING, RULES, choices_of, choose_k, consensus
+from storelib.method.labels import known_labels, match_to_baseline
+from storelib.method.partitions import Matrix, Partition, centres_of, distances_to, fit_partition, sizes_of
+from storelib.method.resampling import bootstrap, gap, prediction_strength
+from storelib.method.silhouette import silhouettes
+from storelib.tables import read_frame
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Flags of this stage."""
-    parser = lib.runtime.stage_parser(__doc__)
-    parser.add_argument("--view", type=lib.runtime.view_key, required=True, help="key of the category, or external")
+    parser = storelib.runtime.stage_parser(__doc__)
+    parser.add_argument(
+        "--view", type=storelib.runtime.view_key, required=True, help="key of the category, or external"
+    )
     parser.add_argument("--features", type=Path, required=True, help="one point per store")
     parser.add_argument("--baseline", type=Path, required=True, help="earlier labels; header only where there are none")
     parser.add_argument("--clusters", type=Path, required=True, help="output: one row per store")
     parser.add_argument("--k_scores", type=Path, required=True, help="output: one row per k")
     parser.add_argument("--algorithm", choices=["kmeans"], required=True)
     parser.add_argument(
-        "--min_clusters", type=lib.runtime.whole(1), required=True, help="1: finding no structure is allowed"
+        "--min_clusters", type=storelib.runtime.whole(1), required=True, help="1: finding no structure is allowed"
     )
-    parser.add_argument("--max_clusters", type=lib.runtime.whole(1), required=True)
+    parser.add_argument("--max_clusters", type=storelib.runtime.whole(1), required=True)
     parser.add_argument("--rule", choices=list(RULES), required=True)
     parser.add_argument("--all_rules", action="store_true", help="compute the rules that cost dozens of scans too")
     parser.add_argument(
-        "--min_cluster_share", type=lib.runtime.number(0, 1), required=True, help="of the stores that train; 0 is off"
+        "--min_cluster_share",
+        type=storelib.runtime.number(0, 1),
+        required=True,
+        help="of the stores that train; 0 is off",
     )
-    parser.add_argument("--bic_coarsening", type=lib.runtime.number(0), required=True, help="in stores; 0 is plain BIC")
+    parser.add_argument(
+        "--bic_coarsening", type=storelib.runtime.number(0), required=True, help="in stores; 0 is plain BIC"
+    )
     parser.add_argument(
         "--resamples",
-        type=lib.runtime.whole(2, 10_000),
+        type=storelib.runtime.whole(2, 10_000),
         required=True,
         help="of gap, prediction_strength and stability",
     )
-    parser.add_argument("--n_init", type=lib.runtime.whole(1, 10_000), required=True, help="starts of k-means")
-    parser.add_argument("--seed", type=lib.runtime.whole(0, lib.runtime.LARGEST_SEED), required=True)
+    parser.add_argument("--n_init", type=storelib.runtime.whole(1, 10_000), required=True, help="starts of k-means")
+    parser.add_argument("--seed", type=storelib.runtime.whole(0, storelib.runtime.LARGEST_SEED), required=True)
     return parser.parse_args(argv)
 
 
@@ -158,7 +165,7 @@ def place_stores(points: Matrix, centres: Matrix) -> pd.DataFrame:
 def main(argv: Sequence[str] | None = None) -> None:
     """Scan, choose, place, write."""
     args = parse_args(argv)
-    log = lib.runtime.start_log(args.log)
+    log = storelib.runtime.start_log(args.log)
     features = read_frame(args.features)
     points = features.iloc[:, 3:].to_numpy(dtype="float64")
     trains = features["trains"].to_numpy()
@@ -207,4 +214,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    lib.runtime.run_stage(main)
+    storelib.runtime.run_stage(main)

@@ -5,7 +5,7 @@ segment in each of its categories, and compares with reference labels where ther
 many stores of each known cluster lie in each found one, as a picture. The demo's reference is the planted truth.
 """
 
-import lib.runtime  # isort: skip (pins threads before numpy is loaded)
+import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
 
 import argparse
 import io
@@ -19,23 +19,24 @@ import altair as alt
 import pandas as pd
 import pyarrow as pa
 
-from lib.agreement import Agreement, compare, shared_labels
-from lib.charts import cluster_colour, save_png
-from lib.contracts import checked, outputs
-from lib.contracts_ledger import LEDGER
-from lib.contracts_segments import LABELS, RECOVERY, SEGMENTS
-from lib.database import database, literal
-from lib.errors import DataError
-from lib.k_rules import INDICES
-from lib.labels import known_labels, match_to_baseline
-from lib.ledger import Entry, balanced, read_ledger
-from lib.palette import INK
-from lib.tables import read_frame, read_table, write_text
+from storelib.accounts.ledger import Entry, balanced, read_ledger
+from storelib.contracts.contract import checked, outputs
+from storelib.contracts.ledger import LEDGER
+from storelib.contracts.segments import LABELS, RECOVERY, SEGMENTS
+from storelib.database import database
+from storelib.errors import DataError
+from storelib.method.agreement import Agreement, compare, shared_labels
+from storelib.method.k_rules import INDICES
+from storelib.method.labels import known_labels, match_to_baseline
+from storelib.pages.charts import cluster_colour, save_png
+from storelib.pages.palette import INK
+from storelib.sql import literal
+from storelib.tables import read_frame, read_table, write_text
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Flags of this stage."""
-    parser = lib.runtime.stage_parser(__doc__)
+    parser = storelib.runtime.stage_parser(__doc__)
     parser.add_argument("--categories", type=Path, required=True, help="keys and names of the selected categories")
     parser.add_argument("--category_sales", type=Path, required=True, help="sums by category, store and SKU")
     parser.add_argument("--ingest_ledger", type=Path, required=True)
@@ -274,7 +275,7 @@ def recovery_chart(
 def main(argv: Sequence[str] | None = None) -> None:
     """Collect, check, compare, write."""
     args = parse_args(argv)
-    log = lib.runtime.start_log(args.log)
+    log = storelib.runtime.start_log(args.log)
     categories = read_frame(args.categories)
     keys = categories["key"].tolist()
 
@@ -337,4 +338,4 @@ def as_csv(frame: pd.DataFrame) -> str:
 
 
 if __name__ == "__main__":
-    lib.runtime.run_stage(main)
+    storelib.runtime.run_stage(main)

@@ -5,7 +5,7 @@ stores in each and in both, and the adjusted Rand index of each label over the s
 clusters over the stores that trained in both, for a store with a handful of lines may fall anywhere.
 """
 
-import lib.runtime  # isort: skip (pins threads before numpy is loaded)
+import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
 
 import argparse
 from collections.abc import Sequence
@@ -14,8 +14,8 @@ from typing import Any
 
 import pandas as pd
 
-from lib.agreement import compare
-from lib.tables import read_frame, write_text
+from storelib.method.agreement import compare
+from storelib.tables import read_frame, write_text
 
 LABELS = ("internal_cluster", "external_cluster", "segment")
 COLUMNS = [
@@ -27,7 +27,7 @@ COLUMNS = [
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Flags of this program."""
-    parser = lib.runtime.stage_parser(__doc__)
+    parser = storelib.runtime.stage_parser(__doc__)
     parser.add_argument("--odd_segments", type=Path, required=True, help="segments of one half")
     parser.add_argument("--even_segments", type=Path, required=True, help="segments of the other half")
     parser.add_argument("--odd_external", type=Path, required=True, help="external clusters of one half")
@@ -85,7 +85,7 @@ def compare_halves(
 def main(argv: Sequence[str] | None = None) -> None:
     """Read, compare, write."""
     args = parse_args(argv)
-    log = lib.runtime.start_log(args.log)
+    log = storelib.runtime.start_log(args.log)
     segments = (read_frame(args.odd_segments), read_frame(args.even_segments))
     external = (read_frame(args.odd_external), read_frame(args.even_external))
     compared = compare_halves(segments, external)
@@ -94,4 +94,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    lib.runtime.run_stage(main)
+    storelib.runtime.run_stage(main)

@@ -5,7 +5,7 @@ totals. Totals are Excel's own sums, with their values kept beside the formula. 
 links or numbers. The same inputs give the same bytes.
 """
 
-import lib.runtime  # isort: skip (pins threads before numpy is loaded)
+import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
 
 import argparse
 import datetime as dt
@@ -21,11 +21,11 @@ from xlsxwriter.format import Format
 from xlsxwriter.utility import xl_rowcol_to_cell
 from xlsxwriter.worksheet import Worksheet
 
-from lib import sheets, words
-from lib.errors import DataError
-from lib.ledger import read_ledger
-from lib.profiles import profile_by
-from lib.tables import read_frame, replacing
+from storelib.accounts.ledger import read_ledger
+from storelib.errors import DataError
+from storelib.method.profiles import profile_by
+from storelib.pages import sheets, words
+from storelib.tables import read_frame, replacing
 
 # Excel keeps the date of creation; this one never changes.
 CREATED = dt.datetime(2000, 1, 1)  # noqa: DTZ001 (Excel knows no time zones)
@@ -42,8 +42,8 @@ WIDE = 92
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Flags of this stage."""
-    parser = lib.runtime.stage_parser(__doc__)
-    parser.add_argument("--category", type=lib.runtime.view_key, required=True, help="key of the category")
+    parser = storelib.runtime.stage_parser(__doc__)
+    parser.add_argument("--category", type=storelib.runtime.view_key, required=True, help="key of the category")
     parser.add_argument("--name", required=True, help="the category as the source spells it")
     parser.add_argument("--segments", type=Path, required=True, help="this category's segments")
     parser.add_argument("--clusters", type=Path, required=True, help="this category's clusters")
@@ -247,7 +247,7 @@ def write_workbook(path: Path, name: str, content: dict[str, Any]) -> None:
 def main(argv: Sequence[str] | None = None) -> None:
     """Gather, check against the ledger, write."""
     args = parse_args(argv)
-    log = lib.runtime.start_log(args.log)
+    log = storelib.runtime.start_log(args.log)
     segments = read_frame(args.segments).set_index("store_id")
     sales = read_frame(args.store_sales).set_index("store_id")["sales"].reindex(segments.index)
     names = sheets.names_of(read_frame(args.stores))
@@ -285,4 +285,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    lib.runtime.run_stage(main)
+    storelib.runtime.run_stage(main)

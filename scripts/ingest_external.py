@@ -5,7 +5,7 @@ Writes one row per source, key and feature: `column` is the column of the store 
 stores.
 """
 
-import lib.runtime  # isort: skip (pins threads before numpy is loaded)
+import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
 
 import argparse
 from collections.abc import Sequence
@@ -16,18 +16,18 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pandera
 
-from lib.config import ExternalSource, load_place
-from lib.contracts import check_table, outputs
-from lib.contracts_places import SOURCES
-from lib.errors import DataError, shown
-from lib.sources import column_types, read_numbers, require_columns, where_is
+from storelib.configuration.place import ExternalSource, load_place
+from storelib.contracts.contract import check_table, outputs
+from storelib.contracts.places import SOURCES
+from storelib.errors import DataError, shown
+from storelib.raw.sources import column_types, read_numbers, require_columns, where_is
 
 CONTRACT = pandera.DataFrameSchema({"key": pandera.Column(str, nullable=False)}, unique=["key"])
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Flags of this stage."""
-    parser = lib.runtime.stage_parser(__doc__)
+    parser = storelib.runtime.stage_parser(__doc__)
     parser.add_argument("--config", type=Path, required=True, help="configs/<env>.yml")
     parser.add_argument("--raw", type=Path, required=True, help="folder of raw files")
     parser.add_argument("--sources", type=Path, required=True, help="output: one row per source, key and feature")
@@ -93,7 +93,7 @@ def read_source(name: str, source: ExternalSource, raw: Path, log: Logger) -> pd
 def main(argv: Sequence[str] | None = None) -> None:
     """Read each source, write all in one table."""
     args = parse_args(argv)
-    log = lib.runtime.start_log(args.log)
+    log = storelib.runtime.start_log(args.log)
     external = load_place(args.config).sources.external
     parts = [read_source(name, source, args.raw, log) for name, source in sorted(external.items())]
     table = pd.concat(parts) if parts else SOURCES.schema().empty_table().to_pandas()
@@ -109,4 +109,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    lib.runtime.run_stage(main)
+    storelib.runtime.run_stage(main)

@@ -3,7 +3,7 @@
 Writes one row per store and category. Where the source is not configured the file has a header only.
 """
 
-import lib.runtime  # isort: skip (pins threads before numpy is loaded)
+import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
 
 import argparse
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ from pathlib import Path
 import pandas as pd
 import pandera.pandas as pandera
 
-from lib.config import load_place
-from lib.contracts import check_table, outputs
-from lib.contracts_segments import KNOWN_LABELS, LABELS
-from lib.errors import DataError
-from lib.sources import by_their_names, read_texts, where_is
+from storelib.configuration.place import load_place
+from storelib.contracts.contract import check_table, outputs
+from storelib.contracts.segments import KNOWN_LABELS, LABELS
+from storelib.errors import DataError
+from storelib.raw.sources import by_their_names, read_texts, where_is
 
 POSITIVE = pandera.Column(
     str, pandera.Check.str_matches(r"^[1-9][0-9]{0,8}$", error="is no whole number from 1"), nullable=False
@@ -33,7 +33,7 @@ CONTRACT = pandera.DataFrameSchema(
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Flags of this stage."""
-    parser = lib.runtime.stage_parser(__doc__)
+    parser = storelib.runtime.stage_parser(__doc__)
     parser.add_argument("--config", type=Path, required=True, help="configs/<env>.yml")
     parser.add_argument("--raw", type=Path, required=True, help="folder of raw files")
     parser.add_argument("--source", choices=["baseline", "reference"], required=True)
@@ -44,7 +44,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Read, check, write."""
     args = parse_args(argv)
-    log = lib.runtime.start_log(args.log)
+    log = storelib.runtime.start_log(args.log)
     sources = load_place(args.config).sources
     source = {"baseline": sources.baseline, "reference": sources.reference}[args.source]
     if source is None:
@@ -67,4 +67,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    lib.runtime.run_stage(main)
+    storelib.runtime.run_stage(main)

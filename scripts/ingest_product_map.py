@@ -4,7 +4,7 @@ Writes the distinct pairs of SKU and need state. A row whose need state is missi
 to nothing. Names that are spelt in several ways (` DAIRY`, `Dairy`) are kept, unified or refused.
 """
 
-import lib.runtime  # isort: skip (pins threads before numpy is loaded)
+import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
 
 import argparse
 from collections.abc import Sequence
@@ -14,20 +14,20 @@ from pathlib import Path
 import pandas as pd
 import pandera.pandas as pandera
 
-from lib.config import ProductMapSource, load_place
-from lib.contracts import check_table, outputs
-from lib.contracts_sales import PRODUCT_MAP
-from lib.errors import DataError
-from lib.sources import by_their_names, read_texts, where_is
-from lib.spellings import POLICIES, decide
-from lib.tables import read_frame
+from storelib.configuration.place import ProductMapSource, load_place
+from storelib.contracts.contract import check_table, outputs
+from storelib.contracts.sales import PRODUCT_MAP
+from storelib.errors import DataError
+from storelib.raw.sources import by_their_names, read_texts, where_is
+from storelib.raw.spellings import POLICIES, decide
+from storelib.tables import read_frame
 
 CONTRACT = pandera.DataFrameSchema({"sku": pandera.Column(str, nullable=False)})
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Flags of this stage."""
-    parser = lib.runtime.stage_parser(__doc__)
+    parser = storelib.runtime.stage_parser(__doc__)
     parser.add_argument("--config", type=Path, required=True, help="configs/<env>.yml")
     parser.add_argument("--raw", type=Path, required=True, help="folder of raw files")
     parser.add_argument("--categories", type=Path, required=True, help="key and name of each category to cluster")
@@ -98,7 +98,7 @@ def refuse_ambiguous_categories(pairs: pd.DataFrame, where: str) -> None:
 def main(argv: Sequence[str] | None = None) -> None:
     """Read, check, write."""
     args = parse_args(argv)
-    log = lib.runtime.start_log(args.log)
+    log = storelib.runtime.start_log(args.log)
     sources = load_place(args.config).sources
     where = str(args.raw / sources.product_map.path)
     rows = read_map(sources.product_map, args.raw)
@@ -117,4 +117,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    lib.runtime.run_stage(main)
+    storelib.runtime.run_stage(main)

@@ -5,7 +5,7 @@ by line and summed as decimals, so neither the order of lines nor the number of 
 per sum, with counts of lines, of negative and of zero lines, and the ledger of what came in.
 """
 
-import lib.runtime  # isort: skip (pins threads before numpy is loaded)
+import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
 
 import argparse
 from collections.abc import Iterable, Sequence
@@ -14,15 +14,16 @@ from pathlib import Path
 
 import duckdb
 
-from lib.config import SalesSource, load_place
-from lib.contracts import outputs
-from lib.contracts_ledger import LEDGER
-from lib.contracts_sales import SALES
-from lib.database import count_entries, database, one_row
-from lib.errors import DataError, shown
-from lib.formats import day_of
-from lib.ledger import Entry, balanced, log_entries
-from lib.sources import (
+from storelib.accounts.counting import count_entries
+from storelib.accounts.ledger import Entry, balanced, log_entries
+from storelib.configuration.place import SalesSource, load_place
+from storelib.contracts.contract import outputs
+from storelib.contracts.ledger import LEDGER
+from storelib.contracts.sales import SALES
+from storelib.database import database, one_row
+from storelib.errors import DataError, shown
+from storelib.raw.formats import day_of
+from storelib.raw.sources import (
     DATES,
     day_query,
     number_of,
@@ -52,7 +53,7 @@ ADVICE = {
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Flags of this stage."""
-    parser = lib.runtime.stage_parser(__doc__)
+    parser = storelib.runtime.stage_parser(__doc__)
     parser.add_argument("--config", type=Path, required=True, help="configs/<env>.yml")
     parser.add_argument("--raw", type=Path, required=True, help="folder of raw files")
     parser.add_argument("--sales", type=Path, required=True, help="output: exact sums")
@@ -198,7 +199,7 @@ def refuse_nothing(entries: Sequence[Entry], path: Path) -> None:
 def main(argv: Sequence[str] | None = None) -> None:
     """Read, sum, account, write."""
     args = parse_args(argv)
-    log = lib.runtime.start_log(args.log)
+    log = storelib.runtime.start_log(args.log)
     place = load_place(args.config)
     source = place.sources.sales
     with database(place.compute.memory_limit, place.compute.threads) as connection:
@@ -227,4 +228,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    lib.runtime.run_stage(main)
+    storelib.runtime.run_stage(main)

@@ -4,7 +4,7 @@ Writes one row per store, every column as text. Rows of one store that say the s
 rows that contradict each other are refused. Where no store table is configured the file has a header only.
 """
 
-import lib.runtime  # isort: skip (pins threads before numpy is loaded)
+import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
@@ -13,11 +13,11 @@ from pathlib import Path
 import pandas as pd
 import pandera.pandas as pandera
 
-from lib.config import load_place
-from lib.contracts import check_table, outputs
-from lib.contracts_places import STORES
-from lib.errors import DataError, shown
-from lib.sources import by_their_names, read_texts, where_is
+from storelib.configuration.place import load_place
+from storelib.contracts.contract import check_table, outputs
+from storelib.contracts.places import STORES
+from storelib.errors import DataError, shown
+from storelib.raw.sources import by_their_names, read_texts, where_is
 
 CONTRACT = pandera.DataFrameSchema({"store_id": pandera.Column(str, nullable=False)})
 # Columns that the map draws: they are numbers, and written as the source writes numbers.
@@ -26,7 +26,7 @@ COORDINATES = ("latitude", "longitude")
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Flags of this stage."""
-    parser = lib.runtime.stage_parser(__doc__)
+    parser = storelib.runtime.stage_parser(__doc__)
     parser.add_argument("--config", type=Path, required=True, help="configs/<env>.yml")
     parser.add_argument("--raw", type=Path, required=True, help="folder of raw files")
     parser.add_argument("--stores", type=Path, required=True, help="output: one row per store")
@@ -53,7 +53,7 @@ def refuse_contradictions(rows: pd.DataFrame, locate: Callable[[Mapping[str, str
 def main(argv: Sequence[str] | None = None) -> None:
     """Read, check, write."""
     args = parse_args(argv)
-    log = lib.runtime.start_log(args.log)
+    log = storelib.runtime.start_log(args.log)
     source = load_place(args.config).sources.stores
     if source is None:
         with outputs() as write:
@@ -81,4 +81,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    lib.runtime.run_stage(main)
+    storelib.runtime.run_stage(main)

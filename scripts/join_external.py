@@ -3,7 +3,7 @@
 A store without a match, or without the column that a source joins on, keeps its row and has missing values.
 """
 
-import lib.runtime  # isort: skip (pins threads before numpy is loaded)
+import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
 
 import argparse
 from collections.abc import Sequence
@@ -12,17 +12,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from lib.contracts import outputs
-from lib.contracts_ledger import LEDGER
-from lib.contracts_places import STORE_FEATURES
-from lib.errors import DataError
-from lib.ledger import Entry, balanced
-from lib.tables import read_frame
+from storelib.accounts.ledger import Entry, balanced
+from storelib.contracts.contract import outputs
+from storelib.contracts.ledger import LEDGER
+from storelib.contracts.places import STORE_FEATURES
+from storelib.errors import DataError
+from storelib.tables import read_frame
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Flags of this stage."""
-    parser = lib.runtime.stage_parser(__doc__)
+    parser = storelib.runtime.stage_parser(__doc__)
     parser.add_argument("--selling_stores", type=Path, required=True, help="stores with sales in any category")
     parser.add_argument("--stores", type=Path, required=True, help="store table; header only where there is none")
     parser.add_argument("--sources", type=Path, required=True, help="one row per source, key and feature")
@@ -61,7 +61,7 @@ def join_sources(stores: pd.DataFrame, sources: pd.DataFrame) -> tuple[pd.DataFr
 def main(argv: Sequence[str] | None = None) -> None:
     """Join, account, write."""
     args = parse_args(argv)
-    log = lib.runtime.start_log(args.log)
+    log = storelib.runtime.start_log(args.log)
     selling = read_frame(args.selling_stores)
     known = read_frame(args.stores)
     sources = read_frame(args.sources)
@@ -92,4 +92,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    lib.runtime.run_stage(main)
+    storelib.runtime.run_stage(main)

@@ -15,7 +15,7 @@ county's; external features are drawn around that segment's means. Internal and 
 The same seed and knobs give the same bytes.
 """
 
-import lib.runtime  # isort: skip (pins threads before numpy is loaded)
+import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
 
 import argparse
 import csv
@@ -29,8 +29,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from lib.errors import DataError
-from lib.tables import write_table, write_text
+from storelib.errors import DataError
+from storelib.tables import write_table, write_text
 
 
 @dataclass(frozen=True)
@@ -239,7 +239,7 @@ SALES_SCHEMA = pa.schema(
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line: where to write, and one flat flag per knob."""
-    parser = lib.runtime.stage_parser(__doc__)
+    parser = storelib.runtime.stage_parser(__doc__)
     parser.add_argument("--raw", type=Path, required=True, help="folder to write the raw files into")
 
     def knob(flag: str, default: float, text: str) -> None:
@@ -669,7 +669,7 @@ def csv_text(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def main(argv: Sequence[str] | None = None) -> None:
     """Plant, draw and write."""
     args = parse_args(argv)
-    log = lib.runtime.start_log(args.log)
+    log = storelib.runtime.start_log(args.log)
     # One independent stream per part: a knob of one part leaves the draws of the others alone.
     seeds = np.random.SeedSequence(args.seed).spawn(len(PARTS))
     rng = {part: np.random.Generator(np.random.PCG64(seed)) for part, seed in zip(PARTS, seeds, strict=True)}
@@ -708,4 +708,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    lib.runtime.run_stage(main)
+    storelib.runtime.run_stage(main)

@@ -5,7 +5,7 @@ segments, in the joint space of both views' points. The smallest goes first and 
 too small. Every store keeps its two clusters; only its segment changes.
 """
 
-import lib.runtime  # isort: skip (pins threads before numpy is loaded)
+import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
 
 import argparse
 from collections.abc import Sequence
@@ -16,21 +16,21 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lib.contracts import outputs
-from lib.contracts_ledger import LEDGER
-from lib.contracts_segments import SEGMENTS
-from lib.errors import DataError
-from lib.labels import canonical_labels, known_labels, match_to_baseline
-from lib.ledger import Entry, balanced
-from lib.tables import read_frame
+from storelib.accounts.ledger import Entry, balanced
+from storelib.contracts.contract import outputs
+from storelib.contracts.ledger import LEDGER
+from storelib.contracts.segments import SEGMENTS
+from storelib.errors import DataError
+from storelib.method.labels import canonical_labels, known_labels, match_to_baseline
+from storelib.tables import read_frame
 
 Matrix = NDArray[np.float64]
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Flags of this stage."""
-    parser = lib.runtime.stage_parser(__doc__)
-    parser.add_argument("--category", type=lib.runtime.view_key, required=True, help="key of the category")
+    parser = storelib.runtime.stage_parser(__doc__)
+    parser.add_argument("--category", type=storelib.runtime.view_key, required=True, help="key of the category")
     parser.add_argument("--internal_clusters", type=Path, required=True, help="this category's clusters")
     parser.add_argument("--internal_features", type=Path, required=True, help="this category's points")
     parser.add_argument("--external_clusters", type=Path, required=True, help="clusters by external data")
@@ -39,9 +39,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--baseline", type=Path, required=True, help="earlier labels; header only where there are none")
     parser.add_argument("--segments", type=Path, required=True, help="output: one row per store")
     parser.add_argument("--ledger", type=Path, required=True, help="output: stores and sales that were segmented")
-    parser.add_argument("--min_cluster_size", type=lib.runtime.whole(1), required=True)
-    parser.add_argument("--internal_weight", type=lib.runtime.number(0, 1_000_000, above=True), required=True)
-    parser.add_argument("--external_weight", type=lib.runtime.number(0, 1_000_000, above=True), required=True)
+    parser.add_argument("--min_cluster_size", type=storelib.runtime.whole(1), required=True)
+    parser.add_argument("--internal_weight", type=storelib.runtime.number(0, 1_000_000, above=True), required=True)
+    parser.add_argument("--external_weight", type=storelib.runtime.number(0, 1_000_000, above=True), required=True)
     return parser.parse_args(argv)
 
 
@@ -105,7 +105,7 @@ def by_store(path: Path, stores: pd.Index, what: str) -> pd.DataFrame:
 def main(argv: Sequence[str] | None = None) -> None:
     """Cross, dissolve, number, write."""
     args = parse_args(argv)
-    log = lib.runtime.start_log(args.log)
+    log = storelib.runtime.start_log(args.log)
     history = read_frame(args.store_sales).set_index("store_id")
     stores = history.index
     internal = by_store(args.internal_clusters, stores, "internal cluster")
@@ -166,4 +166,4 @@ def ledger_entries(
 
 
 if __name__ == "__main__":
-    lib.runtime.run_stage(main)
+    storelib.runtime.run_stage(main)

@@ -6,7 +6,7 @@ first two principal components, and the profile as a heat map. Means are of know
 outlier would stand for a whole cluster. Sizes and sales are of all stores.
 """
 
-import lib.runtime  # isort: skip (pins threads before numpy is loaded)
+import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
 
 import argparse
 from collections.abc import Sequence
@@ -16,13 +16,13 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from lib.charts import cluster_colour, note_chart, save_png
-from lib.contracts import outputs
-from lib.contracts_views import PROFILE
-from lib.k_rules import STABLE, STRENGTH, choices_of
-from lib.palette import GREY, INK, RED
-from lib.profiles import profile_table
-from lib.tables import read_frame
+from storelib.contracts.contract import outputs
+from storelib.contracts.views import PROFILE
+from storelib.method.k_rules import STABLE, STRENGTH, choices_of
+from storelib.method.profiles import profile_table
+from storelib.pages.charts import cluster_colour, note_chart, save_png
+from storelib.pages.palette import GREY, INK, RED
+from storelib.tables import read_frame
 
 ROWS_SHOWN = 24
 # A cluster's silhouettes are drawn as a curve through so many of them.
@@ -37,8 +37,10 @@ HINTS = {
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Flags of this stage."""
-    parser = lib.runtime.stage_parser(__doc__)
-    parser.add_argument("--view", type=lib.runtime.view_key, required=True, help="key of the category, or external")
+    parser = storelib.runtime.stage_parser(__doc__)
+    parser.add_argument(
+        "--view", type=storelib.runtime.view_key, required=True, help="key of the category, or external"
+    )
     parser.add_argument("--table", type=Path, required=True, help="one row per store, one column per feature")
     parser.add_argument("--store_sales", type=Path, required=True, help="net sales of each store")
     parser.add_argument("--features", type=Path, required=True, help="the points that were clustered")
@@ -194,7 +196,7 @@ def profile_chart(profile: pd.DataFrame, view: str) -> alt.TopLevelMixin:
 def main(argv: Sequence[str] | None = None) -> None:
     """Describe, draw, write."""
     args = parse_args(argv)
-    log = lib.runtime.start_log(args.log)
+    log = storelib.runtime.start_log(args.log)
     features, clusters, scores = (read_frame(path) for path in (args.features, args.clusters, args.k_scores))
     table = read_frame(args.table).set_index("store_id")
     by_store = clusters.set_index("store_id")
@@ -211,4 +213,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    lib.runtime.run_stage(main)
+    storelib.runtime.run_stage(main)

@@ -3,23 +3,23 @@
 Where none failed it writes how many there are, and a line for each warning.
 """
 
-import lib.runtime  # isort: skip (pins threads before numpy is loaded)
+import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
 
 import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from lib.errors import DataError
-from lib.expectations import told
-from lib.tables import write_text
+from storelib.accounts.expectations import told
+from storelib.errors import DataError
+from storelib.tables import write_text
 
 NAMED = 5
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Flags of this stage."""
-    parser = lib.runtime.stage_parser(__doc__)
+    parser = storelib.runtime.stage_parser(__doc__)
     parser.add_argument("--checks", type=Path, required=True, help="what check_results found")
     parser.add_argument("--report", type=Path, required=True, help="where a person can look it up")
     parser.add_argument(
@@ -31,7 +31,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Read, warn, fail or write."""
     args = parse_args(argv)
-    log = lib.runtime.start_log(args.log)
+    log = storelib.runtime.start_log(args.log)
     checks = json.loads(args.checks.read_text(encoding="utf-8"))["checks"]
     if not checks:
         raise DataError(f"{args.checks} holds no check", solution="run the pipeline again from raw data")
@@ -53,4 +53,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    lib.runtime.run_stage(main)
+    storelib.runtime.run_stage(main)

@@ -4,7 +4,7 @@ The categories come as flags, `--<key>.name <name as the source spells it>`, the
 `internal.categories`.
 """
 
-import lib.runtime  # isort: skip (pins threads before numpy is loaded)
+import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
 
 import argparse
 from collections.abc import Sequence
@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from lib.contracts import outputs
-from lib.contracts_sales import CATEGORIES
-from lib.errors import ConfigError
-from lib.leftovers import prune
+from storelib.contracts.contract import outputs
+from storelib.contracts.sales import CATEGORIES
+from storelib.errors import ConfigError
+from storelib.leftovers import prune
 
 
 def parse_args(argv: Sequence[str] | None) -> tuple[argparse.Namespace, dict[str, str]]:
     """Flags of this stage, and the categories: key to name."""
-    parser = lib.runtime.stage_parser(__doc__)
+    parser = storelib.runtime.stage_parser(__doc__)
     parser.add_argument("--categories", type=Path, required=True, help="output: one row per category")
     args, rest = parser.parse_known_args(argv)
     if len(rest) % 2:
@@ -31,7 +31,7 @@ def parse_args(argv: Sequence[str] | None) -> tuple[argparse.Namespace, dict[str
         if not flag.startswith("--") or not dot or field != "name":
             parser.error(f"{flag} is not --<key>.name")
         try:
-            names[lib.runtime.view_key(key)] = name
+            names[storelib.runtime.view_key(key)] = name
         except argparse.ArgumentTypeError as error:
             parser.error(str(error))
     if not names:
@@ -42,7 +42,7 @@ def parse_args(argv: Sequence[str] | None) -> tuple[argparse.Namespace, dict[str
 def main(argv: Sequence[str] | None = None) -> None:
     """Check, prune, write."""
     args, names = parse_args(argv)
-    log = lib.runtime.start_log(args.log)
+    log = storelib.runtime.start_log(args.log)
     keys_by_name: dict[str, str] = {}
     for key, name in names.items():
         other = keys_by_name.setdefault(name, key)
@@ -57,4 +57,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    lib.runtime.run_stage(main)
+    storelib.runtime.run_stage(main)

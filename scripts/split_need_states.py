@@ -5,7 +5,7 @@ split is exact: cents are counted in integer fractions (the least common multipl
 ledger balances without rounding. Shares are of the positive part of a store's net sales per need state, and each row sums to 1.
 """
 
-import lib.runtime  # isort: skip (pins threads before numpy is loaded)
+import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
 
 import argparse
 import math
@@ -16,20 +16,22 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
-from lib.contracts import outputs
-from lib.contracts_ledger import LEDGER
-from lib.contracts_sales import NEED_STATE_SALES, SHARES, STORE_SALES
-from lib.database import count_entries, database, literal, one_row
-from lib.errors import DataError, nearest_name, shown
-from lib.ledger import Entry, balanced, log_entries
+from storelib.accounts.counting import count_entries
+from storelib.accounts.ledger import Entry, balanced, log_entries
+from storelib.contracts.contract import outputs
+from storelib.contracts.ledger import LEDGER
+from storelib.contracts.sales import NEED_STATE_SALES, SHARES, STORE_SALES
+from storelib.database import database, one_row
+from storelib.errors import DataError, nearest_name, shown
+from storelib.sql import literal
 
 UNMAPPED = "(unmapped)"
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Flags of this stage."""
-    parser = lib.runtime.stage_parser(__doc__)
-    parser.add_argument("--category", type=lib.runtime.view_key, required=True, help="key of the category")
+    parser = storelib.runtime.stage_parser(__doc__)
+    parser.add_argument("--category", type=storelib.runtime.view_key, required=True, help="key of the category")
     parser.add_argument("--name", required=True, help="the category as the source spells it")
     parser.add_argument("--category_sales", type=Path, required=True, help="sums by category, store and SKU")
     parser.add_argument("--product_map", type=Path, required=True, help="distinct (sku, category, need_state)")
@@ -181,7 +183,7 @@ def shares_of(sales: pd.DataFrame, name: str) -> pd.DataFrame:
 def main(argv: Sequence[str] | None = None) -> None:
     """Split, account, share, write."""
     args = parse_args(argv)
-    log = lib.runtime.start_log(args.log)
+    log = storelib.runtime.start_log(args.log)
     with database() as connection:
         for view in ("category_sales", "product_map"):
             connection.execute(f"CREATE VIEW {view} AS SELECT * FROM read_parquet({literal(str(vars(args)[view]))})")  # noqa: S608
@@ -219,4 +221,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    lib.runtime.run_stage(main)
+    storelib.runtime.run_stage(main)

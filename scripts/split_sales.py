@@ -5,7 +5,7 @@ of ISO weeks would not do: week 53 is followed by week 1, two odd weeks in a row
 neither half, and is counted. `clustering split-half` clusters both halves and compares.
 """
 
-import lib.runtime  # isort: skip (pins threads before numpy is loaded)
+import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
 
 import argparse
 import json
@@ -19,18 +19,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from lib.config import SalesSource, load_place
-from lib.database import database
-from lib.errors import ConfigError, DataError
-from lib.sources import day_query, open_source, require_columns, unreadable
-from lib.tables import ROW_GROUP, replacing, write_text
+from storelib.configuration.place import SalesSource, load_place
+from storelib.database import database
+from storelib.errors import ConfigError, DataError
+from storelib.raw.sources import day_query, open_source, require_columns, unreadable
+from storelib.tables import ROW_GROUP, replacing, write_text
 
 HALVES = ("even", "odd")
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Flags of this program."""
-    parser = lib.runtime.stage_parser(__doc__)
+    parser = storelib.runtime.stage_parser(__doc__)
     parser.add_argument("--config", type=Path, required=True, help="configs/<env>.yml")
     parser.add_argument("--raw", type=Path, required=True, help="folder of raw files")
     parser.add_argument("--odd", type=Path, required=True, help="output: sales lines of odd weeks, as Parquet")
@@ -90,7 +90,7 @@ def write_halves(batches: Iterable[pa.RecordBatch], schema: pa.Schema, paths: di
 def main(argv: Sequence[str] | None = None) -> None:
     """Read once, split, count."""
     args = parse_args(argv)
-    log = lib.runtime.start_log(args.log)
+    log = storelib.runtime.start_log(args.log)
     place = load_place(args.config)
     source = place.sources.sales
     if source.columns.date is None:
@@ -124,4 +124,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    lib.runtime.run_stage(main)
+    storelib.runtime.run_stage(main)

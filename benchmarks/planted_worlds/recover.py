@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "scripts"), str(Path(__file__).parent)]
 
-import lib.runtime  # isort: skip  # noqa: F401 (pins threads before numpy is loaded)
+import storelib.runtime  # isort: skip  # noqa: F401 (pins threads before numpy is loaded)
 
 import argparse
 import multiprocessing
@@ -29,11 +29,11 @@ from sklearn.metrics import adjusted_rand_score
 from worlds import View, World, load_worlds, make
 
 from cluster_stores import add_resampling, score_partitions
-from lib.errors import PipelineError
-from lib.features import FeatureOptions, fit_features
-from lib.k_rules import RESAMPLING, choices_of
-from lib.params import BuildFeatures, ClusterStores, load_params
-from lib.partitions import centres_of, fit_partition, nearest_centre
+from storelib.configuration.params import BuildFeatures, ClusterStores, load_params
+from storelib.errors import PipelineError
+from storelib.method.features import FeatureOptions, fit_features
+from storelib.method.k_rules import RESAMPLING, choices_of
+from storelib.method.partitions import centres_of, fit_partition, nearest_centre
 
 RECIPES = {
     "internal": [(t, s) for t in ("none", "hellinger", "clr") for s in ("none", "robust", "standard")],

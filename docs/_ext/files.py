@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from lib.contracts import Contract
+from storelib.contracts.contract import Contract
 
 WIDE = "<feature>"
 STORE = {"store_id": "the store; text, as in the source"}
@@ -94,7 +94,7 @@ LABELS = {name: SEGMENTS[name] for name in ("category", "store_id", "internal_cl
 
 
 class File(NamedTuple):
-    """One file, or one per category: what a row is, its columns, and the name of its contract in scripts/lib."""
+    """One file, or one per category: what a row is, its columns, and the name of its contract in storelib.contracts."""
 
     path: str
     holds: str
@@ -107,67 +107,65 @@ FILES = [
         "data/merging/segments.parquet",
         "one row per category and store: the result",
         SEGMENTS,
-        "contracts_segments.SEGMENTS",
+        "segments.SEGMENTS",
     ),
     File(
         "data/merging/ledger.parquet",
         "what entered, left and was set aside at each stage, and why",
         LEDGER,
-        "contracts_ledger.LEDGER",
+        "ledger.LEDGER",
     ),
     File(
         "data/internal/clusters/{category}.parquet",
         "one row per store: its cluster in the category",
         CLUSTERS,
-        "contracts_views.CLUSTERS",
+        "views.CLUSTERS",
     ),
-    File("data/external/clusters.parquet", "the same by external data", CLUSTERS, "contracts_views.CLUSTERS"),
+    File("data/external/clusters.parquet", "the same by external data", CLUSTERS, "views.CLUSTERS"),
     File(
         "data/internal/k_scores/{category}.parquet",
         "one row per number of clusters tried",
         SCORES,
-        "contracts_views.SCORES",
+        "views.SCORES",
     ),
-    File("data/external/k_scores.parquet", "the same of the external view", SCORES, "contracts_views.SCORES"),
+    File("data/external/k_scores.parquet", "the same of the external view", SCORES, "views.SCORES"),
     File(
         "data/internal/profiles/{category}.parquet",
         "one row per cluster and need state",
         PROFILE,
-        "contracts_views.PROFILE",
+        "views.PROFILE",
     ),
-    File(
-        "data/external/profile.parquet", "one row per cluster and external feature", PROFILE, "contracts_views.PROFILE"
-    ),
+    File("data/external/profile.parquet", "one row per cluster and external feature", PROFILE, "views.PROFILE"),
     File(
         "data/internal/feature_reports/{category}.parquet",
         "one row per need state: what became of it",
         REPORT,
-        "contracts_views.FEATURE_REPORT",
+        "views.FEATURE_REPORT",
     ),
     File(
         "data/external/feature_report.parquet",
         "the same of external features",
         REPORT,
-        "contracts_views.FEATURE_REPORT",
+        "views.FEATURE_REPORT",
     ),
     File(
         "data/internal/features/{category}.parquet",
         "one row per store: the points that are clustered",
         FEATURES,
-        "contracts_views.FEATURES",
+        "views.FEATURES",
     ),
-    File("data/external/features.parquet", "the same of the external view", FEATURES, "contracts_views.FEATURES"),
+    File("data/external/features.parquet", "the same of the external view", FEATURES, "views.FEATURES"),
     File(
         "data/internal/shares/{category}.parquet",
         "one row per store; each row sums to 1",
         {**STORE, WIDE: "share of each need state"},
-        "contracts_sales.SHARES",
+        "sales.SHARES",
     ),
     File(
         "data/internal/need_state_sales/{category}.parquet",
         "one row per store and need state",
         {**STORE, "need_state": "need state", "sales": "net sales, each SKU's split evenly over its need states"},
-        "contracts_sales.NEED_STATE_SALES",
+        "sales.NEED_STATE_SALES",
     ),
     File(
         "data/internal/store_sales/{category}.parquet",
@@ -178,7 +176,7 @@ FILES = [
             "sales": "net sales in the category",
             "has_net_sales": "whether any need state nets to more than 0",
         },
-        "contracts_sales.STORE_SALES",
+        "sales.STORE_SALES",
     ),
     File(
         "data/internal/sales.parquet",
@@ -194,7 +192,7 @@ FILES = [
             "negative_sales": "their sum",
             "zero_lines": "lines of 0",
         },
-        "contracts_sales.SALES",
+        "sales.SALES",
     ),
     File(
         "data/internal/product_map.parquet",
@@ -204,13 +202,13 @@ FILES = [
             "category": "the category, where the map has one",
             "need_state": "a need state it serves",
         },
-        "contracts_sales.PRODUCT_MAP",
+        "sales.PRODUCT_MAP",
     ),
     File(
         "data/internal/categories.parquet",
         "the categories to cluster",
         {"key": "key in `params.yaml`", "name": "as the source spells it"},
-        "contracts_sales.CATEGORIES",
+        "sales.CATEGORIES",
     ),
     File(
         "data/internal/category_sales.parquet",
@@ -222,19 +220,19 @@ FILES = [
             "sales": "net sales",
             "lines": "sales lines",
         },
-        "contracts_sales.CATEGORY_SALES",
+        "sales.CATEGORY_SALES",
     ),
     File(
         "data/internal/selling_stores.parquet",
         "one row per store that sells",
         {**STORE, "sales": "net sales of all categories", "lines": "sales lines"},
-        "contracts_sales.SELLING_STORES",
+        "sales.SELLING_STORES",
     ),
     File(
         "data/external/stores.parquet",
         "the store table",
         {**STORE, WIDE: "every column that the configuration names; text"},
-        "contracts_places.STORES",
+        "places.STORES",
     ),
     File(
         "data/external/sources.parquet",
@@ -246,46 +244,46 @@ FILES = [
             "feature": "name of the feature",
             "value": "its value; empty where missing",
         },
-        "contracts_places.SOURCES",
+        "places.SOURCES",
     ),
     File(
         "data/external/store_features.parquet",
         "one row per store",
         {**STORE, WIDE: "external features, called `<source>.<column>`"},
-        "contracts_places.STORE_FEATURES",
+        "places.STORE_FEATURES",
     ),
     File(
         "data/merging/category_segments/{category}.parquet",
         "the segments of one category",
         SEGMENTS,
-        "contracts_segments.SEGMENTS",
+        "segments.SEGMENTS",
     ),
     File(
         "data/merging/baseline.parquet",
         "earlier labels; no row where there are none",
         LABELS,
-        "contracts_segments.KNOWN_LABELS",
+        "segments.KNOWN_LABELS",
     ),
     File(
         "data/merging/reference.parquet",
         "known labels; no row where there are none",
         LABELS,
-        "contracts_segments.KNOWN_LABELS",
+        "segments.KNOWN_LABELS",
     ),
-    File("data/internal/ingest_ledger.parquet", "the ledger of `ingest_sales`", LEDGER, "contracts_ledger.LEDGER"),
-    File("data/internal/assign_ledger.parquet", "the ledger of `assign_categories`", LEDGER, "contracts_ledger.LEDGER"),
+    File("data/internal/ingest_ledger.parquet", "the ledger of `ingest_sales`", LEDGER, "ledger.LEDGER"),
+    File("data/internal/assign_ledger.parquet", "the ledger of `assign_categories`", LEDGER, "ledger.LEDGER"),
     File(
         "data/internal/ledger/{category}.parquet",
         "the ledger of `split_need_states`",
         LEDGER,
-        "contracts_ledger.LEDGER",
+        "ledger.LEDGER",
     ),
-    File("data/external/join_ledger.parquet", "the ledger of `join_external`", LEDGER, "contracts_ledger.LEDGER"),
+    File("data/external/join_ledger.parquet", "the ledger of `join_external`", LEDGER, "ledger.LEDGER"),
     File(
         "data/merging/category_ledger/{category}.parquet",
         "the ledger of `merge_segments`",
         LEDGER,
-        "contracts_ledger.LEDGER",
+        "ledger.LEDGER",
     ),
     File("reports/segments.csv", "`data/merging/segments.parquet`, for a spreadsheet", SEGMENTS),
     File("reports/k_scores.csv", "the scores of every view", {"view": "the category's key, or `external`", **SCORES}),
@@ -300,7 +298,7 @@ FILES = [
             "stores": "stores in both",
             "ari": "adjusted Rand index of the two",
         },
-        "contracts_segments.RECOVERY",
+        "segments.RECOVERY",
     ),
     File(
         "reports/split_half.csv",
@@ -328,7 +326,7 @@ def contract_of(file: File) -> Contract | None:
     if not file.contract:
         return None
     module, _, name = file.contract.rpartition(".")
-    found: Contract = getattr(importlib.import_module(f"lib.{module}"), name)
+    found: Contract = getattr(importlib.import_module(f"storelib.contracts.{module}"), name)
     return found
 
 

@@ -15,10 +15,10 @@ from sphinx.application import Sphinx
 
 from clustering.cli import app as command_line
 from files import FILES, WIDE, File, contract_of, schema_of
-from lib.config import Compute, Fetch, Place, Publish, Source, Sources
-from lib.params import Params
-from lib.yaml_files import read_yaml
 from settings import FREE, Setting, default_of, model_in, settings, value_at
+from storelib.configuration.params import Params
+from storelib.configuration.place import Compute, Fetch, Place, Publish, Source, Sources
+from storelib.configuration.yaml_files import read_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -213,13 +213,15 @@ def stages_page() -> str:
 
 
 def modules_page() -> str:
-    """Every module of scripts/lib: what it is for, and what it offers."""
+    """Every module of storelib: what it is for, and what it offers."""
     page = (
-        "# Modules\n\nWhat stages share: `scripts/lib/`. A name is followed by the first line of its documentation.\n"
+        "# Modules\n\nWhat stages share: `scripts/storelib/`, a room for each purpose. A name is followed by the first line of "
+        "its documentation.\n"
     )
-    for path in sorted((ROOT / "scripts" / "lib").glob("*.py")):
+    for path in sorted((ROOT / "scripts" / "storelib").rglob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        page += f"\n## {code('lib.' + path.stem)}\n\n{summary(tree)}\n\n"
+        module = ".".join(path.relative_to(ROOT / "scripts").with_suffix("").parts).removesuffix(".__init__")
+        page += f"\n## {code(module)}\n\n{summary(tree)}\n\n"
         rows = []
         for node in tree.body:
             if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):

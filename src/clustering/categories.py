@@ -10,12 +10,12 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from lib.config import Place
-from lib.database import database
-from lib.params import Params
-from lib.sources import number_of, open_source, require_columns, text_of
-from lib.spellings import respelt
-from lib.tables import write_text
+from storelib.configuration.params import Params
+from storelib.configuration.place import Place
+from storelib.database import database
+from storelib.raw.sources import number_of, open_source, require_columns, text_of
+from storelib.raw.spellings import respelt
+from storelib.tables import write_text
 
 LONGEST = 41
 

@@ -30,10 +30,10 @@ from clustering.runners import failure, heal, only_run, record, sync
 from clustering.runs import RUNS, load_runs, parse_tags, recorded, report_of, with_tags
 from clustering.secrets import redact
 from clustering.status import runs_table, stale_stages, stale_table
-from lib.config import Place, Publish, named_sources
-from lib.errors import ConfigError, DataError, PipelineError, nearest_name
-from lib.leftovers import prune
-from lib.params import Params
+from storelib.configuration.params import Params
+from storelib.configuration.place import Place, Publish, named_sources
+from storelib.errors import ConfigError, DataError, PipelineError, nearest_name
+from storelib.leftovers import prune
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 console = Console()
@@ -210,7 +210,7 @@ def run_job(
 
 def warnings_of(root: Path) -> list[str]:
     """What `check_results` found that is worth a warning, a line each."""
-    from lib.expectations import told
+    from storelib.accounts.expectations import told
 
     checks = json.loads((root / "reports" / "checks.json").read_text(encoding="utf-8"))["checks"]
     return [told(check) for check in checks if check["state"] == "warn"]

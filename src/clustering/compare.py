@@ -9,11 +9,11 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from clustering.runs import RESULTS, find_run
-from lib.agreement import compare as agreement
-from lib.agreement import shared_labels
-from lib.errors import ConfigError, DataError
-from lib.labels import match_to_baseline
-from lib.tables import read_frame
+from storelib.errors import ConfigError, DataError
+from storelib.method.agreement import compare as agreement
+from storelib.method.agreement import shared_labels
+from storelib.method.labels import match_to_baseline
+from storelib.tables import read_frame
 
 
 @dataclass

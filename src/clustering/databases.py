@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from clustering.retry import TransientError
 from clustering.secrets import address_of, redact
-from lib.config import Remote
-from lib.errors import ConfigError, DataError
+from storelib.configuration.place import Remote
+from storelib.errors import ConfigError, DataError
 
 DRIVERS = {
     "postgresql": "adbc_driver_postgresql",

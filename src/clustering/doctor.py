@@ -16,9 +16,9 @@ import psutil
 from clustering.projects import check_access
 from clustering.runners import RUNNERS, processes_in
 from clustering.secrets import is_open, load_environment
-from lib.config import load_place
-from lib.errors import PipelineError
-from lib.params import load_params
+from storelib.configuration.params import load_params
+from storelib.configuration.place import load_place
+from storelib.errors import PipelineError
 
 GIGABYTE = 1_000_000_000
 

@@ -7,11 +7,11 @@ import pandas as pd
 import pyarrow.compute as pc
 
 from clustering.fetch import read_fingerprints
-from lib.config import Place, named_sources
-from lib.errors import DataError, nearest_name
-from lib.files import sha256, source_files
-from lib.params import Params
-from lib.tables import read_frame, read_table
+from storelib.configuration.params import Params
+from storelib.configuration.place import Place, named_sources
+from storelib.errors import DataError, nearest_name
+from storelib.raw.files import sha256, source_files
+from storelib.tables import read_frame, read_table
 
 WORDS = {
     "thin": "sells too little to train, and was placed in the nearest cluster",

@@ -15,9 +15,9 @@ import pyarrow.compute as pc
 import xlsxwriter
 from pyarrow import csv
 
-from lib.errors import DataError
-from lib.files import sha256
-from lib.tables import write_table
+from storelib.errors import DataError
+from storelib.raw.files import sha256
+from storelib.tables import write_table
 
 Tables = Mapping[str, pa.Table]
 # Excel keeps the date of creation; this one never changes.

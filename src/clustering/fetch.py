@@ -24,13 +24,13 @@ from clustering.databases import batches_of, connected, look_ahead, shown_addres
 from clustering.objects import GLOB, Place
 from clustering.retry import retried
 from clustering.secrets import filled_in, redact
-from lib.config import Fetch, Source
-from lib.database import database, one_row
-from lib.errors import ConfigError, DataError
-from lib.files import sha256
-from lib.readers import reader_of
-from lib.sources import open_source, require_columns, unreadable
-from lib.tables import write_text
+from storelib.configuration.place import Fetch, Source
+from storelib.database import database, one_row
+from storelib.errors import ConfigError, DataError
+from storelib.raw.files import sha256
+from storelib.raw.readers import reader_of
+from storelib.raw.sources import open_source, require_columns, unreadable
+from storelib.tables import write_text
 
 Say = Callable[[str], None]
 

@@ -20,12 +20,12 @@ import yaml
 
 from clustering.projects import check_project, copy_workflow, start_git
 from clustering.runners import call, call_script, failure, heal, only_run
-from lib.config import Sources
-from lib.errors import ConfigError, PipelineError
-from lib.files import source_files
-from lib.params import Params
-from lib.workflow import DEMO_FILES
-from lib.yaml_files import read_yaml
+from storelib.configuration.params import Params
+from storelib.configuration.place import Sources
+from storelib.configuration.workflow import DEMO_FILES
+from storelib.configuration.yaml_files import read_yaml
+from storelib.errors import ConfigError, PipelineError
+from storelib.raw.files import source_files
 
 HALVES = ("odd", "even")
 # Without a suffix: a folder or glob of another source must not take it for one of its files.

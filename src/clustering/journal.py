@@ -10,7 +10,7 @@ from logging.handlers import MemoryHandler, RotatingFileHandler
 from pathlib import Path
 
 from clustering.secrets import Redacting
-from lib.config import Logging
+from storelib.configuration.place import Logging
 
 LOGGER = logging.getLogger("clustering_command")
 NAME = "clustering.log"

@@ -11,8 +11,8 @@ from pyarrow import fs
 
 from clustering.retry import TransientError
 from clustering.secrets import address_of, redact
-from lib.errors import ConfigError, DataError
-from lib.tables import replacing
+from storelib.errors import ConfigError, DataError
+from storelib.tables import replacing
 
 BLOCK = 8 << 20
 GLOB = frozenset("*?[")

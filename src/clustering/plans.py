@@ -7,7 +7,7 @@ from pathlib import Path
 
 from clustering.jobs import JOBS
 from clustering.runners import ask, last_line
-from lib.errors import DataError
+from storelib.errors import DataError
 
 Plan = dict[str, str]
 REASONS = {

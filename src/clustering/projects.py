@@ -9,9 +9,9 @@ from pathlib import Path
 from clustering import TEMPLATE
 from clustering.journal import open_journal
 from clustering.secrets import load_environment
-from lib.config import Place, load_place
-from lib.errors import ConfigError, DataError, PipelineError, nearest_name
-from lib.params import Params, load_params
+from storelib.configuration.params import Params, load_params
+from storelib.configuration.place import Place, load_place
+from storelib.errors import ConfigError, DataError, PipelineError, nearest_name
 
 FILES = (
     "Snakefile",
@@ -24,7 +24,7 @@ FILES = (
     ".dvc/.gitignore",
     ".dvc/plots/k_scores.json",
 )
-FOLDERS = ("configs", "envs", "profiles", "scripts")
+FOLDERS = ("configs", "envs", "profiles", "rules", "scripts")
 UNWANTED = shutil.ignore_patterns("__pycache__", "*.sh", "*.bat")
 
 

@@ -16,9 +16,9 @@ from clustering.publish_files import FolderSink
 from clustering.publish_tables import DatabaseSink
 from clustering.results import Results
 from clustering.secrets import filled_in, redacted
-from lib.config import Publish
-from lib.errors import PipelineError
-from lib.tables import write_text
+from storelib.configuration.place import Publish
+from storelib.errors import PipelineError
+from storelib.tables import write_text
 
 RECEIPTS = Path("reports", "published")
 Say = Callable[[str], None]

@@ -18,9 +18,9 @@ from clustering.exports import Export, export
 from clustering.objects import Place
 from clustering.results import Results
 from clustering.retry import retried
-from lib.config import Publish
-from lib.errors import DataError
-from lib.tables import write_text
+from storelib.configuration.place import Publish
+from storelib.errors import DataError
+from storelib.tables import write_text
 
 Say = Callable[[str], None]
 POINTER = "current.json"

@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 from clustering.databases import batches_of, connected, database_file, look_ahead, shown_address
 from clustering.results import Results
 from clustering.retry import retried
-from lib.config import Publish
-from lib.database import identifier
-from lib.errors import ConfigError, DataError
+from storelib.configuration.place import Publish
+from storelib.errors import ConfigError, DataError
+from storelib.sql import identifier
 
 Say = Callable[[str], None]
 # How long a transaction waits for another one's lock before it is tried again.

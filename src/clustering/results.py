@@ -12,12 +12,12 @@ import pyarrow.compute as pc
 
 from clustering.plans import snakemake_plan
 from clustering.runs import RUNS, load_runs
-from lib.errors import DataError
-from lib.expectations import told
-from lib.files import sha256
-from lib.ledger import Entry, check_balance, read_ledger
-from lib.params import Params
-from lib.tables import read_table
+from storelib.accounts.expectations import told
+from storelib.accounts.ledger import Entry, check_balance, read_ledger
+from storelib.configuration.params import Params
+from storelib.errors import DataError
+from storelib.raw.files import sha256
+from storelib.tables import read_table
 
 SEGMENTS = Path("data/merging/segments.parquet")
 LEDGER = Path("data/merging/ledger.parquet")

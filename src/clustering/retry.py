@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import tenacity
 
-from lib.errors import DataError
+from storelib.errors import DataError
 
 ATTEMPTS = 4
 FIRST_WAIT_S = 0.5

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lib.tables import write_text
+from storelib.tables import write_text
 
 REPORT = Path("reports", "report.html")
 # A comment of scripts/templates/report.html.j2. Nothing from data can be it: there, `<` is escaped.

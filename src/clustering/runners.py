@@ -17,9 +17,9 @@ from pathlib import Path
 
 import psutil
 
-from lib.errors import ConfigError, DataError, PipelineError
-from lib.leftovers import prune
-from lib.params import Params, load_params
+from storelib.configuration.params import Params, load_params
+from storelib.errors import ConfigError, DataError, PipelineError
+from storelib.leftovers import prune
 
 STATE = Path(".clustering")
 RUNNERS = ("snakemake", "dvc")

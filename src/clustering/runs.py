@@ -19,8 +19,8 @@ import psutil
 from clustering.run_report import REPORT, keep_report
 from clustering.runners import STATE
 from clustering.secrets import redacted
-from lib.errors import ConfigError, PipelineError
-from lib.tables import replacing, write_text
+from storelib.errors import ConfigError, PipelineError
+from storelib.tables import replacing, write_text
 
 RUNS = STATE / "runs"
 KEPT = 50

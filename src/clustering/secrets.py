@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from dotenv import load_dotenv
 
-from lib.config import Model, strings_in, with_environment
+from storelib.configuration.place import Model, strings_in, with_environment
 
 HIDDEN = "***"
 # Shorter values are in every text by chance.

@@ -11,8 +11,8 @@ from typing import Any
 from clustering.compare import Results, load_results
 from clustering.runners import ask, last_line
 from clustering.runs import git_state
-from lib.errors import ConfigError, PipelineError, nearest_name
-from lib.yaml_files import read_yaml
+from storelib.configuration.yaml_files import read_yaml
+from storelib.errors import ConfigError, PipelineError, nearest_name
 
 QUEUED = re.compile(r"Queued experiment '([\w-]+)'")
 FINAL = {"Success", "Failed"}

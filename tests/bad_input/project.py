@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 import pyarrow.parquet as pq
 import yaml
 
-import lib.runtime
+import storelib.runtime
 from clustering.projects import check_project
-from lib.errors import PipelineError
-from lib.workflow import flags
+from storelib.configuration.workflow import flags
+from storelib.errors import PipelineError
 from unit.conftest import close_log, retailer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -241,7 +241,7 @@ class Project:
             before = sys.argv
             sys.argv = [script, *argv]
             try:
-                lib.runtime.run_stage(module.main)
+                storelib.runtime.run_stage(module.main)
             except SystemExit as end:
                 return Told(end.code if isinstance(end.code, int) else 1, said.getvalue())
             finally:

@@ -19,14 +19,14 @@ from clustering.jobs import DESCRIPTIONS
 from clustering.projects import examples, start_git
 from docs.test_pages import PAGES
 from files import FILES
-from lib.config import Place, Sources
-from lib.contracts_ledger import LEDGER
-from lib.contracts_segments import SEGMENTS
-from lib.errors import ConfigError, DataError, PipelineError
-from lib.ledger import FLOWS
-from lib.params import Params
 from reference import GENERATED, pages
 from settings import sections, settings
+from storelib.accounts.ledger import FLOWS
+from storelib.configuration.params import Params
+from storelib.configuration.place import Place, Sources
+from storelib.contracts.ledger import LEDGER
+from storelib.contracts.segments import SEGMENTS
+from storelib.errors import ConfigError, DataError, PipelineError
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
@@ -188,8 +188,12 @@ def test_params_are_what_the_reference_says() -> None:
     assert given == {setting.key for setting in settings(Params)}
 
 
+def rules_text() -> str:
+    return "\n".join(text_of(path) for path in sorted((ROOT / "rules").glob("*.smk")))
+
+
 def test_reference_names_every_file_that_rules_make() -> None:
-    made = set(re.findall(r'="(data/(?:internal|external|merging)/[^"]+)"', text_of(ROOT / "Snakefile")))
+    made = set(re.findall(r'="(data/(?:internal|external|merging)/[^"]+)"', rules_text()))
     assert made >= {"data/merging/segments.parquet"}
     assert made <= {file.path for file in FILES}
 
@@ -223,7 +227,7 @@ def test_columns_of_the_results_are_explained() -> None:
 
 
 def test_outputs_that_are_named_are_made() -> None:
-    made = (ROOT / "Snakefile").read_text(encoding="utf-8").replace("{category}", "<category>")
+    made = rules_text().replace("{category}", "<category>")
     for row in rows_of(README, "file", "what it holds"):
         for name in codes(row[0]):
             assert name in made, name
@@ -241,7 +245,7 @@ def test_flags_exist(path: Path) -> None:
     command = typer.main.get_command(app)
     ours = {"--help", *(flag for sub in command.commands.values() for p in sub.params for flag in p.opts)}
     scripts = {flag for script in (ROOT / "scripts").glob("*.py") for flag in re.findall(r'"(--\w+)"', text_of(script))}
-    scripts |= set(re.findall(r'"(--\w+)"', text_of(ROOT / "scripts" / "lib" / "runtime.py")))
+    scripts |= set(re.findall(r'"(--\w+)"', text_of(ROOT / "scripts" / "storelib" / "runtime.py")))
     # The grammar of flags is explained by examples.
     explained = {flag for row in rows_of(path, "value", "flags") for flag in re.findall(r"--[a-z]+", row[1])}
     found = set(re.findall(r"(?<![\w-])--[a-z][a-z_-]*", text_of(path)))
@@ -269,7 +273,7 @@ def test_params_in_commands_exist() -> None:
 def test_ledger_reasons_exist() -> None:
     sources = {path.stem: text_of(path) for path in (ROOT / "scripts").glob("*.py")}
     sources["select_categories"] = text_of(Path(collect_segments.__file__))
-    sources["ingest_sales"] += text_of(ROOT / "scripts" / "lib" / "formats.py")
+    sources["ingest_sales"] += text_of(ROOT / "scripts" / "storelib" / "raw" / "formats.py")
     for stage, *reasons in rows_of(METHOD, "stage", "may set aside"):
         for reason in codes(" ".join(reasons)):
             assert re.sub(r"<\w+>", "", reason).strip() in sources[codes(stage)[0]], reason

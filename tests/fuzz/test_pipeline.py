@@ -9,7 +9,7 @@ from bad_input.project import CATEGORIES, Project
 from collect_segments import check_chain, selection_entries
 from fuzz.drawing import Copy, drawn, examples
 from fuzz.strategies import any_text
-from lib.ledger import Entry, check_balance, read_ledger
+from storelib.accounts.ledger import Entry, check_balance, read_ledger
 
 names = st.one_of(st.sampled_from(["dry", "oily", "Dry", " dry", "sweet"]), any_text.filter(lambda t: "\0" not in t))
 lines = st.lists(

@@ -15,7 +15,7 @@ from bad_input.cases import as_excel, point_to
 from bad_input.project import Project
 from fuzz.drawing import Copy, drawn, examples
 from fuzz.strategies import amounts, any_text, dates, ids, missing
-from lib.ledger import check_balance, read_ledger
+from storelib.accounts.ledger import check_balance, read_ledger
 
 COLUMNS = ("STORE", "SKU", "CAT", "AMOUNT", "DAY")
 sales_row = st.tuples(ids, ids, st.one_of(st.sampled_from(["BEAUTY", "SNACKS"]), any_text), amounts, dates)

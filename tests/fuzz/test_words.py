@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from fuzz.drawing import drawn, examples
 from fuzz.strategies import SCALARS, any_text
-from lib.database import database, literal
-from lib.errors import DataError, shown
-from lib.formats import day_of, plain_number, without_currency
-from lib.spellings import folded, respelt
-from lib.yaml_files import TWO_READINGS
+from storelib.configuration.yaml_files import TWO_READINGS
+from storelib.database import database
+from storelib.errors import DataError, shown
+from storelib.raw.formats import day_of, plain_number, without_currency
+from storelib.raw.spellings import folded, respelt
+from storelib.sql import literal
 
 styles = st.tuples(
     st.sampled_from([".", ","]), st.sampled_from([None, ".", ",", " ", "'"]), st.sampled_from([[], ["$"], ["€", "EUR"]])

@@ -17,9 +17,9 @@ from clustering import retry
 from clustering.fetch import fetch_source
 from clustering.runners import environment
 from integration.conftest import Project
-from lib.config import Fetch, StoresSource
-from lib.errors import DataError
 from servers import PASSWORD, postgres
+from storelib.configuration.place import Fetch, StoresSource
+from storelib.errors import DataError
 
 pytestmark = pytest.mark.integration
 ROWS = {"store": ["007", "008"], "opened": ["2020-01-05", None], "rent": ["12.30", "-1.05"]}

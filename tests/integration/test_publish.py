@@ -25,9 +25,9 @@ from clustering.publish import publish_results
 from clustering.results import Results, read_results
 from clustering.runners import environment
 from integration.conftest import Project
-from lib.config import Publish
-from lib.errors import DataError
 from servers import ACCESS_KEY, PASSWORD, SECRET_KEY, ObjectStore, object_store, postgres
+from storelib.configuration.place import Publish
+from storelib.errors import DataError
 
 pytestmark = pytest.mark.integration
 PATIENCE_S = 60

@@ -12,8 +12,8 @@ import yaml
 from clustering.halves import make_half, workspace
 from integration.conftest import Project
 from integration.test_command import assert_mistake, clustering
-from lib.config import load_place
-from lib.errors import DataError
+from storelib.configuration.place import load_place
+from storelib.errors import DataError
 
 pytestmark = pytest.mark.integration
 

@@ -27,10 +27,10 @@ from snakemake.settings.types import (
 )
 
 # Imported here, so that a Snakefile of a copied project finds this checkout's modules already loaded.
-import lib.workflow  # noqa: F401
+import storelib.configuration.workflow  # noqa: F401
 
 ROOT = Path(__file__).resolve().parents[2]
-COPIED = ("Snakefile", "dvc.yaml", "params.yaml", "configs", "scripts", "envs", ".dvc/config", ".dvcignore")
+COPIED = ("Snakefile", "rules", "dvc.yaml", "params.yaml", "configs", "scripts", "envs", ".dvc/config", ".dvcignore")
 
 
 @dataclass(frozen=True)

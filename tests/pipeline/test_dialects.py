@@ -8,9 +8,9 @@ import pytest
 import yaml
 from ruamel.yaml import YAML
 
-from lib.config import load_place
-from lib.params import load_params
 from pipeline.graphs import ROOT
+from storelib.configuration.params import load_params
+from storelib.configuration.place import load_place
 
 PARAMS = [ROOT / "params.yaml", *sorted(ROOT.glob("examples/*/params.yaml"))]
 PLACES = [*sorted(ROOT.glob("configs/*.yml")), *sorted(ROOT.glob("examples/*/configs/*.yml"))]

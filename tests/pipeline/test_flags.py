@@ -8,7 +8,7 @@ from dvc.parsing.interpolate import to_str
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib.workflow import flags
+from storelib.configuration.workflow import flags
 
 METACHARACTERS = " \t\n'\"`$\\;&|<>(){}[]*?!#~%=-é美"
 KEYS = st.from_regex(r"[a-z][a-z0-9_]{0,10}", fullmatch=True)

@@ -1,4 +1,4 @@
-"""Each stage declares exactly the modules of scripts/lib that its script imports, directly or not."""
+"""Each stage declares exactly the modules of storelib that its script imports, directly or not."""
 
 import ast
 from collections.abc import Callable, Iterator
@@ -11,41 +11,45 @@ from pipeline.graphs import ROOT, Stage, copy_project, dvc_stages, snakemake_sta
 pytestmark = pytest.mark.integration
 
 SCRIPTS = ROOT / "scripts"
-LIB = SCRIPTS / "lib"
+LIB = SCRIPTS / "storelib"
 # `clustering split-half` starts these; they are no stages.
 OF_THE_COMMAND = {"scripts/split_sales.py", "scripts/compare_halves.py"}
 # Files beside the code that a script is given by a flag.
 GIVEN = {"scripts/build_report.py": {"scripts/templates/report.html.j2", "scripts/outlines/outlines.json"}}
-MODULES = {path.stem for path in LIB.glob("*.py")}
 
 
-def lib_imports(path: Path) -> Iterator[str]:
-    """Modules of lib that one file names in an import, wherever it stands."""
+def path_of(module: str) -> Path | None:
+    """The file of a module of storelib, by its dotted name; None where there is no such module."""
+    path = SCRIPTS.joinpath(*module.split(".")).with_suffix(".py")
+    return path if path.is_file() else None
+
+
+def lib_imports(path: Path) -> Iterator[Path]:
+    """Modules of storelib that one file names in an import, wherever it stands."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names: list[str] = []
         if isinstance(node, ast.Import):
-            for alias in node.names:
-                package, _, module = alias.name.partition(".")
-                if package == "lib":
-                    assert module in MODULES, f"{path}: import {alias.name}"
-                    yield module
+            names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            package, _, module = (node.module or "").partition(".")
-            if package == "lib":
-                found = [module] if module else [alias.name for alias in node.names]
-                assert set(found) <= MODULES, f"{path}: from {node.module} import …"
-                yield from found
+            module = node.module or ""
+            names = [module] if path_of(module) else [f"{module}.{alias.name}" for alias in node.names]
+        for name in names:
+            if name.partition(".")[0] == LIB.name:
+                found = path_of(name)
+                assert found, f"{path}: import {name}"
+                yield found
 
 
 def closure(script: Path) -> set[str]:
-    """Modules of lib that are loaded with a script."""
-    found: set[str] = set()
+    """Modules of storelib that are loaded with a script."""
+    found: set[Path] = set()
     queue = [script]
     while queue:
         new = set(lib_imports(queue.pop())) - found
         found |= new
-        queue += [LIB / f"{module}.py" for module in new]
-    return found
+        queue += new
+    return {path.relative_to(ROOT).as_posix() for path in found}
 
 
 def declared(stage: Stage) -> set[str]:
@@ -62,9 +66,10 @@ def test_stages_declare_what_their_scripts_import(root: Path, runner: Callable[[
     run = set()
     for name, stage in runner(root).items():
         _, script, *_ = stage.command.split()
-        expected = {script, *(f"scripts/lib/{module}.py" for module in closure(ROOT / script))}
-        expected |= GIVEN.get(script, set())
-        assert declared(stage) == expected, name
+        modules = sorted(closure(ROOT / script))
+        expected = {script, *modules, *GIVEN.get(script, set())}
+        lines = "\n".join(f"      - {path}" for path in [script, *modules])
+        assert declared(stage) == expected, f"{name}: its deps in dvc.yaml must be\n{lines}"
         run.add(script)
     assert run.isdisjoint(OF_THE_COMMAND)
     assert run | OF_THE_COMMAND == {path.relative_to(ROOT).as_posix() for path in SCRIPTS.glob("*.py")}
@@ -73,18 +78,25 @@ def test_stages_declare_what_their_scripts_import(root: Path, runner: Callable[[
 def test_every_import_is_seen(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
-        "import lib.runtime as r, json\n"
-        "from lib import tables\n"
-        "from lib.errors import DataError\n"
-        "def f():\n    from lib.charts import g\n"
+        "import storelib.runtime as r, json\n"
+        "from storelib import tables\n"
+        "from storelib.errors import DataError\n"
+        "def f():\n    from storelib.pages import charts\n"
     )
-    assert set(lib_imports(script)) == {"runtime", "tables", "errors", "charts"}
-    assert closure(script) >= {"runtime", "tables", "errors", "charts"}
+    names = {"runtime.py", "tables.py", "errors.py", "pages/charts.py"}
+    assert set(lib_imports(script)) == {LIB / name for name in names}
+    assert closure(script) >= {f"scripts/storelib/{name}" for name in names}
+
+
+def test_rooms_hold_no_code_of_their_own() -> None:
+    """A package's `__init__.py` is loaded with every module in it and declared by no stage: it may hold a docstring alone."""
+    for path in LIB.rglob("__init__.py"):
+        assert len(ast.parse(path.read_text(encoding="utf-8")).body) == 1, path
 
 
 def test_scripts_do_not_import_each_other() -> None:
     names = {path.stem for path in SCRIPTS.glob("*.py")}
-    for path in [*SCRIPTS.glob("*.py"), *LIB.glob("*.py")]:
+    for path in [*SCRIPTS.glob("*.py"), *LIB.rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             imported = {alias.name for alias in node.names} if isinstance(node, ast.Import) else set()
             if isinstance(node, ast.ImportFrom):

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from lib.leftovers import FOLDERS, prune
 from pipeline.graphs import ROOT
+from storelib.leftovers import FOLDERS, prune
 
 CATEGORIES = "${internal.categories}"
 

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
-import lib.workflow
-from lib.config import load_place
+import storelib.configuration.workflow
 from pipeline.graphs import ROOT, Stage, copy_project, dvc_stages, dvc_upstream, snakemake_stages
+from storelib.configuration.place import load_place
 
 pytestmark = pytest.mark.integration
 
@@ -121,7 +121,7 @@ def add_nasty_block(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             block_at(params, keys).update(NASTY_BLOCK)
 
     edit_params(root, edit)
-    check_params = lib.workflow.check_params
+    check_params = storelib.configuration.workflow.check_params
 
     def check_without(config: Mapping[str, Any]) -> Any:
         plain = deepcopy(config)
@@ -131,7 +131,7 @@ def add_nasty_block(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
                 block_at(plain, keys).pop(name, None)
         return check_params(plain)
 
-    monkeypatch.setattr(lib.workflow, "check_params", check_without)
+    monkeypatch.setattr(storelib.configuration.workflow, "check_params", check_without)
 
 
 def block_at(params: Any, keys: tuple[str, ...]) -> Any:

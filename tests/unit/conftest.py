@@ -1,6 +1,6 @@
 """A bench for one stage, or a chain of them, in a temporary folder."""
 
-import lib.runtime  # isort: skip (pins threads before numpy is loaded)
+import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
 
 import importlib
 import random
@@ -26,8 +26,8 @@ Amounts = tuple[int, int, Decimal]
 
 def close_log() -> None:
     """Close the log files that stages leave open until their process ends."""
-    for handler in list(lib.runtime.LOGGER.handlers):
-        lib.runtime.LOGGER.removeHandler(handler)
+    for handler in list(storelib.runtime.LOGGER.handlers):
+        storelib.runtime.LOGGER.removeHandler(handler)
         handler.close()
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 import assign_categories
-from lib.errors import DataError
+from storelib.errors import DataError
 
 
 def sales(bench: Any, *rows: tuple[str | None, str, str, str, str, int]) -> None:

@@ -13,11 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 
 import build_features
-from lib.errors import ConfigError, DataError
-from lib.features import IMPUTATIONS, OUTLIERS, SCALINGS, TRANSFORMS, FeatureOptions, Features, fit_features
-from lib.outliers import find_outliers
-from lib.params import BuildFeatures, BuildInternalFeatures
-from lib.tables import MONEY
+from storelib.configuration.params import BuildFeatures, BuildInternalFeatures
+from storelib.errors import ConfigError, DataError
+from storelib.method.features import IMPUTATIONS, OUTLIERS, SCALINGS, TRANSFORMS, FeatureOptions, Features, fit_features
+from storelib.method.outliers import find_outliers
+from storelib.tables import MONEY
 
 # Everything off but imputation, which cannot be.
 PLAIN = {

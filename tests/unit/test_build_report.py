@@ -15,11 +15,11 @@ import pytest
 import yaml
 
 import build_report
-from lib.expectations import Finding, Levels, summary
-from lib.k_rules import RULES
-from lib.ledger import Entry, balanced
-from lib.profiles import profile_table
-from lib.tables import write_table
+from storelib.accounts.expectations import Finding, Levels, summary
+from storelib.accounts.ledger import Entry, balanced
+from storelib.method.k_rules import RULES
+from storelib.method.profiles import profile_table
+from storelib.tables import write_table
 
 ROOT = Path(__file__).resolve().parents[2]
 MONEY = pa.decimal128(38, 2)

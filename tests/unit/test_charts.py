@@ -5,7 +5,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from lib.charts import note_chart, save_png
+from storelib.pages.charts import note_chart, save_png
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

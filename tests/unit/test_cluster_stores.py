@@ -14,8 +14,8 @@ import pytest
 
 import cluster_stores
 from cluster_stores import choose_k, place_stores, range_of_k, score_partitions
-from lib.errors import DataError
-from lib.partitions import Partition
+from storelib.errors import DataError
+from storelib.method.partitions import Partition
 
 # All, 0, 1 | 10, 11 and 0, 1 | 10 | 11
 LINE = np.array([[0.0], [1.0], [10.0], [11.0]])

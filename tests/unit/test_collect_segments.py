@@ -13,10 +13,10 @@ import pytest
 
 import collect_segments
 from collect_segments import agreement, check_chain, crossed, recovery_chart, selection_entries
-from lib.agreement import Agreement
-from lib.errors import DataError
-from lib.ledger import Entry, balanced, read_ledger
-from lib.tables import write_table
+from storelib.accounts.ledger import Entry, balanced, read_ledger
+from storelib.errors import DataError
+from storelib.method.agreement import Agreement
+from storelib.tables import write_table
 
 
 def collect(bench: Any, keys: dict[str, str] | None = None) -> None:

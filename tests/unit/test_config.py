@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import yaml
 
-from lib.config import load_place
-from lib.errors import ConfigError
-from lib.params import load_params
-from lib.yaml_files import read_yaml
+from storelib.configuration.params import load_params
+from storelib.configuration.place import load_place
+from storelib.configuration.yaml_files import read_yaml
+from storelib.errors import ConfigError
 
 PROJECT = Path(__file__).parents[2]
 PLACE: dict[str, Any] = {

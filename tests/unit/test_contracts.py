@@ -15,10 +15,10 @@ import pytest
 import yaml
 
 from files import FILES, contract_of
-from lib.contracts import Contract, check_table, checked, count, first_broken, outputs, rule, text
-from lib.contracts_ledger import LEDGER
-from lib.contracts_places import SOURCES, STORE_FEATURES, STORES
-from lib.contracts_sales import (
+from storelib.contracts.contract import Contract, check_table, checked, count, first_broken, outputs, rule, text
+from storelib.contracts.ledger import LEDGER
+from storelib.contracts.places import SOURCES, STORE_FEATURES, STORES
+from storelib.contracts.sales import (
     CATEGORIES,
     CATEGORY_SALES,
     NEED_STATE_SALES,
@@ -28,9 +28,9 @@ from lib.contracts_sales import (
     SHARES,
     STORE_SALES,
 )
-from lib.contracts_segments import KNOWN_LABELS, RECOVERY, SEGMENTS
-from lib.contracts_views import CLUSTERS, FEATURE_REPORT, FEATURES, PROFILE, SCORES
-from lib.errors import DataError
+from storelib.contracts.segments import KNOWN_LABELS, RECOVERY, SEGMENTS
+from storelib.contracts.views import CLUSTERS, FEATURE_REPORT, FEATURES, PROFILE, SCORES
+from storelib.errors import DataError
 
 ROOT = Path(__file__).resolve().parents[2]
 NAN, INF = math.nan, math.inf
@@ -555,8 +555,8 @@ def test_every_file_between_stages_has_a_contract() -> None:
 def test_stages_write_tables_through_contracts_alone() -> None:
     """`write_table` and `write_batches` check nothing: only what writes raw files may use them, and the contracts."""
     of_raw_files = {"make_demo_data.py", "split_sales.py"}
-    for path in [*(ROOT / "scripts").glob("*.py"), *(ROOT / "scripts" / "lib").glob("*.py")]:
-        if path.name in of_raw_files | {"contracts.py", "tables.py", "readers.py"}:
+    for path in [*(ROOT / "scripts").glob("*.py"), *(ROOT / "scripts" / "storelib").rglob("*.py")]:
+        if path.name in of_raw_files | {"contract.py", "tables.py", "readers.py"}:
             continue
         names = {node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)}
         names |= {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}

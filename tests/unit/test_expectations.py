@@ -12,8 +12,7 @@ import pytest
 
 import check_results
 import require_checks
-from lib.errors import DataError
-from lib.expectations import (
+from storelib.accounts.expectations import (
     EXPECTATIONS,
     Finding,
     Levels,
@@ -25,8 +24,9 @@ from lib.expectations import (
     summary,
     told,
 )
-from lib.ledger import Entry, balanced
-from lib.tables import write_table
+from storelib.accounts.ledger import Entry, balanced
+from storelib.errors import DataError
+from storelib.tables import write_table
 
 CHAIN = ("ingest_sales", "assign_categories")
 CATEGORY = ("split_need_states", "merge_segments")

@@ -12,10 +12,10 @@ import pyarrow as pa
 import pytest
 
 import export_workbook
-from lib import sheets
-from lib.errors import DataError
-from lib.ledger import Entry, balanced
-from lib.tables import write_table
+from storelib.accounts.ledger import Entry, balanced
+from storelib.errors import DataError
+from storelib.pages import sheets
+from storelib.tables import write_table
 
 SPACE = {"m": "http://schemas.openxmlformats.org/spreadsheetml/2006/main"}
 NASTY = ["=cmd|' /C calc'!A0", "http://example.org/<&\"'>", "+1", "00123", "😀 שלום", "x" * 40_000]

@@ -12,8 +12,8 @@ import pytest
 from clustering import databases, fetch, retry
 from clustering.fetch import fetch_source
 from clustering.retry import TransientError, retried
-from lib.config import Fetch, SalesSource
-from lib.errors import ConfigError, DataError, PipelineError
+from storelib.configuration.place import Fetch, SalesSource
+from storelib.errors import ConfigError, DataError, PipelineError
 
 COLUMNS = {"store_id": "STORE", "sku": "SKU", "sales": "AMOUNT", "category": "CAT"}
 ROWS = [("007", "a1", "12.30", "BEAUTY"), ("008", "a1", "1.05", "BEAUTY"), ("008", "a2", "-3", "SNACKS")]

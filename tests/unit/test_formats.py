@@ -7,9 +7,9 @@ from typing import Any
 import duckdb
 import pytest
 
-from lib.config import SalesSource, validated
-from lib.errors import ConfigError
-from lib.formats import day_of, is_ambiguous, plain_number, repairs_of
+from storelib.configuration.place import SalesSource, validated
+from storelib.errors import ConfigError
+from storelib.raw.formats import day_of, is_ambiguous, plain_number, repairs_of
 
 
 def evaluated(sql: str, text: str) -> Any:

@@ -5,7 +5,15 @@ import pytest
 from scipy.stats import multivariate_normal
 from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score
 
-from lib.indices import SHRINKAGE, bic, calinski_harabasz, davies_bouldin, distinct_points, moments_of, principal_axes
+from storelib.method.indices import (
+    SHRINKAGE,
+    bic,
+    calinski_harabasz,
+    davies_bouldin,
+    distinct_points,
+    moments_of,
+    principal_axes,
+)
 
 PAIRS = np.array([1, 1, 2, 2], dtype=np.int32)
 

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import ingest_sales
-from lib.errors import DataError
+from storelib.errors import DataError
 
 HEADER = "STORE,SKU,CAT,AMOUNT,DAY"
 PARQUET = {

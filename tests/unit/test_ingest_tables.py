@@ -13,7 +13,7 @@ import ingest_external
 import ingest_labels
 import ingest_product_map
 import ingest_stores
-from lib.errors import DataError
+from storelib.errors import DataError
 
 NO_CATEGORY = {"store_id": "STORE", "sku": "SKU", "sales": "AMOUNT"}
 SALES_WITHOUT_CATEGORY = {"reader": "csv", "path": "sales.csv", "columns": NO_CATEGORY}

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import join_external
-from lib.errors import DataError
+from storelib.errors import DataError
 
 
 def sources(bench: Any, *rows: tuple[str, str, str, str, float | None]) -> None:

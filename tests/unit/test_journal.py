@@ -9,8 +9,8 @@ import yaml
 
 from clustering.journal import LOGGER, end_journal, open_journal, start_journal
 from clustering.projects import load_project, make_project
-from lib.config import Logging, load_place
-from lib.errors import ConfigError
+from storelib.configuration.place import Logging, load_place
+from storelib.errors import ConfigError
 
 
 @pytest.fixture(autouse=True)

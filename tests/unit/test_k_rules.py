@@ -5,8 +5,8 @@ import math
 import pandas as pd
 import pytest
 
-from lib.errors import DataError
-from lib.k_rules import RULES, choices_of, choose_k, consensus
+from storelib.errors import DataError
+from storelib.method.k_rules import RULES, choices_of, choose_k, consensus
 
 
 def scores_of(first: int = 2, *, eligible: list[bool] | None = None, **columns: list[float]) -> pd.DataFrame:

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib.errors import DataError
-from lib.labels import canonical_labels, known_labels, match_to_baseline
+from storelib.errors import DataError
+from storelib.method.labels import canonical_labels, known_labels, match_to_baseline
 
 
 def test_canonical_order_is_by_size() -> None:

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from lib.database import count_entries, database
-from lib.errors import DataError
-from lib.ledger import Entry, balanced, check_balance, ledger_table, read_ledger
-from lib.tables import write_table
+from storelib.accounts.counting import count_entries
+from storelib.accounts.ledger import Entry, balanced, check_balance, ledger_table, read_ledger
+from storelib.database import database
+from storelib.errors import DataError
+from storelib.tables import write_table
 
 
 def entry(

@@ -18,7 +18,7 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
 import make_demo_data
-from lib.errors import DataError
+from storelib.errors import DataError
 
 SCRIPTS = Path(make_demo_data.__file__).parent
 STORES = 200

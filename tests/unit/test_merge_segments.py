@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 
 import merge_segments
-from lib.errors import DataError
 from merge_segments import dissolve_small, flags_of, weighted
+from storelib.errors import DataError
 
 MONEY = pa.decimal128(38, 2)
 

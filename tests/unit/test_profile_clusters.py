@@ -8,9 +8,9 @@ import pytest
 
 import cluster_stores
 import profile_clusters
-from lib.contracts_views import SCORES
-from lib.k_rules import RULES
 from profile_clusters import k_chart, profile_table, silhouette_chart
+from storelib.contracts.views import SCORES
+from storelib.method.k_rules import RULES
 
 FIGURES = ("k_figure", "silhouette_figure", "stores_figure", "profile_figure")
 

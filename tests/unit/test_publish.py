@@ -25,12 +25,12 @@ from clustering.publish_tables import DatabaseSink
 from clustering.results import Results, read_results
 from clustering.retry import TransientError
 from clustering.runs import recorded
-from lib.config import Publish
-from lib.contracts_views import PROFILE
-from lib.errors import ConfigError, DataError, PipelineError
-from lib.ledger import SCHEMA as LEDGER
-from lib.params import Params, load_params
-from lib.tables import MONEY, write_table
+from storelib.accounts.ledger import SCHEMA as LEDGER
+from storelib.configuration.params import Params, load_params
+from storelib.configuration.place import Publish
+from storelib.contracts.views import PROFILE
+from storelib.errors import ConfigError, DataError, PipelineError
+from storelib.tables import MONEY, write_table
 
 ROOT = Path(__file__).resolve().parents[2]
 LABELS = pa.schema(

@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 import xlsxwriter
 
-from lib.config import Source, StoresSource, validated
-from lib.errors import ConfigError, DataError
-from lib.readers import reader_names, reader_of
-from lib.sources import read_texts
+from storelib.configuration.place import Source, StoresSource, validated
+from storelib.errors import ConfigError, DataError
+from storelib.raw.readers import reader_names, reader_of
+from storelib.raw.sources import read_texts
 
 ROWS = [
     ("007", "Café €", "12.50", "2024-01-02"),
@@ -239,7 +239,7 @@ def test_options_that_mean_nothing_are_told(source: dict[str, str], message: str
 
 
 FIXED_WIDTH = '''
-from lib.database import literal
+from storelib.sql import literal
 
 class FixedWidth:
     """Columns of ten characters."""

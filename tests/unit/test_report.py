@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib import flows, maps, report
-from lib.borders import borderline
-from lib.ledger import Entry
-from lib.profiles import profile_by
-from lib.words import Trait
+from storelib.accounts.ledger import Entry
+from storelib.method.borders import borderline
+from storelib.method.profiles import profile_by
+from storelib.pages import flows, maps, report
+from storelib.pages.words import Trait
 
 ROOT = Path(__file__).resolve().parents[2]
 OUTLINES = ROOT / "scripts" / "outlines" / "outlines.json"

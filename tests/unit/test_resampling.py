@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from scipy.spatial.distance import pdist
 
-from lib.k_rules import RULES, choices_of
-from lib.partitions import Labels, Matrix, fit_partition
-from lib.resampling import bootstrap, gap, jaccards_of, prediction_strength, reference_points, strength_of
+from storelib.method.k_rules import RULES, choices_of
+from storelib.method.partitions import Labels, Matrix, fit_partition
+from storelib.method.resampling import bootstrap, gap, jaccards_of, prediction_strength, reference_points, strength_of
 
 RUSPINI = np.loadtxt(Path(__file__).parents[1] / "data" / "ruspini.csv", delimiter=",", skiprows=1)
 # R, package cluster: clusGap(ruspini, FUN = pam1, K.max = 8, B = 500) prints for k = 1 to 4, with distances unsquared:

@@ -15,7 +15,7 @@ from clustering.progress import Follower, Mode, choose_mode
 from clustering.projects import check_access
 from clustering.run_report import PLACE
 from clustering.runs import KEPT, RUNS, find_run, load_runs, new_id, parse_tags, recorded, report_of, with_tags
-from lib.errors import ConfigError, DataError
+from storelib.errors import ConfigError, DataError
 
 ROOT = Path(__file__).resolve().parents[2]
 

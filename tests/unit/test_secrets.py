@@ -7,8 +7,8 @@ import pytest
 
 from clustering import secrets
 from clustering.secrets import address_of, environment_files, filled_in, load_environment, redact, redacted, remember
-from lib.config import Fetch
-from lib.errors import ConfigError
+from storelib.configuration.place import Fetch
+from storelib.errors import ConfigError
 
 
 @pytest.fixture(autouse=True)

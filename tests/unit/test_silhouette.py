@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import silhouette_samples
 
-from lib.partitions import fit_partition
-from lib.silhouette import silhouettes
+from storelib.method.partitions import fit_partition
+from storelib.method.silhouette import silhouettes
 
 RUSPINI = np.loadtxt(Path(__file__).parents[1] / "data" / "ruspini.csv", delimiter=",", skiprows=1)
 

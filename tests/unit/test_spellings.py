@@ -2,7 +2,7 @@
 
 import pytest
 
-from lib.spellings import folded, respelt
+from storelib.raw.spellings import folded, respelt
 
 
 @pytest.mark.parametrize(

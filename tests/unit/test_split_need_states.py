@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import split_need_states
-from lib.errors import DataError
+from storelib.errors import DataError
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import split_sales
-from lib.errors import ConfigError, DataError
+from storelib.errors import ConfigError, DataError
 
 HEADER = "STORE;SKU;CAT;AMOUNT;DAY;NOTE"
 CSV = {

@@ -11,7 +11,7 @@ import pytest
 from clustering import sweep
 from clustering.compare import Results
 from clustering.sweep import QUEUED, Experiment, check_keys, keys_of, run_sweep, states_in, tasks_in
-from lib.errors import ConfigError, PipelineError
+from storelib.errors import ConfigError, PipelineError
 
 
 def test_settings_are_pairs() -> None:

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lib import tables
-from lib.tables import replacing, write_batches, write_table, write_text
+from storelib import tables
+from storelib.tables import replacing, write_batches, write_table, write_text
 
 NUMBERS = pa.table({"n": list(range(10))})
 

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from lib.errors import DataError
-from lib.transforms import clr, hellinger, log1p, replace_zeros, replaceable_parts, skewness, yeo_johnson
+from storelib.errors import DataError
+from storelib.method.transforms import clr, hellinger, log1p, replace_zeros, replaceable_parts, skewness, yeo_johnson
 
 
 def matrix(*rows: list[float]) -> np.ndarray:
@@ -132,7 +132,7 @@ def test_column_of_skewness_one_is_not_highly_skewed(monkeypatch: pytest.MonkeyP
     table = matrix([0], [0], [0], [4])
     assert log1p(table, np.ones(4, dtype=bool))[1].tolist() == [True]
     # Its skewness is 2, as worked above: at a limit of 2 it is not above.
-    monkeypatch.setattr("lib.transforms.HIGHLY_SKEWED", skewness(table[:, 0]))
+    monkeypatch.setattr("storelib.method.transforms.HIGHLY_SKEWED", skewness(table[:, 0]))
     assert log1p(table, np.ones(4, dtype=bool))[1].tolist() == [False]
 
 

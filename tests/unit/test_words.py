@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from lib import words
-from lib.words import Trait
+from storelib.pages import words
+from storelib.pages.words import Trait
 
 NAN = math.nan
 

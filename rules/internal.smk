@@ -1,0 +1,160 @@
+# Internal data: what sells where.
+
+
+rule select_categories:
+    """List the categories to cluster, and delete the files of those that were dropped."""
+    input:
+        script="scripts/select_categories.py",
+        lib=LIB["select_categories"],
+    output:
+        categories="data/internal/categories.parquet",
+    log:
+        "logs/select_categories.log",
+    conda:
+        "envs/stages.yaml"
+    params:
+        flags=flags_of(config["internal"]["categories"]),
+    shell:
+        "python {input.script:q} --categories {output.categories:q} {params.flags} --log {log:q}"
+
+
+rule assign_categories:
+    """Give each sale its category, and set aside the sales that have none."""
+    input:
+        sales="data/internal/sales.parquet",
+        product_map="data/internal/product_map.parquet",
+        stores="data/external/stores.parquet",
+        categories="data/internal/categories.parquet",
+        script="scripts/assign_categories.py",
+        lib=LIB["assign_categories"],
+    output:
+        category_sales="data/internal/category_sales.parquet",
+        selling_stores="data/internal/selling_stores.parquet",
+        ledger="data/internal/assign_ledger.parquet",
+    log:
+        "logs/assign_categories.log",
+    conda:
+        "envs/stages.yaml"
+    threads: 2
+    params:
+        flags=flags_of(config["internal"]["assign_categories"]),
+    shell:
+        "python {input.script:q} --sales {input.sales:q} --product_map {input.product_map:q} "
+        "--stores {input.stores:q} --categories {input.categories:q} --category_sales {output.category_sales:q} "
+        "--selling_stores {output.selling_stores:q} --ledger {output.ledger:q} {params.flags} --log {log:q}"
+
+
+rule split_need_states:
+    """Split one category's sales over need states, and make each store's shares of them."""
+    input:
+        category_sales="data/internal/category_sales.parquet",
+        product_map="data/internal/product_map.parquet",
+        script="scripts/split_need_states.py",
+        lib=LIB["split_need_states"],
+    output:
+        need_state_sales="data/internal/need_state_sales/{category}.parquet",
+        shares="data/internal/shares/{category}.parquet",
+        store_sales="data/internal/store_sales/{category}.parquet",
+        ledger="data/internal/ledger/{category}.parquet",
+    log:
+        "logs/split_need_states/{category}.log",
+    conda:
+        "envs/stages.yaml"
+    params:
+        name=lambda wildcards: flags(config["internal"]["categories"][wildcards.category]),
+        flags=flags_of(config["internal"]["split_need_states"]),
+    shell:
+        "python {input.script:q} --category {wildcards.category} {params.name} "
+        "--category_sales {input.category_sales:q} --product_map {input.product_map:q} "
+        "--need_state_sales {output.need_state_sales:q} --shares {output.shares:q} "
+        "--store_sales {output.store_sales:q} --ledger {output.ledger:q} {params.flags} --log {log:q}"
+
+
+rule build_features:
+    """Turn one category's shares into the points that are clustered."""
+    input:
+        table="data/internal/shares/{category}.parquet",
+        store_sales="data/internal/store_sales/{category}.parquet",
+        script="scripts/build_features.py",
+        lib=LIB["build_features"],
+    output:
+        features="data/internal/features/{category}.parquet",
+        feature_report="data/internal/feature_reports/{category}.parquet",
+    log:
+        "logs/build_features/{category}.log",
+    conda:
+        "envs/stages.yaml"
+    params:
+        flags=flags_of(config["internal"]["build_features"]),
+    shell:
+        "python {input.script:q} --table {input.table:q} --store_sales {input.store_sales:q} "
+        "--features {output.features:q} --feature_report {output.feature_report:q} {params.flags} --log {log:q}"
+
+
+rule cluster_stores:
+    """Score every k for one category, choose one, and place every store."""
+    input:
+        features="data/internal/features/{category}.parquet",
+        baseline="data/merging/baseline.parquet",
+        script="scripts/cluster_stores.py",
+        lib=LIB["cluster_stores"],
+    output:
+        clusters="data/internal/clusters/{category}.parquet",
+        k_scores="data/internal/k_scores/{category}.parquet",
+    log:
+        "logs/cluster_stores/{category}.log",
+    conda:
+        "envs/stages.yaml"
+    params:
+        flags=flags_of(config["internal"]["cluster_stores"]),
+    shell:
+        "python {input.script:q} --view {wildcards.category} --features {input.features:q} "
+        "--baseline {input.baseline:q} --clusters {output.clusters:q} --k_scores {output.k_scores:q} "
+        "{params.flags} --log {log:q}"
+
+
+rule profile_clusters:
+    """Describe one category's clusters in figures and pictures."""
+    input:
+        table="data/internal/shares/{category}.parquet",
+        store_sales="data/internal/store_sales/{category}.parquet",
+        features="data/internal/features/{category}.parquet",
+        clusters="data/internal/clusters/{category}.parquet",
+        k_scores="data/internal/k_scores/{category}.parquet",
+        script="scripts/profile_clusters.py",
+        lib=LIB["profile_clusters"],
+    output:
+        profile="data/internal/profiles/{category}.parquet",
+        k_figure=report(
+            "reports/figures/k_scores/{category}.png",
+            caption="scripts/captions/k_scores.rst",
+            category="What sells",
+            labels={"view": "{category}", "picture": "number of clusters"},
+        ),
+        silhouette_figure=report(
+            "reports/figures/silhouettes/{category}.png",
+            caption="scripts/captions/silhouettes.rst",
+            category="What sells",
+            labels={"view": "{category}", "picture": "silhouettes"},
+        ),
+        stores_figure=report(
+            "reports/figures/stores/{category}.png",
+            caption="scripts/captions/stores.rst",
+            category="What sells",
+            labels={"view": "{category}", "picture": "stores"},
+        ),
+        profile_figure=report(
+            "reports/figures/profile/{category}.png",
+            caption="scripts/captions/profile.rst",
+            category="What sells",
+            labels={"view": "{category}", "picture": "profile"},
+        ),
+    log:
+        "logs/profile_clusters/{category}.log",
+    conda:
+        "envs/stages.yaml"
+    shell:
+        "python {input.script:q} --view {wildcards.category} --table {input.table:q} "
+        "--store_sales {input.store_sales:q} --features {input.features:q} --clusters {input.clusters:q} "
+        "--k_scores {input.k_scores:q} --profile {output.profile:q} --k_figure {output.k_figure:q} "
+        "--silhouette_figure {output.silhouette_figure:q} --stores_figure {output.stores_figure:q} --profile_figure {output.profile_figure:q} --log {log:q}"

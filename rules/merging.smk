@@ -1,0 +1,86 @@
+# Merging: internal x external.
+
+
+rule merge_segments:
+    """Cross one category's clusters with the external ones, and dissolve what is too small."""
+    input:
+        internal_clusters="data/internal/clusters/{category}.parquet",
+        internal_features="data/internal/features/{category}.parquet",
+        external_clusters="data/external/clusters.parquet",
+        external_features="data/external/features.parquet",
+        store_sales="data/internal/store_sales/{category}.parquet",
+        baseline="data/merging/baseline.parquet",
+        script="scripts/merge_segments.py",
+        lib=LIB["merge_segments"],
+    output:
+        segments="data/merging/category_segments/{category}.parquet",
+        ledger="data/merging/category_ledger/{category}.parquet",
+    log:
+        "logs/merge_segments/{category}.log",
+    conda:
+        "envs/stages.yaml"
+    params:
+        flags=flags_of(config["merging"]),
+    shell:
+        "python {input.script:q} --category {wildcards.category} "
+        "--internal_clusters {input.internal_clusters:q} --internal_features {input.internal_features:q} "
+        "--external_clusters {input.external_clusters:q} --external_features {input.external_features:q} "
+        "--store_sales {input.store_sales:q} --baseline {input.baseline:q} --segments {output.segments:q} "
+        "--ledger {output.ledger:q} {params.flags} --log {log:q}"
+
+
+rule collect_segments:
+    """Collect the segments of every category, the ledger of every stage, and the metrics."""
+    input:
+        split_ledgers=expand("data/internal/ledger/{category}.parquet", category=CATEGORIES),
+        internal_k_scores=expand("data/internal/k_scores/{category}.parquet", category=CATEGORIES),
+        merge_ledgers=expand("data/merging/category_ledger/{category}.parquet", category=CATEGORIES),
+        category_segments=expand("data/merging/category_segments/{category}.parquet", category=CATEGORIES),
+        categories="data/internal/categories.parquet",
+        category_sales="data/internal/category_sales.parquet",
+        ingest_ledger="data/internal/ingest_ledger.parquet",
+        assign_ledger="data/internal/assign_ledger.parquet",
+        join_ledger="data/external/join_ledger.parquet",
+        external_k_scores="data/external/k_scores.parquet",
+        reference="data/merging/reference.parquet",
+        baseline="data/merging/baseline.parquet",
+        script="scripts/collect_segments.py",
+        lib=LIB["collect_segments"],
+    output:
+        segments="data/merging/segments.parquet",
+        ledger="data/merging/ledger.parquet",
+        segments_csv="reports/segments.csv",
+        metrics="reports/metrics.json",
+        scores="reports/k_scores.csv",
+        recovery="reports/recovery.csv",
+        figure=report(
+            "reports/figures/segments.png",
+            caption="scripts/captions/segments.rst",
+            category="Segments",
+            labels={"view": "all", "picture": "sizes"},
+        ),
+        recovery_figure=report(
+            "reports/figures/recovery.png",
+            caption="scripts/captions/recovery.rst",
+            category="Segments",
+            labels={"view": "all", "picture": "known against found"},
+        ),
+    log:
+        "logs/collect_segments.log",
+    conda:
+        "envs/stages.yaml"
+    params:
+        split_ledgers=folder_of("split_ledgers"),
+        merge_ledgers=folder_of("merge_ledgers"),
+        category_segments=folder_of("category_segments"),
+        internal_k_scores=folder_of("internal_k_scores"),
+    shell:
+        "python {input.script:q} --categories {input.categories:q} --category_sales {input.category_sales:q} "
+        "--ingest_ledger {input.ingest_ledger:q} --assign_ledger {input.assign_ledger:q} "
+        "--join_ledger {input.join_ledger:q} --split_ledgers {params.split_ledgers:q} "
+        "--merge_ledgers {params.merge_ledgers:q} --category_segments {params.category_segments:q} "
+        "--internal_k_scores {params.internal_k_scores:q} --external_k_scores {input.external_k_scores:q} "
+        "--reference {input.reference:q} --baseline {input.baseline:q} --segments {output.segments:q} "
+        "--ledger {output.ledger:q} --segments_csv {output.segments_csv:q} --metrics {output.metrics:q} "
+        "--scores {output.scores:q} --recovery {output.recovery:q} --figure {output.figure:q} "
+        "--recovery_figure {output.recovery_figure:q} --log {log:q}"

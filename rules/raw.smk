@@ -1,0 +1,153 @@
+# Raw data: the demo, and the tables that are read as they were delivered.
+
+
+rule make_demo_data:
+    """A planted retailer, so that the pipeline has something to find."""
+    input:
+        script="scripts/make_demo_data.py",
+        lib=LIB["make_demo_data"],
+    output:
+        expand("data/raw/{{env}}/{file}", file=DEMO_FILES),
+    log:
+        "logs/make_demo_data/{env}.log",
+    # Files of any other environment are somebody's own.
+    wildcard_constraints:
+        env="|".join(PARAMS.demo) or "(?!)",
+    conda:
+        "envs/stages.yaml"
+    params:
+        raw=lambda wildcards: f"data/raw/{wildcards.env}",
+        flags=lambda wildcards: flags(config["demo"][wildcards.env]),
+    shell:
+        "python {input.script:q} --raw {params.raw:q} {params.flags} --log {log:q}"
+
+
+rule ingest_sales:
+    """Sum raw sales lines exactly by store, SKU, category and period."""
+    input:
+        raw=lambda wildcards: RAW.of(SOURCES.sales),
+        script="scripts/ingest_sales.py",
+        lib=LIB["ingest_sales"],
+    output:
+        sales="data/internal/sales.parquet",
+        ledger="data/internal/ingest_ledger.parquet",
+    log:
+        "logs/ingest_sales.log",
+    conda:
+        "envs/stages.yaml"
+    threads: 2
+    params:
+        config=lambda wildcards: RAW.config,
+        folder=lambda wildcards: RAW.folder,
+        sources=lambda wildcards: RAW.parameters,
+        flags=flags_of(config["internal"]["ingest_sales"]),
+    shell:
+        "python {input.script:q} --config {params.config:q} --raw {params.folder:q} "
+        "--sales {output.sales:q} --ledger {output.ledger:q} {params.flags} --log {log:q}"
+
+
+rule ingest_product_map:
+    """Read which need states each SKU serves."""
+    input:
+        raw=lambda wildcards: RAW.of(SOURCES.product_map),
+        categories="data/internal/categories.parquet",
+        script="scripts/ingest_product_map.py",
+        lib=LIB["ingest_product_map"],
+    output:
+        product_map="data/internal/product_map.parquet",
+    log:
+        "logs/ingest_product_map.log",
+    conda:
+        "envs/stages.yaml"
+    params:
+        config=lambda wildcards: RAW.config,
+        folder=lambda wildcards: RAW.folder,
+        sources=lambda wildcards: RAW.parameters,
+        flags=flags_of(config["internal"]["ingest_product_map"]),
+    shell:
+        "python {input.script:q} --config {params.config:q} --raw {params.folder:q} "
+        "--categories {input.categories:q} --product_map {output.product_map:q} {params.flags} --log {log:q}"
+
+
+rule ingest_stores:
+    """Read the store table."""
+    input:
+        raw=lambda wildcards: RAW.of(SOURCES.stores),
+        script="scripts/ingest_stores.py",
+        lib=LIB["ingest_stores"],
+    output:
+        stores="data/external/stores.parquet",
+    log:
+        "logs/ingest_stores.log",
+    conda:
+        "envs/stages.yaml"
+    params:
+        config=lambda wildcards: RAW.config,
+        folder=lambda wildcards: RAW.folder,
+        sources=lambda wildcards: RAW.parameters,
+    shell:
+        "python {input.script:q} --config {params.config:q} --raw {params.folder:q} "
+        "--stores {output.stores:q} --log {log:q}"
+
+
+rule ingest_external:
+    """Read every external source."""
+    input:
+        raw=lambda wildcards: RAW.of(*SOURCES.external.values()),
+        script="scripts/ingest_external.py",
+        lib=LIB["ingest_external"],
+    output:
+        sources="data/external/sources.parquet",
+    log:
+        "logs/ingest_external.log",
+    conda:
+        "envs/stages.yaml"
+    params:
+        config=lambda wildcards: RAW.config,
+        folder=lambda wildcards: RAW.folder,
+        sources=lambda wildcards: RAW.parameters,
+    shell:
+        "python {input.script:q} --config {params.config:q} --raw {params.folder:q} "
+        "--sources {output.sources:q} --log {log:q}"
+
+
+rule ingest_baseline:
+    """Read earlier segments, whose numbers are kept."""
+    input:
+        raw=lambda wildcards: RAW.of(SOURCES.baseline),
+        script="scripts/ingest_labels.py",
+        lib=LIB["ingest_baseline"],
+    output:
+        labels="data/merging/baseline.parquet",
+    log:
+        "logs/ingest_baseline.log",
+    conda:
+        "envs/stages.yaml"
+    params:
+        config=lambda wildcards: RAW.config,
+        folder=lambda wildcards: RAW.folder,
+        sources=lambda wildcards: RAW.parameters,
+    shell:
+        "python {input.script:q} --source baseline --config {params.config:q} --raw {params.folder:q} "
+        "--labels {output.labels:q} --log {log:q}"
+
+
+rule ingest_reference:
+    """Read known segments, to compare with."""
+    input:
+        raw=lambda wildcards: RAW.of(SOURCES.reference),
+        script="scripts/ingest_labels.py",
+        lib=LIB["ingest_reference"],
+    output:
+        labels="data/merging/reference.parquet",
+    log:
+        "logs/ingest_reference.log",
+    conda:
+        "envs/stages.yaml"
+    params:
+        config=lambda wildcards: RAW.config,
+        folder=lambda wildcards: RAW.folder,
+        sources=lambda wildcards: RAW.parameters,
+    shell:
+        "python {input.script:q} --source reference --config {params.config:q} --raw {params.folder:q} "
+        "--labels {output.labels:q} --log {log:q}"

@@ -1,0 +1,221 @@
+"""What a business expects of the result, and how far it holds: shares and sizes against two levels, warn and fail.
+
+Figures come from the ledger, the segments and the clusters, and are exact fractions, so that a value that equals its level
+holds. A share of sales is of net sales. Amounts that were set aside for different reasons are added by their size: returns
+that were dropped do not make up for lines that could not be read.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from storelib.accounts.ledger import Entry
+from storelib.errors import DataError
+from storelib.method.borders import borderline
+
+# Stages that set aside for all categories at once, and for one category.
+CHAIN_STAGES = ("ingest_sales", "assign_categories")
+CATEGORY_STAGES = ("split_need_states", "merge_segments")
+STATES = ("pass", "warn", "fail")
+
+
+class Expectation(NamedTuple):
+    """One figure: whether it should be at least or at most its levels, how it reads, and what to do where it does not hold."""
+
+    sense: str
+    says: str
+    to_do: str
+    is_share: bool = True
+
+
+EXPECTATIONS = {
+    "mapped_sales": Expectation(
+        "at least",
+        "{value} of sales have a need state",
+        "give the SKUs without a need state one in the product map, those that sell most first; where they may not be unmapped, "
+        "set unmapped_skus: fail under internal.split_need_states, which names one",
+    ),
+    "sales_set_aside": Expectation(
+        "at most",
+        "{value} of sales are set aside",
+        "look up the reasons in data/merging/ledger.parquet; mend the files, or choose other policies in params.yaml",
+    ),
+    "lines_set_aside": Expectation(
+        "at most",
+        "{value} of sales lines are set aside",
+        "look up the reasons in data/merging/ledger.parquet; mend the files, or choose other policies in params.yaml",
+    ),
+    "stores_set_aside": Expectation(
+        "at most",
+        "{value} of stores are set aside",
+        "look up the reasons in data/merging/ledger.parquet; complete the store table, or choose other policies in params.yaml",
+    ),
+    "smallest_segment": Expectation(
+        "at least",
+        "the smallest segment has {value}",
+        "raise merging.min_cluster_size, or take out a category that too few stores sell",
+        is_share=False,
+    ),
+    "borderline_stores": Expectation(
+        "at most",
+        "{value} of stores are nearly as near to another cluster",
+        "do not lean on the border between clusters: try another rule, fewer clusters or other features of this view",
+    ),
+}
+
+
+class Levels(NamedTuple):
+    """Where a figure is worth a warning, and where it fails the run."""
+
+    warn: Fraction
+    fail: Fraction
+
+
+class Finding(NamedTuple):
+    """One figure of one view. view: a category's key, `external`, or empty for all sales; value: None where it means nothing."""
+
+    check: str
+    view: str
+    value: Fraction | None
+    levels: Levels
+
+    @property
+    def state(self) -> str:
+        """`pass`, `warn` or `fail`; a figure that means nothing fails."""
+        if self.misses(self.levels.fail):
+            return "fail"
+        return "warn" if self.misses(self.levels.warn) else "pass"
+
+    def misses(self, level: Fraction) -> bool:
+        """Whether the figure is on the wrong side of a level; one that means nothing always is."""
+        if self.value is None:
+            return True
+        return self.value < level if EXPECTATIONS[self.check].sense == "at least" else self.value > level
+
+    @property
+    def sentence(self) -> str:
+        """The figure and the level that it is held against, in words."""
+        expectation = EXPECTATIONS[self.check]
+        if self.value is None:
+            return "a share cannot be told: net sales are not above 0"
+        level = self.levels.fail if self.state == "fail" else self.levels.warn
+        value, limit = apart(self.value, level) if expectation.is_share else (stores(self.value), f"{level}")
+        verb = "is required" if self.state == "fail" else "is expected"
+        return f"{expectation.says.format(value=value)}; {expectation.sense} {limit} {verb}"
+
+
+def apart(value: Fraction, level: Fraction) -> tuple[str, str]:
+    """Two shares in per cent, with as many decimals as it takes to tell them apart."""
+    digits = 1
+    while value != level and percent(value, digits) == percent(level, digits):
+        digits += 1
+    return percent(value, digits), percent(level, digits)
+
+
+def percent(share: Fraction, digits: int) -> str:
+    """A share in per cent, without zeros at its end."""
+    whole, rest = divmod(round(share * 100 * 10**digits), 10**digits)
+    return f"{whole}.{rest:0{digits}d}".rstrip("0").rstrip(".") + " %"
+
+
+def stores(count: Fraction) -> str:
+    """`1 store`, `12 stores`."""
+    return f"{count} store" + ("" if count == 1 else "s")
+
+
+def share_set_aside(entries: Iterable[Entry], stages: Sequence[str], category: str, amount: str) -> Fraction | None:
+    """Share of what entered the first of the stages that they set aside. amount: `stores`, `lines` or `sales`.
+
+    None where something was set aside of sales that are not above 0.
+    """
+    own = [entry for entry in entries if entry.stage in stages and entry.category == category]
+    whole = sum(Fraction(getattr(e, amount)) for e in own if e.stage == stages[0] and e.flow == "in")
+    gone = sum(abs(Fraction(getattr(e, amount))) for e in own if e.flow == "set_aside")
+    return share(gone, whole)
+
+
+def share(part: Fraction | int, whole: Fraction | int) -> Fraction | None:
+    """One number by another: 0 of anything is 0, and something of nothing, or of less, means nothing."""
+    if part == 0:
+        return Fraction(0)
+    return Fraction(part) / Fraction(whole) if whole > 0 else None
+
+
+def share_mapped(entries: Iterable[Entry], category: str) -> Fraction | None:
+    """Share of a category's sales whose SKU has a need state, whatever became of the others."""
+    own = [entry for entry in entries if entry.stage == "split_need_states" and entry.category == category]
+    whole = sum(Fraction(e.sales) for e in own if e.flow == "in")
+    unmapped = share(sum(Fraction(e.sales) for e in own if e.reason == "unmapped_sku"), whole)
+    return None if unmapped is None else 1 - unmapped
+
+
+def smallest(segments: pd.DataFrame, category: str) -> Fraction:
+    """Stores of a category's smallest segment."""
+    own = segments.loc[segments["category"] == category, "segment"]
+    if own.empty:
+        raise DataError(
+            f"category {category} has no store in any segment", solution="run the pipeline again from raw data"
+        )
+    return Fraction(int(own.value_counts().min()))
+
+
+def share_borderline(clusters: pd.DataFrame, ratio: float) -> Fraction | None:
+    """Share of a view's stores that are on a border."""
+    return share(int(borderline(clusters, ratio).sum()), len(clusters))
+
+
+def findings(
+    entries: Sequence[Entry],
+    segments: pd.DataFrame,
+    clusters: Mapping[str, pd.DataFrame],
+    levels: Mapping[str, Levels],
+    ratio: float,
+) -> Iterator[Finding]:
+    """Every figure, expectation by expectation.
+
+    clusters: by view, categories first and `external` last. levels: by expectation. ratio: from which a store is on a border.
+    """
+    categories = [view for view in clusters if view != "external"]
+    for view in categories:
+        yield Finding("mapped_sales", view, share_mapped(entries, view), levels["mapped_sales"])
+    for amount in ("sales", "lines", "stores"):
+        check = f"{amount}_set_aside"
+        yield Finding(check, "", share_set_aside(entries, CHAIN_STAGES, "", amount), levels[check])
+        for view in categories:
+            yield Finding(check, view, share_set_aside(entries, CATEGORY_STAGES, view, amount), levels[check])
+    for view in categories:
+        yield Finding("smallest_segment", view, smallest(segments, view), levels["smallest_segment"])
+    for view, table in clusters.items():
+        yield Finding("borderline_stores", view, share_borderline(table, ratio), levels["borderline_stores"])
+
+
+def summary(found: Sequence[Finding], ratio: float) -> dict[str, Any]:
+    """What reports/checks.json holds. state: the gravest of all; values are rounded to 6 decimals, states are not."""
+    counts = Counter(finding.state for finding in found)
+    return {
+        "state": max((finding.state for finding in found), key=STATES.index),
+        "counts": {state: counts[state] for state in STATES},
+        "borderline_ratio": ratio,
+        "checks": [
+            {
+                "check": finding.check,
+                "view": finding.view,
+                "state": finding.state,
+                "value": None if finding.value is None else round(float(finding.value), 6),
+                "sense": EXPECTATIONS[finding.check].sense,
+                "warn": float(finding.levels.warn),
+                "fail": float(finding.levels.fail),
+                "sentence": finding.sentence,
+                "to_do": "" if finding.state == "pass" else EXPECTATIONS[finding.check].to_do,
+            }
+            for finding in found
+        ],
+    }
+
+
+def told(check: Mapping[str, str]) -> str:
+    """One check of reports/checks.json as a line: `mapped_sales of beauty: 85 % of sales ...`."""
+    return f"{check['check']} of {check['view'] or 'all sales'}: {check['sentence']}"

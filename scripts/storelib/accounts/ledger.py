@@ -1,0 +1,83 @@
+"""The ledger: how many stores and what sales entered a stage, left it, and were set aside, and why.
+
+One row per stage, category, flow and reason. Flows: `in`, `out`, `set_aside`, and `noted` for what stayed in but deserves
+a word. For every stage and category, in = out + set_aside in stores, lines and sales, to the cent; a stage whose ledger
+does not balance fails. A store is set aside where nothing of it is left; it then counts under the first reason by name.
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from logging import Logger
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from storelib.errors import DataError
+from storelib.tables import MONEY, read_table
+
+SCHEMA = pa.schema(
+    [
+        ("stage", pa.string()),
+        ("category", pa.string()),
+        ("flow", pa.string()),
+        ("reason", pa.string()),
+        ("stores", pa.int64()),
+        ("lines", pa.int64()),
+        ("sales", MONEY),
+    ]
+)
+FLOWS = ("in", "out", "set_aside", "noted")
+
+
+class Entry(NamedTuple):
+    """One row. `category` is empty where a stage does not tell categories apart; sales are in the source's currency."""
+
+    stage: str
+    category: str
+    flow: str
+    reason: str
+    stores: int
+    lines: int
+    sales: Decimal
+
+
+def check_balance(entries: Iterable[Entry]) -> None:
+    """Raise DataError for the first stage and category where in is not out + set_aside."""
+    balances: dict[tuple[str, str], list[Decimal]] = {}
+    signs = {"in": 1, "out": -1, "set_aside": -1, "noted": 0}
+    for entry in entries:
+        balance = balances.setdefault((entry.stage, entry.category), [Decimal(0)] * 3)
+        amounts = (Decimal(entry.stores), Decimal(entry.lines), entry.sales)
+        for position, amount in enumerate(amounts):
+            balance[position] += signs[entry.flow] * amount
+    for (stage, category), (stores, lines, sales) in sorted(balances.items()):
+        if stores or lines or sales:
+            raise DataError(
+                f"the ledger of {stage} {category!r} does not balance: {stores} stores, {lines} lines, {sales} of sales "
+                "entered and neither left nor were set aside",
+                solution="this is a defect of the pipeline, not of the data: report it with the log",
+            )
+
+
+def ledger_table(entries: Iterable[Entry]) -> pa.Table:
+    """Entries as a table, sorted by its key."""
+    ordered = sorted(entries, key=lambda e: (e.stage, e.category, FLOWS.index(e.flow), e.reason))
+    return pa.Table.from_pylist([entry._asdict() for entry in ordered], schema=SCHEMA)
+
+
+def balanced(entries: list[Entry]) -> pa.Table:
+    """Entries as a table, sorted by its key. Raises DataError where they do not balance."""
+    check_balance(entries)
+    return ledger_table(entries)
+
+
+def log_entries(log: Logger, entries: Iterable[Entry]) -> None:
+    """One line of a stage's log per entry."""
+    for entry in entries:
+        log.info("%s %s: %s stores, %s lines, %s", entry.flow, entry.reason, entry.stores, entry.lines, entry.sales)
+
+
+def read_ledger(path: Path) -> list[Entry]:
+    """The entries of one file."""
+    return [Entry(**row) for row in read_table(path).to_pylist()]

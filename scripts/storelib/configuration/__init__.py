@@ -1,0 +1,1 @@
+"""params.yaml and configs/<env>.yml: models, reading and checking, and what the Snakefile needs of them."""

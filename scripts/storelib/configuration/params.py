@@ -1,0 +1,325 @@
+"""The method, `params.yaml`, as a model."""
+
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import Field, field_validator, model_validator
+
+from storelib.configuration.place import Key, Model, validated
+from storelib.configuration.yaml_files import read_yaml
+from storelib.raw.spellings import folded
+
+Rule = Literal[
+    "silhouette", "calinski_harabasz", "davies_bouldin", "consensus", "bic", "bic_tied",
+    "gap", "prediction_strength", "stability",
+]  # fmt: skip
+
+# What random generators take.
+LARGEST_SEED = 2**32 - 1
+
+
+class Demo(Model):
+    """Size of a planted retailer."""
+
+    seed: int = Field(ge=0, le=LARGEST_SEED, description="every random draw follows from it")
+    stores: int = Field(ge=20, description="stores that sell")
+    categories: int = Field(
+        ge=1, le=4, description="how many of `beauty`, `cocktails_rtd`, `health_otc`, `snacks`, in this order"
+    )
+    weeks: int = Field(ge=2, description="weeks of sales")
+    lines_per_store: int = Field(ge=10, description="sales lines per store and category")
+    concentration: float = Field(gt=0, description="how alike the stores of a planted segment are (Dirichlet)")
+
+
+class Category(Model):
+    """One category to cluster."""
+
+    name: str = Field(min_length=1, description="a category to cluster, as the source spells it")
+
+    @field_validator("name")
+    @classmethod
+    def survives_a_command(cls, name: str) -> str:
+        r"""DVC shortens `\${`, and a program takes a leading dash for a flag."""
+        if name.startswith("-") or "\\${" in name:
+            raise ValueError("a name that does not start with '-' and does not hold '\\${' is expected")
+        return name
+
+
+class IngestSales(Model):
+    """Raw sales lines to exact sums."""
+
+    period: Literal["week", "month", "all"] = Field(description="what sales lines are summed over; `all` needs no date")
+    negative_sales: Literal["keep", "drop", "fail"] = Field(description="returns and corrections")
+    invalid_lines: Literal["drop", "fail"] = Field(
+        description="lines without store, SKU, amount or (where one is used) date"
+    )
+
+
+Spelling = Literal["keep", "unify", "fail"]
+
+
+class IngestProductMap(Model):
+    """The product map to distinct pairs of SKU and need state."""
+
+    spelling: Spelling = Field(
+        description="need states and categories that differ by case, spaces or characters that do not show, such as "
+        "` DAIRY` and `Dairy`; `unify` warns, and takes the spelling of `internal.categories`, else the most frequent"
+    )
+
+
+class AssignCategories(Model):
+    """Sales to categories."""
+
+    unknown_stores: Literal["keep", "drop", "fail"] = Field(
+        description="sales of stores that the store table does not have"
+    )
+    skus_without_category: Literal["drop", "fail"] = Field(
+        description="sales for which neither the sale nor the product map gives a category"
+    )
+    spelling: Spelling = Field(
+        description="categories of the sales that are spelt in several ways, as in `ingest_product_map`"
+    )
+
+
+class SplitNeedStates(Model):
+    """Sales of a category to need states."""
+
+    unmapped_skus: Literal["own_need_state", "drop", "fail"] = Field(
+        description="SKUs without a need state; their own is called `(unmapped)`"
+    )
+    stores_without_net_sales: Literal["place", "drop", "fail"] = Field(
+        description="stores whose every need state nets to nothing; `place` gives them the chain's shares and a flag"
+    )
+
+
+class JoinExternal(Model):
+    """External sources to store features."""
+
+    stores_without_sales: Literal["keep", "drop"] = Field(description="stores of the store table that sell nothing")
+
+
+class BuildFeatures(Model):
+    """A table of stores to the points that are clustered. Applied in this order, but for the seed."""
+
+    transform: Literal["none", "hellinger", "clr", "log1p", "yeo_johnson"] = Field(
+        description="what is done to each feature first; `hellinger` and `clr` are for shares, `clr` for shares with counts"
+    )
+    winsorise_iqr: float = Field(
+        ge=0,
+        description="values further than this many interquartile ranges from the quartiles are set to that fence; 0 is off",
+    )
+    scaling: Literal["none", "robust", "standard", "quantile"] = Field(
+        description="median and interquartile range, mean and standard deviation, or normal quantiles of ranks"
+    )
+    imputation: Literal["mean", "median", "most_frequent", "knn"] = Field(
+        description="what a missing value becomes, from the stores that train; `knn` is the mean of the 5 nearest"
+    )
+    max_correlation: float = Field(
+        gt=0, le=1, description="of two features with a larger absolute correlation the later one is dropped; 1 is off"
+    )
+    outliers: Literal["none", "isolation_forest", "elliptic_envelope", "local_outlier_factor"] = Field(
+        description="what finds outliers"
+    )
+    outlier_share: float = Field(
+        ge=0, le=0.5, description="share of the stores that train which are outliers; 0 is off"
+    )
+    pca_variance: float = Field(gt=0, le=1, description="share of variance that principal components keep; 1 is off")
+    pca_components: int = Field(
+        ge=0, description="number of principal components; 0 is off. Not together with `pca_variance`"
+    )
+    seed: int = Field(ge=0, le=LARGEST_SEED, description="of the isolation forest and the elliptic envelope")
+
+    @model_validator(mode="after")
+    def components_are_chosen_once(self) -> "BuildFeatures":
+        """By share of variance, by number, or not at all."""
+        if self.pca_variance < 1 and self.pca_components > 0:
+            raise ValueError(
+                f"pca_variance {self.pca_variance} and pca_components {self.pca_components} are both set; "
+                "pca_variance: 1 or pca_components: 0 is expected"
+            )
+        return self
+
+
+class BuildInternalFeatures(BuildFeatures):
+    """Shares to points."""
+
+    min_lines: int = Field(ge=0, description="stores with fewer sales lines are placed but do not train")
+    min_sales: float = Field(ge=0, description="the same of net sales, in currency; 0 is off")
+    min_need_states: int = Field(
+        ge=0,
+        description="the same of distinct need states sold, or of all that the chain sells if these are fewer; 0 is off",
+    )
+
+
+class ClusterStores(Model):
+    """Points to clusters."""
+
+    algorithm: Literal["kmeans"] = Field(description="what parts the points into clusters")
+    min_clusters: int = Field(ge=1, description="smallest k tried; 1 allows the finding that there is no structure")
+    max_clusters: int = Field(ge=1, description="largest k tried, as far as the data allow")
+    rule: Rule = Field(description="what chooses k")
+    all_rules: bool = Field(
+        description="compute `gap`, `prediction_strength` and `stability` too, which cost dozens of scans, to compare them"
+    )
+    min_cluster_share: float = Field(
+        ge=0, lt=1, description="a k with a cluster of fewer of the training stores cannot be chosen; 0 is off"
+    )
+    bic_coarsening: float = Field(
+        ge=0, description="stores up to which BIC believes that clusters are Gaussian; 0 is without end"
+    )
+    resamples: int = Field(
+        ge=2,
+        le=10_000,
+        description="reference sets of `gap`, halvings of `prediction_strength`, samples of `stability`",
+    )
+    n_init: int = Field(ge=1, le=10_000, description="starts of k-means; the best is kept")
+    seed: int = Field(ge=0, le=LARGEST_SEED, description="of k-means")
+
+    @model_validator(mode="after")
+    def range_is_upright(self) -> "ClusterStores":
+        """At least one k."""
+        if self.min_clusters > self.max_clusters:
+            raise ValueError(f"min_clusters {self.min_clusters} is above max_clusters {self.max_clusters}")
+        return self
+
+
+class Internal(Model):
+    """What sells where."""
+
+    categories: Annotated[dict[Key, Category], Field(min_length=1)]
+    ingest_sales: IngestSales
+    ingest_product_map: IngestProductMap
+    assign_categories: AssignCategories
+    split_need_states: SplitNeedStates
+    build_features: BuildInternalFeatures
+    cluster_stores: ClusterStores
+
+    @field_validator("categories")
+    @classmethod
+    def names_are_distinct(cls, categories: dict[str, Category]) -> dict[str, Category]:
+        """A category clustered under two keys would be counted twice."""
+        seen: dict[str, str] = {}
+        for key, category in categories.items():
+            if category.name in seen:
+                raise ValueError(f"{key} and {seen[category.name]} both name {category.name!r}")
+            if key == "external":
+                raise ValueError("'external' is the name of the external view; another key is expected")
+            seen[category.name] = key
+        return categories
+
+    @model_validator(mode="after")
+    def spellings_are_distinct(self) -> "Internal":
+        """Two categories whose spellings are unified would be one."""
+        if "unify" not in (self.ingest_product_map.spelling, self.assign_categories.spelling):
+            return self
+        seen: dict[str, str] = {}
+        for key, category in self.categories.items():
+            other = seen.setdefault(folded(category.name), key)
+            if other != key:
+                raise ValueError(
+                    f"categories {other} and {key} name {self.categories[other].name!r} and {category.name!r}, two spellings "
+                    "of one name; `spelling: keep` of ingest_product_map and assign_categories, or one category, is expected"
+                )
+        return self
+
+
+class External(Model):
+    """Where stores are."""
+
+    join_external: JoinExternal
+    build_features: BuildFeatures
+    cluster_stores: ClusterStores
+
+
+class Merging(Model):
+    """Internal x external clusters to segments."""
+
+    min_cluster_size: int = Field(ge=1, description="smaller segments are dissolved into the nearest others")
+    internal_weight: float = Field(
+        gt=0, le=1_000_000, description="weight of the sales mix in the distance between segments"
+    )
+    external_weight: float = Field(gt=0, le=1_000_000, description="weight of external data in that distance")
+
+
+class AtLeast(Model):
+    """Levels of a share that should be large."""
+
+    warn: float = Field(ge=0, le=1, description="smaller is a warning; 0 is off")
+    fail: float = Field(ge=0, le=1, description="smaller fails the run; 0 is off")
+
+    @model_validator(mode="after")
+    def failing_is_worse(self) -> "AtLeast":
+        """A figure that fails is worse than one that warns."""
+        return fails_below(self)
+
+
+class AtLeastStores(Model):
+    """Levels of a number of stores that should be large."""
+
+    warn: int = Field(ge=0, description="fewer is a warning; 0 is off")
+    fail: int = Field(ge=0, description="fewer fails the run; 0 is off")
+
+    @model_validator(mode="after")
+    def failing_is_worse(self) -> "AtLeastStores":
+        """A figure that fails is worse than one that warns."""
+        return fails_below(self)
+
+
+Large = TypeVar("Large", AtLeast, AtLeastStores)
+
+
+def fails_below(levels: Large) -> Large:
+    """Raise ValueError where a figure would fail before it warns."""
+    if levels.fail > levels.warn:
+        raise ValueError(f"fail {levels.fail} is above warn {levels.warn}; at most {levels.warn} is expected")
+    return levels
+
+
+class AtMost(Model):
+    """Levels of a share that should be small."""
+
+    warn: float = Field(ge=0, le=1, description="a larger share is a warning; 1 is off")
+    fail: float = Field(ge=0, le=1, description="a larger share fails the run; 1 is off")
+
+    @model_validator(mode="after")
+    def failing_is_worse(self) -> "AtMost":
+        """A figure that fails is worse than one that warns."""
+        if self.fail < self.warn:
+            raise ValueError(f"fail {self.fail} is below warn {self.warn}; at least {self.warn} is expected")
+        return self
+
+
+class Checks(Model):
+    """What is expected of the result; `check_results` looks, `require_checks` fails."""
+
+    mapped_sales: AtLeast = Field(description="share of each category's sales whose SKU has a need state")
+    sales_set_aside: AtMost = Field(
+        description="share of sales set aside before categories are selected, and in each one"
+    )
+    lines_set_aside: AtMost = Field(description="the same of sales lines")
+    stores_set_aside: AtMost = Field(description="the same of stores of which nothing is left")
+    smallest_segment: AtLeastStores = Field(description="stores in the smallest segment of each category")
+    borderline_stores: AtMost = Field(description="share of each view's stores that are on a border")
+    borderline_ratio: float = Field(
+        gt=0,
+        le=1,
+        description="a store is on a border where the distance to its centre, divided by that to the next centre, is larger",
+    )
+
+
+class Params(Model):
+    """params.yaml."""
+
+    env: Key = Field(description="which `configs/<env>.yml` and `data/raw/<env>/`")
+    demo: dict[Key, Demo] = Field(
+        description="made-up retailers, by environment; a project with data of its own has `demo: {}`"
+    )
+    internal: Internal
+    external: External
+    merging: Merging
+    checks: Checks
+
+
+def load_params(path: Path = Path("params.yaml")) -> Params:
+    """The method. Raises ConfigError."""
+    return validated(Params, read_yaml(path), path)

@@ -1,0 +1,522 @@
+"""The place, `configs/<env>.yml`, as a model; and how any configuration file is read and checked.
+
+An error names the file, the key, what was found and what was expected.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from storelib.configuration.yaml_files import read_yaml
+from storelib.errors import ConfigError, nearest_name, shown
+from storelib.raw.readers import BUILT_IN, reader_names, reader_of
+
+ENVIRONMENT_VARIABLE = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)(?:,([^}]*))?\}")
+Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
+# How pydantic names the branches of a union in the place of an error.
+BRANCH = re.compile(r"^((constrained-)?(str|int|float)|(constrained-)?list\[.*\])$")
+Column = Annotated[str, Field(min_length=1)]
+
+
+class Model(BaseModel):
+    """Unknown keys are errors, values are not converted from one type to another, and numbers are finite."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+M = TypeVar("M", bound=Model)
+
+
+class Source(Model):
+    """Where one table of raw data lies and how it is read."""
+
+    reader: str = Field(description="format of the files: `parquet`, `csv`, `json`, `excel`, or what a package adds")
+    path: str = Field(description="one file, a folder of parts, or a glob; inside `data/raw/<env>/`")
+    missing: list[str | int | float] = Field(
+        default=[], description="values that mean 'not known', such as `NA` or `-1`; an empty cell always does"
+    )
+    delimiter: str = Field(
+        default=",", min_length=1, max_length=4, pattern=r'^[^"\r\n\x00]*$', description="column separator of CSV files"
+    )
+    encoding: str = Field(default="utf-8", description="of CSV files, such as utf-16 or cp1252")
+    sheet: str | None = Field(default=None, description="of Excel files; by default the first")
+
+    @field_validator("path")
+    @classmethod
+    def stays_inside(cls, path: str) -> str:
+        """The runners see only data/raw/<env>/."""
+        if not path or "\0" in path or Path(path).is_absolute() or ".." in Path(path).parts:
+            raise ValueError("a path inside data/raw/<env>/ is expected")
+        return path
+
+    @field_validator("reader")
+    @classmethod
+    def is_known(cls, reader: str) -> str:
+        """Built in, or added by a package."""
+        # Those of other packages are looked up only where they are needed: it takes a while.
+        if reader not in BUILT_IN and reader not in (known := reader_names()):
+            raise ValueError(f"a reader is expected{nearest_name(reader, known)}: {', '.join(known)}")
+        return reader
+
+    @field_validator("encoding")
+    @classmethod
+    def is_an_encoding(cls, encoding: str) -> str:
+        """One that Python knows."""
+        try:
+            # Some codecs are not of text, and raise here too.
+            "a".encode(encoding)
+        except (LookupError, UnicodeError):
+            raise ValueError("an encoding such as utf-8, utf-16, latin-1 or cp1252 is expected") from None
+        return encoding
+
+    @model_validator(mode="after")
+    def options_are_the_readers(self) -> "Source":
+        """A key that the reader would not look at is a mistake."""
+        understood = reader_of(self.reader).options
+        for option in ("delimiter", "encoding", "sheet"):
+            if option in self.model_fields_set and option not in understood:
+                raise ValueError(f"{option} means nothing to the reader {self.reader!r}")
+        return self
+
+
+class NumbersSource(Source):
+    """A table with numbers, and how it writes them."""
+
+    decimal: Literal[".", ","] = Field(default=".", description="decimal sign of numbers that are text")
+    thousands: Literal[".", ",", " ", "'"] | None = Field(
+        default=None, description="sign between groups of three digits, as in `1,234.50`; by default there is none"
+    )
+    currency: str | list[str] = Field(
+        default=[], description="currency symbols to remove from either end of a number, such as `$`"
+    )
+
+    @model_validator(mode="after")
+    def signs_differ(self) -> "NumbersSource":
+        """One sign cannot mean two things."""
+        if self.thousands == self.decimal:
+            raise ValueError(f"decimal and thousands are both {self.decimal!r}; two different signs are expected")
+        return self
+
+    @field_validator("currency")
+    @classmethod
+    def is_no_number(cls, currency: str | list[str]) -> str | list[str]:
+        """A symbol with digits or signs of numbers in it would eat the number."""
+        for symbol in [currency] if isinstance(currency, str) else currency:
+            if not symbol.strip() or re.search(r"[0-9+\-]|^[.,']$", symbol):
+                raise ValueError(f"currency symbols such as $ or EUR are expected, not {symbol!r}")
+        return currency
+
+
+class SalesColumns(Model):
+    """Ours: theirs."""
+
+    store_id: Column = Field(description="the store; kept as text")
+    sku: Column = Field(description="the article; kept as text")
+    sales: Column = Field(description="the amount, in currency; returns are negative")
+    category: Column | None = Field(default=None, description="the category; needed here or in `product_map`")
+    date: Column | None = Field(
+        default=None, description="the day, or the first day of the week; written YYYY-MM-DD, or as `date_format` says"
+    )
+
+
+class ProductMapColumns(Model):
+    """Ours: theirs. Several need-state columns are joined by a space."""
+
+    sku: Column = Field(description="the article, as in the sales")
+    need_state: Column | Annotated[list[Column], Field(min_length=1)] = Field(
+        description="one column, or a list of several that are joined by a space"
+    )
+    category: Column | None = Field(
+        default=None, description="the category; where the sales have one too, theirs counts"
+    )
+
+
+class LabelColumns(Model):
+    """Ours: theirs. The defaults are those of data/merging/segments.parquet."""
+
+    store_id: Column = Field(default="store_id", description="the store")
+    category: Column = Field(default="category", description="the category's key in `params.yaml`")
+    internal_cluster: Column = Field(default="internal_cluster", description="cluster by what sells")
+    external_cluster: Column = Field(default="external_cluster", description="cluster by external data")
+    segment: Column = Field(default="segment", description="segment")
+
+
+class SalesSource(NumbersSource):
+    """Sales lines."""
+
+    columns: SalesColumns = Field(description="ours: theirs")
+    date_format: str | list[str] = Field(
+        default=[],
+        description="how dates that are text are written, such as `%m/%d/%Y`, or a list; by default YYYY-MM-DD. "
+        "A date that two formats read as two different days is none",
+    )
+
+    @field_validator("date_format")
+    @classmethod
+    def gives_a_day(cls, date_format: str | list[str]) -> str | list[str]:
+        """Formats of strptime that hold a whole date."""
+        for form in [date_format] if isinstance(date_format, str) else date_format:
+            if not reads_days(form):
+                raise ValueError(f"a format of year, month and day such as %m/%d/%Y is expected, not {form!r}")
+        return date_format
+
+    @property
+    def date_formats(self) -> list[str]:
+        """As a list; empty for YYYY-MM-DD."""
+        return [self.date_format] if isinstance(self.date_format, str) else self.date_format
+
+
+class ProductMapSource(Source):
+    """Which need states a SKU serves."""
+
+    columns: ProductMapColumns = Field(description="ours: theirs")
+
+
+class StoresSource(NumbersSource):
+    """The store table: `store_id` and any column that external sources join on."""
+
+    columns: dict[Key, Column] = Field(
+        description="ours: theirs. `store_id`, and any column under a name of yours that external sources join on"
+    )
+
+    @field_validator("columns")
+    @classmethod
+    def has_store_id(cls, columns: dict[str, str]) -> dict[str, str]:
+        """Everything is joined by store."""
+        if "store_id" not in columns:
+            raise ValueError("a column for store_id is expected")
+        return columns
+
+
+class ExternalSource(NumbersSource):
+    """Features of stores, or of places that stores lie in."""
+
+    key: dict[Key, Column] = Field(
+        description="one pair. Column of the store table (or `store_id`): column of this source"
+    )
+    features: Annotated[list[Column], Field(min_length=1)] | None = Field(
+        default=None, description="columns to use; by default every numeric column but the key"
+    )
+    rows_without_key: Literal["fail", "drop"] = Field(
+        default="fail",
+        description="rows whose key is missing, which can be about no store; `drop` counts them in the log",
+    )
+
+    @field_validator("key")
+    @classmethod
+    def one_column(cls, key: dict[str, str]) -> dict[str, str]:
+        """One column joins one source."""
+        if len(key) != 1:
+            raise ValueError("exactly one pair is expected")
+        return key
+
+
+class LabelSource(Source):
+    """Known segments of stores: an earlier month's, or planted ones."""
+
+    columns: LabelColumns = Field(default=LabelColumns(), description="ours: theirs")
+
+
+class Sources(Model):
+    """Every table of raw data."""
+
+    sales: SalesSource = Field(description="sales lines")
+    product_map: ProductMapSource = Field(description="which need states a SKU serves")
+    stores: StoresSource | None = Field(default=None, description="store table")
+    external: dict[Key, ExternalSource] = Field(
+        default={}, description="sources of external features, by name; the external view needs at least one"
+    )
+    baseline: LabelSource | None = Field(default=None, description="earlier segments, whose numbers are kept")
+    reference: LabelSource | None = Field(default=None, description="known segments, with which the metrics compare")
+
+    @model_validator(mode="after")
+    def category_is_somewhere(self) -> "Sources":
+        """A sale's category comes from the sale or from its product."""
+        if self.sales.columns.category is None and self.product_map.columns.category is None:
+            raise ValueError("a category column is expected in sales.columns or in product_map.columns")
+        return self
+
+    @model_validator(mode="after")
+    def keys_are_known(self) -> "Sources":
+        """An external source joins on store_id or on a column of the store table."""
+        known = {"store_id", *(self.stores.columns if self.stores else ())}
+        for name, source in self.external.items():
+            (column,) = source.key
+            if column not in known:
+                hint = nearest_name(column, known)
+                raise ValueError(
+                    f"external.{name}.key: {column!r} is no column of stores{hint}; known: {sorted(known)}"
+                )
+        return self
+
+
+Database = Literal["postgresql", "sqlite", "snowflake", "bigquery"]
+Format = Literal["parquet", "csv", "excel", "json"]
+# Keys of a configuration whose variables are filled in where they are used: what they hold may be secret, and no stage needs it.
+UNRESOLVED = ("fetch", "publish")
+
+
+class Remote(Model):
+    """Something outside the project: a database, or files in an object store or a folder."""
+
+    database: Database | None = Field(default=None, description="kind of database; not together with `files`")
+    uri: str | None = Field(
+        default=None,
+        min_length=1,
+        description="where the database is, such as `${env:SALES_DATABASE}`; of sqlite its file",
+    )
+    options: dict[str, str] = Field(default={}, description="further options of the database's ADBC driver, by name")
+    files: str | None = Field(
+        default=None,
+        min_length=1,
+        description="`s3://`, `gs://`, `abfss://` or a path outside the project; not together with `database`",
+    )
+
+    @model_validator(mode="after")
+    def is_one_thing(self) -> "Remote":
+        """A database with its address, or files."""
+        if (self.database is None) == (self.files is None):
+            raise ValueError("either `database` or `files` is expected")
+        if self.database is not None and self.uri is None:
+            raise ValueError("`uri` is expected with `database`")
+        if self.files is not None and (self.uri is not None or self.options):
+            raise ValueError("`uri` and `options` belong to `database`, not to `files`")
+        return self
+
+
+class Fetch(Remote):
+    """Where `clustering fetch` finds a source."""
+
+    query: str | None = Field(
+        default=None, min_length=1, description="of a database: the SELECT whose rows are the source"
+    )
+
+    @model_validator(mode="after")
+    def asks_a_database(self) -> "Fetch":
+        """A query belongs to a database."""
+        if (self.query is None) != (self.database is None):
+            raise ValueError("`query` is expected with `database`, and only there")
+        return self
+
+
+# PostgreSQL cuts names at 63 bytes; the longest here has `_profiles` behind it.
+TABLE_NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,49}$"
+
+
+class Publish(Remote):
+    """Where `clustering publish` puts segments and profiles."""
+
+    table: str = Field(
+        default="store_segments",
+        pattern=TABLE_NAME,
+        description="of a database: the table of current segments; profiles are in `<table>_profiles`, the segments of every "
+        "published run in `<table>_archive`",
+    )
+    schema_name: str | None = Field(
+        default=None,
+        pattern=TABLE_NAME,
+        description="of a database: the schema of these tables; by default the user's own",
+    )
+    formats: Annotated[list[Format], Field(min_length=1)] | None = Field(
+        default=None, description="of files: what to write"
+    )
+
+    @model_validator(mode="after")
+    def keys_are_the_kinds(self) -> "Publish":
+        """Tables belong to a database, formats to files; a key that nothing looks at is a mistake."""
+        if (self.formats is None) != (self.files is None):
+            raise ValueError("`formats` is expected with `files`, and only there")
+        if self.formats is not None and len(set(self.formats)) < len(self.formats):
+            raise ValueError("a format is listed twice")
+        if self.files is not None and {"table", "schema_name"} & self.model_fields_set:
+            raise ValueError("`table` and `schema_name` belong to `database`, not to `files`")
+        if self.files is not None and set("*?[") & set(self.files.partition("?")[0]):
+            raise ValueError("one folder is expected in `files`, not a pattern")
+        if self.database == "sqlite" and self.schema_name is not None:
+            raise ValueError("`schema_name` means nothing to sqlite")
+        return self
+
+
+class Compute(Model):
+    """What one stage may use of this machine."""
+
+    memory_limit: str = Field(
+        default="512MB", pattern=r"^[1-9]\d*(MB|GB)$", description="of DuckDB, which spills to disk beyond it"
+    )
+    threads: int = Field(default=2, ge=1, description="of DuckDB; results do not depend on it")
+
+
+class Logging(Model):
+    """The log of the command `clustering` itself; each stage has its own in `logs/`."""
+
+    folder: str = Field(
+        default="~/.clustering/logs",
+        min_length=1,
+        description="folder of `clustering.log`; a relative one lies in the project; the variable `CLUSTERING_LOG_DIR` goes before it",
+    )
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="the least that is logged")
+    max_bytes: int = Field(default=1_000_000, ge=1_000, description="size at which a new file is begun")
+    rotated_files: int = Field(default=3, ge=1, le=1000, description="full files that are kept beside it")
+
+
+class Place(Model):
+    """configs/<env>.yml."""
+
+    sources: Sources = Field(description="every table of raw data")
+    compute: Compute = Field(default=Compute(), description="what one stage may use of this machine")
+    logging: Logging = Field(default=Logging(), description="the log of the command `clustering`")
+    fetch: dict[str, Fetch] = Field(
+        default={},
+        description="where `clustering fetch` finds sources that lie elsewhere: `sales`, `external.<name>`, ...",
+    )
+    publish: dict[Key, Publish] = Field(
+        default={},
+        description="where `clustering publish` puts segments and profiles, under names of yours, in this order",
+    )
+
+    @model_validator(mode="after")
+    def fetched_sources_exist(self) -> "Place":
+        """A source that is fetched is one that is read; rows of a database become one Parquet file."""
+        known = dict(named_sources(self.sources))
+        for name, wanted in self.fetch.items():
+            if name not in known:
+                raise ValueError(
+                    f"fetch.{name}: there is no such source{nearest_name(name, known)}; sources: {', '.join(known)}"
+                )
+            source = known[name]
+            if wanted.database is not None and (source.reader != "parquet" or not source.path.endswith(".parquet")):
+                raise ValueError(
+                    f"fetch.{name}: rows of a database become one Parquet file; reader: parquet and a path such as "
+                    f"{name.rpartition('.')[2]}.parquet are expected in sources.{name}"
+                )
+        return self
+
+
+def named_sources(sources: Sources) -> Iterator[tuple[str, Source]]:
+    """Every source that is configured, by its name; those of external features are `external.<name>`."""
+    found: dict[str, Source | None] = {name: getattr(sources, name) for name in ("sales", "product_map", "stores")}
+    found |= {f"external.{name}": source for name, source in sources.external.items()}
+    found |= {"baseline": sources.baseline, "reference": sources.reference}
+    yield from ((name, source) for name, source in found.items() if source is not None)
+
+
+def reads_days(form: str) -> bool:
+    """Whether a format of strptime gives back the days that it writes."""
+    import duckdb
+
+    with duckdb.connect() as connection:
+        try:
+            rows = connection.execute(
+                "SELECT CAST(try_strptime(strftime(day, $form), $form) AS DATE) = day "
+                "FROM (VALUES (DATE '2024-03-17'), (DATE '1999-12-05')) AS days(day)",
+                {"form": form},
+            ).fetchall()
+        except duckdb.Error:
+            return False
+    return all(row[0] for row in rows)
+
+
+def load_place(path: Path) -> Place:
+    """The place, with `${env:NAME,default}` filled in, but for what is fetched and published. Raises ConfigError.
+
+    Variables are refused under `sources`: the runners do not see them change, so a stage would go stale unseen.
+    """
+    raw = read_yaml(path)
+    for keys, text in strings_in(raw):
+        if keys[:1] == ["sources"] and ENVIRONMENT_VARIABLE.search(text):
+            raise ConfigError(
+                f"{path}: {'.'.join(keys)}: {text!r} depends on an environment variable",
+                solution="give a path inside data/raw/<env>/; only other sections may use ${env:...}",
+            )
+    if isinstance(raw, dict):
+        raw = {key: part if key in UNRESOLVED else with_environment(part, path) for key, part in raw.items()}
+    return validated(Place, raw, path)
+
+
+def strings_in(node: Any, keys: tuple[str, ...] = ()) -> Iterator[tuple[list[str], str]]:
+    """Every string value with the keys that lead to it."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield from strings_in(value, (*keys, str(key)))
+    elif isinstance(node, list):
+        for value in node:
+            yield from strings_in(value, keys)
+    elif isinstance(node, str):
+        yield list(keys), node
+
+
+def with_environment(node: Any, path: Path) -> Any:
+    """The same tree with `${env:NAME,default}` replaced; a variable that is unset and has no default is an error."""
+    if isinstance(node, dict):
+        return {key: with_environment(value, path) for key, value in node.items()}
+    if isinstance(node, list):
+        return [with_environment(value, path) for value in node]
+    if not isinstance(node, str):
+        return node
+
+    def value_of(match: re.Match[str]) -> str:
+        name, default = match.groups()
+        value = os.environ.get(name, default)
+        if value is None:
+            raise ConfigError(
+                f"{path}: environment variable {name} is not set",
+                solution=f"set {name}, in .env.{path.stem} for instance",
+            )
+        return value
+
+    text = ENVIRONMENT_VARIABLE.sub(value_of, node)
+    # A variable that stands alone may be a number.
+    return yaml.safe_load(text) if ENVIRONMENT_VARIABLE.fullmatch(node) and text.isdigit() else text
+
+
+def validated(model: type[M], raw: Any, path: Path) -> M:
+    """`raw` as a model, or a ConfigError about the first thing that is wrong."""
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        first = plainest(error.errors())
+        keys = [part for part in map(str, first["loc"]) if not BRANCH.match(part)]
+        where = ".".join(keys) or "the file"
+        found = "" if first["type"] == "missing" else f", found {shown(first['input'], 200)}"
+        if first["type"] == "extra_forbidden":
+            hint = nearest_name(keys[-1], known_keys(model, keys[:-1]))
+            raise ConfigError(f"{path}: {where} is not a known key{hint}", solution="mend or delete it") from None
+        places = {tuple(part for part in map(str, e["loc"]) if not BRANCH.match(part)) for e in error.errors()}
+        more = f" ({len(places) - 1} more)" if len(places) > 1 else ""
+        raise ConfigError(f"{path}: {where}: {first['msg']}{found}{more}", solution=f"mend {where} in {path}") from None
+
+
+def plainest(errors: list[Any]) -> Any:
+    """The first error; of the branches of a union the one that is meant, which is not that of another type."""
+    first = errors[0]
+    if not first["loc"]:
+        return first
+    branches = [
+        e for e in errors if e["loc"] and e["loc"][:-1] == first["loc"][:-1] and BRANCH.match(str(e["loc"][-1]))
+    ]
+    return next((e for e in branches if not e["type"].endswith("_type")), first)
+
+
+def known_keys(model: type[BaseModel], keys: list[str]) -> list[str]:
+    """Names of the fields at `keys`, for a hint; every field name of the file where the way there is not plain."""
+    names: set[str] = set()
+    queue: list[Any] = [model]
+    while queue:
+        current = queue.pop()
+        for name, field in current.model_fields.items():
+            names.add(name)
+            queue.extend(models_in(field.annotation))
+    return sorted(names - set(keys))
+
+
+def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models that a type annotation mentions."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in getattr(annotation, "__args__", ()):
+        yield from models_in(argument)

@@ -1,0 +1,1 @@
+"""What is true of each table between stages, and the writing of tables that are checked."""

@@ -1,0 +1,374 @@
+"""Contracts of tables: what is true of each file, checked by pandera before it is written, and told in one line.
+
+A stage writes through `outputs`, which asks for a contract, so that no table between stages goes unchecked. Tables are
+checked as Arrow holds them: types are those of the file, and no value becomes a Python object. A stream is checked batch
+by batch, each with the last row of the one before on top: rows are sorted by their key, so a key that comes twice, or out of
+order, stands next to its neighbour, and a table of any size is checked in the memory of one batch.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pandera
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from storelib.errors import DataError, shown
+from storelib.tables import MONEY, replacing, write_batches, write_table
+
+Rows: TypeAlias = pd.DataFrame | pa.Table | pa.RecordBatchReader
+# What `text_of` trims.
+SPACE = " \t\r\n"
+DEFECT = "nothing was written; if the raw data are right, this is a defect of the pipeline: report it with the log"
+
+
+def check_table(
+    frame: pd.DataFrame,
+    schema: pandera.DataFrameSchema,
+    where: str,
+    locate: Callable[[dict[str, Any]], str] | None = None,
+) -> None:
+    """Raise DataError for the first broken rule of a small raw table: which column, how many rows, one example.
+
+    where: the file; locate: the file and line of a row.
+    """
+    broken = first_broken(frame, schema)
+    if broken is None:
+        return
+    # Rows come in no promised order: the same mistake gives the same example.
+    rows = frame[frame.index.isin(broken.rows)].sort_values(list(frame.columns), ignore_index=True)
+    example = {} if rows.empty else plain_row(rows, list(frame.columns))
+    raise DataError(
+        f"{locate(example) if locate and example else where}: {broken.told(example)}",
+        solution="mend or remove those rows, or name the values that mean 'not known' under `missing`",
+    )
+
+
+class Broken(NamedTuple):
+    """A rule that does not hold. column: None where it is of whole rows; rows: their labels, none where it is of the table."""
+
+    rule: str
+    column: str | None
+    rows: pd.Index
+
+    def told(self, example: Mapping[str, object]) -> str:
+        """In words: the rule, how many rows, one of them."""
+        if self.rows.empty:
+            return self.rule
+        row = ", ".join(f"{name} {shown(value)}" for name, value in example.items())
+        return f"{self.rule} on {len(self.rows)} rows, such as {row}"
+
+
+def first_broken(frame: pd.DataFrame, schema: pandera.DataFrameSchema) -> Broken | None:
+    """The first rule that does not hold, columns before rows; None where all do."""
+    try:
+        schema.validate(frame, lazy=True, inplace=True)
+    except pandera.errors.SchemaErrors as error:
+        failures = error.failure_cases
+        # A rule that cannot be evaluated is a defect of the rule, unless it stumbled over what another one tells of.
+        stumbled = [
+            mistake.check.error
+            for mistake in error.schema_errors
+            if mistake.check is not None and mistake.reason_code == pandera.errors.SchemaErrorReason.CHECK_ERROR
+        ]
+        told = failures[~failures["check"].isin(stumbled)]
+        if told.empty:
+            raise RuntimeError(
+                f"rule {stumbled[0]!r} cannot be evaluated: {failures['failure_case'].iloc[0]}"
+            ) from None
+        first = told.sort_values("schema_context", kind="stable").iloc[0]
+        what = str(first["check"])
+        same = told[told["check"] == first["check"]]
+        column = None
+        if first["schema_context"] == "Column" or what in KINDS:
+            column = str(first["column"])
+            same = same[same["column"] == first["column"]]
+        rule = f"it does not hold that {what}" if column is None else f"column {column!r} {KINDS.get(what, what)}"
+        rows = pd.Index(same["index"].dropna().unique())
+        return Broken(rule, column, rows[rows.isin(frame.index)])
+    return None
+
+
+KINDS = {
+    "not_nullable": "is empty",
+    "multiple_fields_uniqueness": "is part of a key that occurs more than once",
+    "field_uniqueness": "holds a key more than once",
+}
+
+
+def plain_row(rows: pd.DataFrame, columns: Sequence[str]) -> dict[str, Any]:
+    """The first row, with None where a value is missing, and Python's own numbers."""
+    values = {name: rows[name].iloc[0] for name in columns}
+    return {n: None if pd.isna(v) else v.item() if isinstance(v, np.generic) else v for n, v in values.items()}
+
+
+class Column(NamedTuple):
+    """One column of a file: its type, what holds of each value that is known, and whether a value may be missing."""
+
+    kind: pa.DataType
+    checks: tuple[pandera.Check, ...] = ()
+    nullable: bool = False
+
+
+class Contract:
+    """What is true of one kind of file.
+
+    columns: in order. key: columns whose values, taken together, occur once. rules: of whole rows, from `rule`.
+    others: every further column, of a table with one column per feature; there is at least one where `others_required`.
+    is_sorted: whether rows are in the order of the key; nulls_last: where a missing part of a key stands; ranks: columns of
+    the key whose order is that of a list. may_be_empty: whether a table without a row is right.
+    """
+
+    def __init__(
+        self,
+        columns: Mapping[str, Column],
+        key: Sequence[str],
+        *rules: pandera.Check,
+        others: Column | None = None,
+        others_required: bool = True,
+        is_sorted: bool = True,
+        nulls_last: bool = False,
+        ranks: Mapping[str, Sequence[str]] | None = None,
+        may_be_empty: bool = False,
+    ) -> None:
+        self.columns = dict(columns)
+        self.key = list(key)
+        self.others = others
+        self.others_required = others_required
+        self.is_sorted = is_sorted
+        self.nulls_last = nulls_last
+        self.ranks = dict(ranks or {})
+        self.may_be_empty = may_be_empty
+        self.rules = [self.key_rule(), *rules]
+
+    @property
+    def names(self) -> list[str]:
+        """The columns that every such file has."""
+        return list(self.columns)
+
+    def schema(self, others: Sequence[str] = ()) -> pa.Schema:
+        """The file's schema. others: names of the further columns."""
+        fields = [(name, column.kind) for name, column in self.columns.items()]
+        return pa.schema(fields + [(name, self.others.kind) for name in others if self.others])
+
+    def schema_for(self, names: Sequence[str], where: str) -> pa.Schema:
+        """The schema of a table with these columns. Raises DataError where they are not the contract's."""
+        fixed, rest = names[: len(self.columns)], names[len(self.columns) :]
+        is_wide = self.others is not None
+        if list(fixed) != self.names or (rest and not is_wide) or (is_wide and self.others_required and not rest):
+            further = " and one for each feature" if is_wide else ""
+            raise DataError(
+                f"{where}: columns {listed(names)} are not those of its contract, {listed(self.names)}{further}",
+                solution=DEFECT,
+            )
+        return self.schema(rest)
+
+    def key_rule(self) -> pandera.Check:
+        """Each key once and, where the file is sorted, in order."""
+        words = ", ".join(self.key)
+        if not self.is_sorted:
+            return rule(f"each {words} occurs once", lambda table: ~table.duplicated(self.key, keep=False))
+
+        def rises(table: pd.DataFrame) -> pd.Series:
+            step = steps(self.ranked(table), self.key, nulls_last=self.nulls_last)
+            return pd.Series(np.concatenate([[True], step > 0])[: len(table)], index=table.index)
+
+        return rule(f"rows are sorted by {words}, each once", rises)
+
+    def ranked(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The key with ranks for the values of columns that are ordered by a list."""
+        key = table[self.key]
+        for name, order in self.ranks.items():
+            places = {value: place for place, value in enumerate(order)}
+            key = key.assign(**{name: pd.array([places.get(v) for v in key[name]], dtype="int64[pyarrow]")})
+        return key
+
+    @cached_property
+    def pandera(self) -> pandera.DataFrameSchema:
+        """All of it, for pandera."""
+        columns = {name: pandera_column(column) for name, column in self.columns.items()}
+        if self.others is not None:
+            own = "|".join(self.columns)
+            columns[rf"^(?!(?:{own})\Z)(?s:.*)\Z"] = pandera_column(
+                self.others, regex=True, required=self.others_required
+            )
+        return pandera.DataFrameSchema(columns, checks=self.rules)
+
+
+def pandera_column(column: Column, **options: Any) -> pandera.Column:
+    """One column for pandera."""
+    return pandera.Column(pd.ArrowDtype(column.kind), list(column.checks), nullable=column.nullable, **options)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Column names for an error message."""
+    listed = [repr(name[:40]) for name in names[:20]]
+    return f"[{', '.join(listed)}{', …' if len(names) > 20 else ''}]"
+
+
+def steps(table: pd.DataFrame, key: Sequence[str], *, nulls_last: bool) -> NDArray[np.int8]:
+    """How each row but the first compares with the one before, by the key: 1 after it, 0 the same, -1 before it.
+
+    Texts compare by code point. table: Arrow-backed columns.
+    """
+    result = np.zeros(max(len(table) - 1, 0), dtype=np.int8)
+    for name in key:
+        values = table[name].array
+        after, before = values[1:], values[:-1]
+        known_after, known_before = ~np.asarray(after.isna()), ~np.asarray(before.isna())
+        larger, smaller = (
+            np.asarray(compared.to_numpy(dtype=bool, na_value=False)) for compared in (after > before, after < before)
+        )
+        lost, gained = known_before & ~known_after, known_after & ~known_before
+        larger, smaller = larger | (lost if nulls_last else gained), smaller | (gained if nulls_last else lost)
+        tied = result == 0
+        result[tied & larger] = 1
+        result[tied & smaller] = -1
+    return result
+
+
+# Rules ----------------------------------------------------------------------------------------------------
+
+
+def rule(text: str, holds: Callable[[pd.DataFrame], Any]) -> pandera.Check:
+    """What holds of rows, or of the whole table. text: as after "it holds that"; holds: one truth per row, or one."""
+    return pandera.Check(holds, error=text, ignore_na=False)
+
+
+def check(text: str, holds: Callable[[pd.Series], Any]) -> pandera.Check:
+    """What holds of each known value of a column. text: as after "is"."""
+    return pandera.Check(holds, error=f"is not {text}")
+
+
+def at_least(smallest: float) -> pandera.Check:
+    """Not below a number."""
+    return check(f"at least {smallest}", lambda values: values >= smallest)
+
+
+def between(low: float, high: float, slack: float = 0) -> pandera.Check:
+    """From one number to another; slack: for figures that rounding may take beyond them."""
+    return check(f"between {low} and {high}", lambda values: (values >= low - slack) & (values <= high + slack))
+
+
+def one_of(words: Sequence[str]) -> pandera.Check:
+    """One of a few words."""
+    listed = ", ".join(word or "(empty)" for word in words)
+    return check(f"one of {listed}", lambda values: values.isin(list(words)))
+
+
+def like(pattern: str, text: str) -> pandera.Check:
+    """A text of a form. pattern: a regular expression for all of it."""
+    return check(text, lambda values: values.str.fullmatch(pattern))
+
+
+FILLED = check("text without spaces around it", lambda values: (values != "") & (values.str.strip(SPACE) == values))
+NAMED = check("filled", lambda values: values != "")
+FINITE = check("a finite number", lambda values: values.abs() < math.inf)
+KEY = like(r"[a-z][a-z0-9_]{0,40}", "a key of params.yaml")
+
+
+def text(*checks: pandera.Check, nullable: bool = False) -> Column:
+    """Text without spaces around it, unless other checks are given."""
+    return Column(pa.string(), checks or (FILLED,), nullable)
+
+
+def number(*checks: pandera.Check, nullable: bool = False) -> Column:
+    """A finite float."""
+    return Column(pa.float64(), (FINITE, *checks), nullable)
+
+
+def count(smallest: int = 0) -> Column:
+    """A 64-bit number of things."""
+    return Column(pa.int64(), (at_least(smallest),))
+
+
+def label(*, nullable: bool = False) -> Column:
+    """The number of a cluster or segment."""
+    return Column(pa.int32(), (at_least(1),), nullable)
+
+
+def money(*checks: pandera.Check) -> Column:
+    """Exact amounts in currency, to the cent."""
+    return Column(MONEY, checks)
+
+
+TRUTH = Column(pa.bool_())
+
+
+# Writing --------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def outputs() -> Iterator[Callable[[Rows, Contract, Path], None]]:
+    """Write the tables of a stage, each checked: all of them, or none.
+
+    Gives `write(rows, contract, path)`, which puts a table into a temporary file; they are moved when the block ends without
+    an error. Raises DataError where a contract is broken.
+    """
+    with ExitStack() as stack:
+
+        def write(rows: Rows, contract: Contract, path: Path) -> None:
+            temporary = stack.enter_context(replacing(path))
+            if isinstance(rows, pa.RecordBatchReader):
+                write_batches(rows.schema, checked_batches(rows, contract, str(path)), temporary)
+            else:
+                write_table(checked(rows, contract, str(path)), temporary)
+
+        yield write
+
+
+def checked(rows: pd.DataFrame | pa.Table, contract: Contract, where: str) -> pa.Table:
+    """A table under its contract's schema. Raises DataError where a rule is broken or a value does not fit its type."""
+    names = list(rows.columns) if isinstance(rows, pd.DataFrame) else rows.column_names
+    schema = contract.schema_for(names, where)
+    try:
+        table = (
+            pa.Table.from_pandas(rows, schema=schema, preserve_index=False)
+            if isinstance(rows, pd.DataFrame)
+            else rows.cast(schema)
+        )
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        words = " ".join(" ".join(map(str, error.args)).split())
+        raise DataError(f"{where}: {words}", solution=DEFECT) from None
+    if table.num_rows:
+        refuse_broken(table, contract, where)
+    elif not contract.may_be_empty:
+        refuse_empty(where)
+    return table
+
+
+def checked_batches(reader: pa.RecordBatchReader, contract: Contract, where: str) -> Iterator[pa.RecordBatch]:
+    """The batches of a stream, each after its check. Raises DataError where a rule is broken or there is no row."""
+    if reader.schema != contract.schema_for(reader.schema.names, where):
+        raise DataError(f"{where}: the types {reader.schema} are not those of its contract", solution=DEFECT)
+    above: list[pa.RecordBatch] = []
+    for batch in reader:
+        if batch.num_rows:
+            refuse_broken(pa.Table.from_batches([*above, batch]), contract, where)
+            above = [batch.slice(batch.num_rows - 1)]
+            yield batch
+    if not above and not contract.may_be_empty:
+        refuse_empty(where)
+
+
+def refuse_broken(table: pa.Table, contract: Contract, where: str) -> None:
+    """Raise DataError for the first rule that a table breaks."""
+    frame = table.to_pandas(types_mapper=pd.ArrowDtype)
+    broken = first_broken(frame, contract.pandera)
+    if broken:
+        further = [broken.column] if broken.column and broken.column not in contract.key else []
+        example = {} if broken.rows.empty else plain_row(frame.loc[broken.rows[:1]], [*contract.key, *further])
+        raise DataError(f"{where}: {broken.told(example)}", solution=DEFECT)
+
+
+def refuse_empty(where: str) -> None:
+    """Raise DataError for a table without a row."""
+    raise DataError(
+        f"{where}: no row is left to write", solution="look at what the earlier stages set aside, and at their logs"
+    )

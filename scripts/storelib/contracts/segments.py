@@ -1,0 +1,51 @@
+"""Contracts of segments, found and known."""
+
+import pandas as pd
+import pyarrow as pa
+
+from storelib.contracts.contract import KEY, TRUTH, Contract, between, count, label, like, number, one_of, rule, text
+
+LABELS = ("internal_cluster", "external_cluster", "segment")
+TEXT = pd.ArrowDtype(pa.string())
+
+
+def crosses(table: pd.DataFrame) -> pd.Series:
+    """Whether the merged cluster names the two that it is of."""
+    merged = table["internal_cluster"].astype(TEXT) + "x" + table["external_cluster"].astype(TEXT)
+    return merged == table["merged_cluster"]
+
+
+SEGMENTS = Contract(
+    {
+        "category": text(KEY),
+        "store_id": text(),
+        "internal_cluster": label(),
+        "external_cluster": label(),
+        "merged_cluster": text(like(r"[1-9]\d*x[1-9]\d*", "of the form 2x1")),
+        "segment": label(),
+        "is_outlier": TRUTH,
+        "flags": text(like(r"(internal:[a-z_]+)?( ?external:[a-z_]+)?", "of the form internal:thin external:outlier")),
+    },
+    ["category", "store_id"],
+    rule("a merged cluster is internal_cluster x external_cluster", crosses),
+    rule("an outlier is flagged as one", lambda table: table["is_outlier"] == table["flags"].str.contains(":outlier")),
+)
+# Empty where no such source is configured.
+KNOWN_LABELS = Contract(
+    {"category": text(), "store_id": text(), **{name: label() for name in LABELS}},
+    ["category", "store_id"],
+    may_be_empty=True,
+)
+RECOVERY = Contract(
+    {
+        "view": text(),
+        "label": text(one_of(LABELS)),
+        "planted_k": count(1),
+        "found_k": count(1),
+        "stores": count(1),
+        "ari": number(between(-1, 1)),
+    },
+    ["view", "label"],
+    is_sorted=False,
+    may_be_empty=True,
+)

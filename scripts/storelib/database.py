@@ -1,0 +1,49 @@
+"""DuckDB within limits."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import duckdb
+
+from storelib.errors import DataError
+
+
+@contextmanager
+def database(memory_limit: str = "512MB", threads: int = 2) -> Iterator[duckdb.DuckDBPyConnection]:
+    """An in-memory DuckDB within limits, spilling to a temporary folder that is removed.
+
+    Raises DataError where the limit is too small, and where a file that is read inside of the block is not there or broken.
+    """
+    with tempfile.TemporaryDirectory(prefix="clustering-") as folder:
+        settings: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": memory_limit,
+            "threads": threads,
+            "temp_directory": folder,
+        }
+        with duckdb.connect(":memory:", config=settings) as connection:
+            connection.execute("SET preserve_insertion_order = false")
+            connection.execute("SET enable_progress_bar = false")
+            try:
+                yield connection
+            except duckdb.OutOfMemoryException as error:
+                raise DataError(
+                    f"DuckDB needs more than its {memory_limit} of memory, or than the disk has to spill to: {first_line(error)}",
+                    solution="raise compute.memory_limit in configs/<env>.yml, or lower compute.threads",
+                ) from None
+            except (duckdb.IOException, duckdb.InvalidInputException) as error:
+                raise DataError(
+                    f"a file cannot be read: {first_line(error)}", solution="delete it, and run the pipeline again"
+                ) from None
+
+
+def first_line(error: duckdb.Error) -> str:
+    """What DuckDB says first; the rest is advice on its own options."""
+    return str(error).splitlines()[0].strip()
+
+
+def one_row(connection: duckdb.DuckDBPyConnection, query: str, values: Sequence[object] = ()) -> tuple[Any, ...]:
+    """The only row of a query; the result is read to its end, so that the connection is free again."""
+    (row,) = connection.execute(query, list(values)).fetchall()
+    return tuple(row)

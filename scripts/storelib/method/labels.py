@@ -1,0 +1,63 @@
+"""Labels that do not depend on the solver, and that keep their numbers from one run to the next."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from storelib.errors import DataError
+
+
+def canonical_labels(labels: NDArray[np.integer], points: NDArray[np.float64]) -> NDArray[np.int32]:
+    """The same partition numbered 1, 2, ... by size, largest first; equal sizes by their centres' coordinates.
+
+    labels: (n_stores,); points: (n_stores, n_features).
+    """
+    names = np.unique(labels)
+    order = sorted(names, key=lambda name: (-int((labels == name).sum()), *points[labels == name].mean(axis=0)))
+    number = {name: position for position, name in enumerate(order, start=1)}
+    return np.array([number[label] for label in labels], dtype=np.int32)
+
+
+def match_to_baseline(labels: pd.Series, baseline: pd.Series) -> dict[int, int]:
+    """New numbers for labels, so that the stores shared with the baseline keep as many labels as possible.
+
+    labels, baseline: int labels indexed by store_id. The pairs are the optimal assignment of the table of shared stores
+    (Kuhn 1955); a label that shares no store with its pair gets the next number that the baseline has not used. Without
+    a baseline the labels stay as they are.
+    """
+    names = sorted(labels.unique())
+    if baseline.empty:
+        return {name: name for name in names}
+    both = pd.concat([labels.rename("new"), baseline.rename("old")], axis="columns", join="inner")
+    table = pd.crosstab(both["new"], both["old"]).reindex(index=names, fill_value=0)
+    shared = table.to_numpy()
+    rows, columns = linear_sum_assignment(shared, maximize=True)
+    numbers = {
+        names[row]: int(table.columns[column])
+        for row, column in zip(rows, columns, strict=True)
+        if shared[row, column] > 0
+    }
+    free = int(baseline.max()) + 1
+    for name in names:
+        if name not in numbers:
+            numbers[name] = free
+            free += 1
+    return numbers
+
+
+def known_labels(table: pd.DataFrame, label: str, category: str) -> pd.Series:
+    """One label of a baseline or reference, by store. For the external view the labels of all categories must agree.
+
+    table: category, store_id and labels, as `ingest_labels` writes it.
+    """
+    rows = table if category == "external" else table[table["category"] == category]
+    pairs = rows[["store_id", label]].drop_duplicates()
+    repeated = pairs[pairs["store_id"].duplicated()]
+    if len(repeated):
+        store = repeated["store_id"].iloc[0]
+        raise DataError(
+            f"store {store!r} has several values of {label} in the known labels",
+            solution="give each store one external cluster, the same in every category",
+        )
+    return pairs.set_index("store_id")[label].astype("int64")

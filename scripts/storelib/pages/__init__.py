@@ -1,0 +1,1 @@
+"""What people look at: words, charts, maps, flows, the report and workbooks."""

@@ -1,0 +1,277 @@
+"""What the report says of each view, as plain values for its template."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from storelib.method.agreement import shared_labels
+from storelib.method.borders import borderline
+from storelib.method.k_rules import choices_of
+from storelib.method.labels import match_to_baseline
+from storelib.pages.palette import CLUSTER_COLOURS
+from storelib.pages.words import (
+    Trait,
+    choice_words,
+    figure,
+    labels_of,
+    mix_words,
+    percent,
+    place_words,
+    printable,
+    sentence,
+    short,
+)
+
+ROWS_SHOWN = 24
+BLUE, WHITE, ORANGE = (33, 102, 172), (247, 247, 247), (217, 95, 2)
+RULE_WORDS = {
+    "silhouette": "silhouette",
+    "calinski_harabasz": "Calinski-Harabasz",
+    "davies_bouldin": "Davies-Bouldin",
+    "consensus": "consensus of the three",
+    "bic": "BIC, spheres",
+    "bic_tied": "BIC, one shape",
+    "gap": "gap statistic",
+    "prediction_strength": "prediction strength",
+    "stability": "bootstrap stability",
+}
+
+
+class Cell(NamedTuple):
+    """One cell of a heat map: colours as CSS."""
+
+    text: str
+    background: str
+    ink: str
+    title: str
+
+
+class Row(NamedTuple):
+    """One feature of a heat map."""
+
+    name: str
+    full: str
+    chain: str
+    cells: list[Cell]
+
+
+class Group(NamedTuple):
+    """One cluster or segment in words and figures."""
+
+    number: int
+    stores: int
+    share_of_stores: float
+    sales: float
+    share_of_sales: float
+    borderline: float
+    sentence: str
+    note: str
+
+
+class Panel(NamedTuple):
+    """One rule's score for each k, as an SVG line in a box of 150 x 56, and the k that it chooses."""
+
+    rule: str
+    choice: str
+    agrees: bool
+    line: str
+    dots: list[tuple[float, float, int, str, str]]
+    ticks: list[tuple[float, int]]
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows by column name, as plain Python values."""
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+
+
+def borderline_shares(clusters: pd.DataFrame, groups: pd.Series, ratio: float) -> dict[int, float]:
+    """Share of each group's stores that are on a border. clusters and groups by store; ratio: see `borderline`."""
+    shares = borderline(clusters, ratio).groupby(groups.reindex(clusters.index)).mean()
+    return dict(zip(map(int, shares.index), map(float, shares), strict=True))
+
+
+def traits_of(
+    profile: pd.DataFrame, spread: pd.Series, labels: Mapping[str, str]
+) -> tuple[dict[int, list[Trait]], dict[tuple[int, str], Trait]]:
+    """Each group's traits, and each trait by group and feature.
+
+    profile: as `profile_table` makes it; spread: standard deviation of each feature over the chain's stores.
+    """
+    by_group: dict[int, list[Trait]] = {}
+    by_cell: dict[tuple[int, str], Trait] = {}
+    for row in records(profile):
+        deviation = float(spread.get(row["feature"], math.nan))
+        distance = (row["mean"] - row["chain_mean"]) / deviation if deviation > 0 else math.nan
+        trait = Trait(labels[row["feature"]], row["mean"], row["chain_mean"], row["index"], distance)
+        by_group.setdefault(row["cluster"], []).append(trait)
+        by_cell[row["cluster"], row["feature"]] = trait
+    return by_group, by_cell
+
+
+def shade(strength: float) -> tuple[str, str]:
+    """Background and ink for a strength from -1 (orange) by 0 (white) to 1 (blue)."""
+    if math.isnan(strength):
+        return "#ffffff", "#767676"
+    part = min(abs(strength), 1.0)
+    end = BLUE if strength > 0 else ORANGE
+    mixed = [round(w + (e - w) * part) for w, e in zip(WHITE, end, strict=True)]
+    colour = "#" + "".join(f"{v:02x}" for v in mixed)
+    return colour, ink_on(colour)
+
+
+def ink_on(colour: str) -> str:
+    """White or dark ink, whichever has more contrast on a colour (WCAG 2's formula; the ink's own luminance is 0.016)."""
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [((part + 0.055) / 1.055) ** 2.4 if part > 0.04 else part / 12.92 for part in parts]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return "#ffffff" if 1.05 / (luminance + 0.05) > (luminance + 0.05) / 0.066 else "#222222"
+
+
+def mark(number: int) -> tuple[str, str]:
+    """Colour and shape of a cluster or segment: disc, square or ring, so that more of them than colours differ."""
+    shape = ("disc", "square", "ring")[(number - 1) // len(CLUSTER_COLOURS) % 3]
+    return CLUSTER_COLOURS[(number - 1) % len(CLUSTER_COLOURS)], shape
+
+
+def crossed_words(segments: pd.DataFrame) -> dict[int, str]:
+    """Which crossed cluster each segment's stores are of: `2 × 1`, or `mostly 2 × 1` where others were dissolved into it.
+
+    segments: `segment` and `merged_cluster` by store.
+    """
+    notes = {}
+    for segment, merged in segments.groupby("segment")["merged_cluster"]:
+        sizes = merged.value_counts().sort_index().sort_values(ascending=False, kind="stable")
+        notes[int(str(segment))] = ("mostly " if len(sizes) > 1 else "") + str(sizes.index[0]).replace("x", " × ")
+    return notes
+
+
+def heat_rows(
+    cells: Mapping[tuple[int, str], Trait], groups: Sequence[int], features: Sequence[str], kind: str
+) -> list[Row]:
+    """A heat map's rows. kind `mix`: index of shares, shaded by ratio. kind `place`: means, shaded by distance."""
+    rows = []
+    for feature in features:
+        shown = []
+        chain = math.nan
+        for group in groups:
+            trait = cells.get((group, feature))
+            if trait is None:
+                shown.append(Cell("", "#ffffff", "#222222", "no store that trained"))
+                continue
+            chain = trait.chain
+            if kind == "mix":
+                index = trait.level
+                # Twice the chain's share is as strong as half of it.
+                strength = math.nan if math.isnan(index) else math.log2(max(index, 1) / 100) / 1.3
+                text = "–" if math.isnan(index) else f"{index:,.0f}"
+                title = f"{percent(trait.mean)} of sales; chain {percent(trait.chain)}"
+            else:
+                strength = trait.distance / 1.5
+                text = figure(trait.mean)
+                title = f"chain {figure(trait.chain)}; {trait.distance:+.1f} standard deviations"
+            background, ink = shade(strength)
+            shown.append(Cell(text, background, ink, title))
+        name = labels_of([feature])[feature] if kind == "place" else short(feature)
+        rows.append(Row(name, printable(feature), percent(chain) if kind == "mix" else figure(chain), shown))
+    return rows
+
+
+def ranked_mix(profile: pd.DataFrame) -> list[str]:
+    """Need states that differ most between groups, in share points."""
+    means = profile.groupby("feature")["mean"].agg(lambda s: s.max() - s.min())
+    return [str(name) for name in means.sort_values(ascending=False, kind="stable").index[:ROWS_SHOWN]]
+
+
+def ranked_places(profile: pd.DataFrame, spread: pd.Series) -> list[str]:
+    """External features that differ most between groups, in standard deviations; those without a spread are left out."""
+    reach = profile.groupby("feature")["mean"].agg(lambda s: s.max() - s.min())
+    known = (reach / spread.where(spread > 0)).dropna()
+    return [str(name) for name in known.sort_values(ascending=False, kind="stable").index[:ROWS_SHOWN]]
+
+
+def panels_of(scores: pd.DataFrame) -> list[Panel]:
+    """One small chart per rule that was computed."""
+    chosen = int(scores.loc[scores["chosen"], "k"].iloc[0])
+    ks = scores["k"].tolist()
+    span = max(len(ks) - 1, 1)
+    panels = []
+    for rule, choice in choices_of(scores).items():
+        known = scores[np.isfinite(scores[rule])]
+        values = known[rule]
+        reach = float(values.max() - values.min()) or 1.0
+        dots = []
+        for row in records(known):
+            value, k = float(row[rule]), int(row["k"])
+            x = 8 + 134 * ks.index(k) / span
+            y = 48 - 40 * (value - float(values.min())) / reach
+            kind = "own" if k == choice else ("" if row["eligible"] else "vetoed")
+            dots.append((round(x, 1), round(y, 1), k, kind, figure(value)))
+        ticks = [(round(8 + 134 * at / span, 1), int(k)) for at, k in enumerate(ks)]
+        line = " ".join(f"{x:g},{y:g}" for x, y, *_ in dots)
+        words = "finds none" if choice is None else f"k = {choice}"
+        panels.append(Panel(RULE_WORDS.get(rule, rule), words, choice == chosen, line, dots, ticks))
+    return panels
+
+
+def k_words(scores: pd.DataFrame) -> str:
+    """Which k was chosen, by how many rules, and which k could not be."""
+    chosen = int(scores.loc[scores["chosen"], "k"].iloc[0])
+    tried = f"Tried {scores['k'].iloc[0]} to {scores['k'].iloc[-1]}" if len(scores) > 1 else f"Tried only {chosen}"
+    vetoed = scores.loc[~scores["eligible"], "k"].tolist()
+    words = f"{tried}: {choice_words(choices_of(scores), chosen)}."
+    if vetoed:
+        words += f" Not eligible, since a cluster would be too small: {', '.join(map(str, vetoed))}."
+    if chosen == 1:
+        words += " No structure was found: all stores are in one cluster."
+    return words
+
+
+def groups_of(
+    profile: pd.DataFrame,
+    word: str,
+    sides: Sequence[Mapping[int, list[Trait]] | None],
+    borders: Mapping[int, float],
+    notes: Mapping[int, str],
+) -> list[Group]:
+    """Each cluster or segment with its sentence. sides: traits of what sells, and of where stores lie; None is silent."""
+    mixes, places = sides
+    groups = []
+    for row in records(profile.drop_duplicates("cluster")):
+        number, stores, share = int(row["cluster"]), int(row["stores"]), float(row["share_of_sales"])
+        parts = [] if mixes is None else [mix_words(mixes.get(number, []))]
+        parts += [] if places is None else [place_words(places.get(number, []))]
+        groups.append(
+            Group(
+                number=number,
+                stores=stores,
+                share_of_stores=float(row["share_of_stores"]),
+                sales=float(row["sales"]),
+                share_of_sales=share,
+                borderline=borders.get(number, 0.0),
+                sentence=sentence(f"{word} {number}", stores, share, *parts),
+                note=notes.get(number, ""),
+            )
+        )
+    return groups
+
+
+def crossing(planted: pd.Series, found: pd.Series) -> dict[str, Any]:
+    """Stores of each known label (rows) in each found one (columns), so ordered that agreement is a diagonal."""
+    both = shared_labels(planted, found)
+    table = pd.crosstab(both["first"], both["second"])
+    places = match_to_baseline(both["second"], both["first"])
+    columns = sorted((int(name) for name in places), key=lambda name: places[name])
+    counts = table[columns].to_numpy()
+    shares = table.div(table.sum(axis="columns"), axis="index")[columns].to_numpy()
+    rows = []
+    for row, label in enumerate(table.index):
+        cells = []
+        for column in range(len(columns)):
+            stores, share = int(counts[row, column]), float(shares[row, column])
+            background, ink = shade(share)
+            cells.append(Cell(f"{stores:,}" if stores else "", background, ink, f"{percent(share)} of known {label}"))
+        rows.append((int(label), cells))
+    return {"columns": columns, "rows": rows}

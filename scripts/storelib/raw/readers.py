@@ -1,0 +1,324 @@
+"""How each kind of raw file becomes a DuckDB table, by the name that `reader` has in configs/<env>.yml.
+
+A reader is one small class. Another package adds one by an entry point in the group `clustering.readers`, whose name is the
+reader's and which names a class like those below.
+"""
+
+import codecs
+import datetime as dt
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
+
+from storelib.errors import ConfigError, DataError, nearest_name
+from storelib.raw.text_files import Header, first_fault, header_of, line_of, recoded, refuse_broken
+from storelib.sql import identifier, literal
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+GROUP = "clustering.readers"
+# DuckDB reads these itself; a file in any other encoding that Python knows is first written anew as UTF-8.
+ENCODINGS = {"utf-8": "utf-8", "iso8859-1": "latin-1"}
+GLOB = re.compile(r"[*?\[]")
+COMPRESSED = ("", ".gz", ".zst")
+
+
+class Options(Protocol):
+    """What a source's configuration says about reading."""
+
+    delimiter: str
+    encoding: str
+    sheet: str | None
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be read: files of one source, on a connection, with a folder that is removed afterwards."""
+
+    files: Sequence[Path]
+    source: Options
+    connection: "duckdb.DuckDBPyConnection"
+    scratch: Path
+    copies: dict[Path, Path] = field(default_factory=dict)
+
+    def copy_of(self, file: Path, suffix: str) -> Path:
+        """A new path below `scratch` to write `file` anew at; rows read from there still name the file itself."""
+        path = self.scratch / f"{len(self.copies)}{suffix}"
+        self.copies[path] = file
+        return path
+
+
+class Reader(Protocol):
+    """suffixes: of files in a folder that are this reader's; options: keys of a source that it understands."""
+
+    suffixes: ClassVar[tuple[str, ...]]
+    options: ClassVar[frozenset[str]]
+
+    def scan(self, request: Request) -> str:
+        """SQL of a table function over the files, with every column they have and `_file`, the path of each row's file.
+
+        Files that DuckDB cannot read itself are written anew to a path of `request.copy_of`.
+        Raises DataError for files that cannot be read.
+        """
+        ...
+
+
+@runtime_checkable
+class Numbered(Protocol):
+    """A reader whose users count lines or rows, and which can therefore say where a mistake is."""
+
+    def fault(self, file: Path, source: Options) -> DataError | None:
+        """What is wrong with a file that DuckDB could not read; None where nothing is found."""
+        ...
+
+    def locate(
+        self, file: Path, source: Options, wanted: Mapping[str, str | None], known: Callable[[str], str | None]
+    ) -> str | None:
+        """Where the first row is whose columns hold the wanted texts, such as `line 7`.
+
+        known: a cell as the pipeline takes it, None where it is missing.
+        """
+        ...
+
+
+@runtime_checkable
+class Headed(Protocol):
+    """A reader that can tell a file's columns without reading its rows: each part of a source must then have the ones asked for."""
+
+    def columns(self, file: Path, source: Options) -> Sequence[str]:
+        """The names of one file's columns."""
+        ...
+
+
+class Parquet:
+    """Parquet; a folder may be partitioned as key=value (hive), and the keys are then columns."""
+
+    suffixes: ClassVar[tuple[str, ...]] = (".parquet", ".pq")
+    options: ClassVar[frozenset[str]] = frozenset()
+
+    def scan(self, request: Request) -> str:
+        """Every file's columns by name; partition keys as text."""
+        partitioned = any("=" in part for file in request.files for part in file.parts)
+        hive = f"hive_partitioning = {'true' if partitioned else 'false'}, hive_types_autocast = false"
+        return f"read_parquet({paths(request.files)}, union_by_name = true, filename = '_file', {hive})"
+
+    def columns(self, file: Path, source: Options) -> Sequence[str]:  # noqa: ARG002 (as the protocol has it)
+        """Those of its schema, and the keys of its folders."""
+        keys = [part.partition("=")[0] for part in file.parts if "=" in part]
+        import pyarrow.parquet as pq
+
+        return [*pq.read_schema(file).names, *keys]
+
+
+class Csv:
+    """Text with a header line and one row a line, plain or compressed (.gz, .zst), in any encoding that Python knows."""
+
+    suffixes: ClassVar[tuple[str, ...]] = tuple(
+        f"{kind}{packed}" for kind in (".csv", ".tsv", ".txt") for packed in COMPRESSED
+    )
+    options: ClassVar[frozenset[str]] = frozenset({"delimiter", "encoding"})
+
+    def scan(self, request: Request) -> str:
+        """Every column as text. Nothing is guessed: files with the same header are read together, under that header."""
+        files, source = request.files, request.source
+        for file in files:
+            refuse_broken(file)
+        encoding = ENCODINGS.get(codecs.lookup(source.encoding).name)
+        alike: dict[Header, list[Path]] = {}
+        for file in files:
+            readable = file
+            if encoding is None:
+                readable = request.copy_of(file, ".csv")
+                recoded(file, source.encoding, readable)
+            alike.setdefault(header_of(file, source.delimiter, source.encoding), []).append(readable)
+        scans = [self.scan_alike(header, part, source.delimiter, encoding or "utf-8") for header, part in alike.items()]
+        return scans[0] if len(scans) == 1 else f"({' UNION ALL BY NAME '.join(f'SELECT * FROM {s}' for s in scans)})"  # noqa: S608
+
+    @staticmethod
+    def scan_alike(header: Header, files: Sequence[Path], delimiter: str, encoding: str) -> str:
+        """SQL of files with one header."""
+        columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in header.names)
+        return (
+            f"read_csv({paths(files)}, auto_detect = false, columns = {{{columns}}}, header = true, skip = {header.skipped}, "
+            f"delim = {literal(delimiter)}, quote = '\"', escape = '\"', filename = '_file', encoding = {literal(encoding)})"
+        )
+
+    def columns(self, file: Path, source: Options) -> Sequence[str]:
+        """Those of its header."""
+        return header_of(file, source.delimiter, source.encoding).names
+
+    def fault(self, file: Path, source: Options) -> DataError | None:
+        """The first line that is not text in its encoding, or has more or fewer values than the header."""
+        return first_fault(file, source.delimiter, source.encoding)
+
+    def locate(
+        self, file: Path, source: Options, wanted: Mapping[str, str | None], known: Callable[[str], str | None]
+    ) -> str | None:
+        """`line 7`, the header being line 1."""
+        line = line_of(file, source.delimiter, source.encoding, wanted, known)
+        return f"line {line}" if line else None
+
+
+class Json:
+    """JSON: one array of objects, or one object a line; plain or compressed (.gz, .zst)."""
+
+    suffixes: ClassVar[tuple[str, ...]] = tuple(
+        f"{kind}{packed}" for kind in (".json", ".jsonl", ".ndjson") for packed in COMPRESSED
+    )
+    options: ClassVar[frozenset[str]] = frozenset()
+
+    def scan(self, request: Request) -> str:
+        """Every column as text, as it is written: an id that looks like a number or a date stays what it is."""
+        for file in request.files:
+            refuse_broken(file)
+        common = f"{paths(request.files)}, union_by_name = true"
+        query = f"DESCRIBE SELECT * FROM read_json({common}, sample_size = -1)"  # noqa: S608 (paths are quoted)
+        names = [row[0] for row in request.connection.execute(query).fetchall()]
+        kind = "VARCHAR" if decimal_of(request.source) == "." else "JSON"
+        columns = ", ".join(f"{identifier(name)}: '{kind}'" for name in names)
+        scan = f"read_json({common}, columns = {{{columns}}}, filename = '_file')"
+        if kind == "VARCHAR":
+            return scan
+        written = ", ".join(f"{in_decimals(identifier(name))} AS {identifier(name)}" for name in names)
+        return f"(SELECT {written}, _file FROM {scan})"  # noqa: S608 (quoted names)
+
+
+def decimal_of(source: Options) -> str:
+    """The decimal sign in which a source writes numbers as text; a point, where it knows of none."""
+    return str(getattr(source, "decimal", "."))
+
+
+def in_decimals(column: str) -> str:
+    """SQL: a JSON value as text, a number with the comma that the texts beside it have."""
+    number = f"replace(CAST({column} AS VARCHAR), '.', ',')"
+    return (
+        f"CASE json_type({column}) WHEN 'NULL' THEN NULL WHEN 'VARCHAR' THEN {column} ->> '$' "
+        f"WHEN 'DOUBLE' THEN {number} ELSE CAST({column} AS VARCHAR) END"
+    )
+
+
+class Excel:
+    """One sheet of .xlsx, .xlsm, .xlsb, .xls or .ods files; the first row that is not empty is the header."""
+
+    suffixes: ClassVar[tuple[str, ...]] = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
+    options: ClassVar[frozenset[str]] = frozenset({"sheet"})
+
+    def scan(self, request: Request) -> str:
+        """Every column as text: whole numbers without decimals, other numbers and dates as the source's texts have them."""
+        import pyarrow.parquet as pq
+
+        copies = []
+        for file in request.files:
+            copies.append(request.copy_of(file, ".parquet"))
+            pq.write_table(sheet_of(file, request.source), copies[-1])
+        return f"read_parquet({paths(copies)}, union_by_name = true, filename = '_file')"
+
+    def fault(self, file: Path, source: Options) -> DataError | None:  # noqa: ARG002 (as the protocol has it)
+        """Workbooks are read as a whole, and their faults told then."""
+        return None
+
+    def locate(
+        self, file: Path, source: Options, wanted: Mapping[str, str | None], known: Callable[[str], str | None]
+    ) -> str | None:
+        """`row 7`, as the sheet counts its rows."""
+        rows, first = rows_of(file, source.sheet)
+        header = header_cells(rows[0], source)
+        for number, row in enumerate(rows[1:], start=first + 1):
+            texts = dict(zip(header, (cell_text(cell, source) for cell in row), strict=True))
+            if all(known(texts[name] or "") == text for name, text in wanted.items()):
+                return f"row {number}"
+        return None
+
+
+BUILT_IN: dict[str, type[Reader]] = {"csv": Csv, "excel": Excel, "json": Json, "parquet": Parquet}
+
+
+def reader_names() -> list[str]:
+    """Every reader there is, those of other packages too."""
+    return sorted({*BUILT_IN, *(point.name for point in entry_points(group=GROUP))})
+
+
+def reader_of(name: str) -> Reader:
+    """A reader by its name. Raises ConfigError for an unknown one."""
+    if name in BUILT_IN:
+        return BUILT_IN[name]()
+    for point in entry_points(group=GROUP, name=name):
+        reader: Reader = point.load()()
+        return reader
+    known = reader_names()
+    raise ConfigError(
+        f"there is no reader {name!r}{nearest_name(name, known)}; readers: {', '.join(known)}",
+        solution="choose one of these, or install the package that adds it",
+    )
+
+
+def paths(files: Iterable[Path]) -> str:
+    """A list of files as SQL; DuckDB takes some characters for a pattern."""
+    return "[" + ", ".join(literal(GLOB.sub(r"[\g<0>]", str(file))) for file in files) + "]"
+
+
+def rows_of(file: Path, sheet: str | None) -> tuple[list[list[object]], int]:
+    """The rows of one sheet from its first that is not empty, and that one's number. Raises DataError."""
+    from python_calamine import CalamineError, CalamineWorkbook  # spared where no source is a workbook
+
+    try:
+        with CalamineWorkbook.from_path(str(file)) as workbook:
+            names = workbook.sheet_names
+            if sheet is not None and sheet not in names:
+                raise DataError(
+                    f"{file} has no sheet {sheet!r}{nearest_name(sheet, names)}; sheets: {', '.join(names)}",
+                    solution="mend `sheet` of this source",
+                )
+            found = workbook.get_sheet_by_name(sheet if sheet is not None else names[0])
+            rows: list[list[object]] = [list(row) for row in found.to_python(skip_empty_area=True)]
+            first = found.start[0] + 1 if found.start else 1
+    except (CalamineError, OSError) as error:
+        raise DataError(f"{file} cannot be read as excel: {error}", solution="mend or replace the file") from None
+    if not rows:
+        raise DataError(f"{file}: the sheet is empty", solution="name another `sheet` of this source")
+    return rows, first
+
+
+def sheet_of(file: Path, source: Options) -> "pa.Table":
+    """One sheet as text columns, null where a cell is empty. Raises DataError."""
+    import pyarrow as pa
+
+    rows, first = rows_of(file, source.sheet)
+    header = header_cells(rows[0], source)
+    if None in header or len({str(name).lower() for name in header}) < len(header):
+        names = ", ".join("(empty)" if name is None else name for name in header)
+        raise DataError(
+            f"{file}, row {first}: the header must name each column once: {names}", solution="mend the first row"
+        )
+    cells = [[cell_text(row[n], source) for row in rows[1:]] for n in range(len(header))]
+    return pa.table({str(name): pa.array(column, pa.string()) for name, column in zip(header, cells, strict=True)})
+
+
+def header_cells(row: Iterable[object], source: Options) -> list[str | None]:
+    """Names of columns, without spaces around them; None where there is none."""
+    return [(cell_text(cell, source) or "").strip() or None for cell in row]
+
+
+def cell_text(cell: object, source: Options) -> str | None:
+    """A cell as text; a number and a day are written as the source's texts are."""
+    if cell is None or cell == "":
+        return None
+    if isinstance(cell, float):
+        whole = cell.is_integer() and abs(cell) < 1e15
+        return str(int(cell)) if whole else str(cell).replace(".", decimal_of(source))
+    if isinstance(cell, dt.datetime) and cell.time() == dt.time():
+        return day_text(cell.date(), source)
+    if isinstance(cell, dt.datetime | dt.time):
+        return cell.isoformat()
+    return day_text(cell, source) if isinstance(cell, dt.date) else str(cell)
+
+
+def day_text(day: dt.date, source: Options) -> str:
+    """A day in the first of the source's formats."""
+    formats = getattr(source, "date_formats", [])
+    return day.strftime(formats[0]) if formats else day.isoformat()

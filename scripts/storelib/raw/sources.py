@@ -1,0 +1,274 @@
+"""Raw files as DuckDB tables, whatever their format: columns by our names, ids as text, 'missing' values as null."""
+
+import json
+import tempfile
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+
+from storelib.configuration.place import NumbersSource, SalesSource, Source
+from storelib.database import database, one_row
+from storelib.errors import DataError, nearest_name, shown
+from storelib.raw.files import source_files
+from storelib.raw.formats import day_of, in_our_time, is_ambiguous, plain_number, repairs_of
+from storelib.raw.readers import Headed, Numbered, Request, reader_of
+from storelib.sql import identifier, literal
+
+FLOATS = {"FLOAT", "DOUBLE"}
+WHOLE = {
+    "TINYINT",
+    "SMALLINT",
+    "INTEGER",
+    "BIGINT",
+    "HUGEINT",
+    "UTINYINT",
+    "USMALLINT",
+    "UINTEGER",
+    "UBIGINT",
+    "UHUGEINT",
+}
+DATES = {"DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE"}
+# What is trimmed off both ends of a text: spaces of every width, line ends, and marks that do not show.
+WHITE = (
+    " \t\r\n\v\f\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b"
+    "\u2028\u2029\u202f\u205f\u3000\ufeff"
+)
+
+
+def open_source(connection: duckdb.DuckDBPyConnection, source: Source, folder: Path, view: str) -> dict[str, str]:
+    """Make `view` over the files of a source, with the columns they have and `_file`; returns their SQL types."""
+    files = source_files(source, folder)
+    if not files:
+        raise DataError(
+            f"{folder / source.path} does not exist or holds no {source.reader} file",
+            solution=f"put the file there, or mend `path` of this source; {folder} holds: {names_in(folder)}",
+        )
+    request = Request(files, source, connection, scratch(connection))
+    try:
+        scan = reader_of(source.reader).scan(request)
+        columns = "* REPLACE (" + original("_file", request.copies) + " AS _file)" if request.copies else "*"
+        connection.execute(f"CREATE VIEW {identifier(view)} AS SELECT {columns} FROM {scan}")  # noqa: S608 (quoted)
+        described = connection.execute(f"DESCRIBE {identifier(view)}").fetchall()
+    except duckdb.Error as error:
+        raise unreadable(source, folder, error) from None
+    return {row[0]: row[1] for row in described}
+
+
+def original(column: str, copies: Mapping[Path, Path]) -> str:
+    """SQL: the file that a copy was made of, by the copy's path."""
+    cases = " ".join(f"WHEN {literal(str(copy))} THEN {literal(str(file))}" for copy, file in copies.items())
+    return f"CASE {column} {cases} ELSE {column} END"
+
+
+def scratch(connection: duckdb.DuckDBPyConnection) -> Path:
+    """A new folder that goes when the connection does."""
+    (temporary,) = one_row(connection, "SELECT current_setting('temp_directory')")
+    return Path(tempfile.mkdtemp(dir=temporary))
+
+
+def unreadable(source: Source, folder: Path, error: Exception) -> DataError:
+    """What is wrong with the files of a source, by line where the reader can tell; else DuckDB's own words in one line."""
+    if isinstance(error, duckdb.OutOfMemoryException):
+        raise error
+    reader = reader_of(source.reader)
+    if isinstance(reader, Numbered):
+        for file in source_files(source, folder):
+            if fault := reader.fault(file, source):
+                return fault
+    text = " ".join(str(error).split())[:400]
+    return DataError(
+        f"{folder / source.path} cannot be read as {source.reader}: {text}", solution="mend or replace the file"
+    )
+
+
+def where_is(source: Source, folder: Path, row: Mapping[str, str | None], file: str | None = None) -> str:
+    """The file and, where its format counts them, the line of the first row that holds these texts; their column: text."""
+    files = [Path(file)] if file else source_files(source, folder)
+    reader = reader_of(source.reader)
+    missing = {"", *map(missing_text, source.missing)}
+    unknown = {float(value) for value in source.missing if not isinstance(value, str)}
+
+    def known(cell: str) -> str | None:
+        text = cell.strip(WHITE)
+        with suppress(ValueError):
+            if unknown and float(text) in unknown:
+                return None
+        return None if text in missing else text
+
+    if isinstance(reader, Numbered):
+        for path in files:
+            if line := reader.locate(path, source, row, known):
+                return f"{path}, {line}"
+    return file or str(folder / source.path)
+
+
+def by_their_names(row: Mapping[str, str | None], columns: Mapping[str, str]) -> dict[str, str | None]:
+    """A row under the source's own names; columns: ours: theirs."""
+    return {theirs: row[ours] for ours, theirs in columns.items() if ours in row}
+
+
+def names_in(folder: Path) -> str:
+    """What a folder holds, for an error message."""
+    names = sorted(p.name for p in folder.iterdir())[:20] if folder.is_dir() else []
+    return ", ".join(names) or "nothing"
+
+
+def require_columns(types: dict[str, str], wanted: Iterable[str], source: Source, folder: Path) -> None:
+    """Raise DataError for a configured column that the files, or one of several, do not have."""
+    names = list(wanted)
+    require_in(names, [name for name in types if name != "_file"], str(folder / source.path))
+    reader = reader_of(source.reader)
+    files = source_files(source, folder)
+    if isinstance(reader, Headed) and len(files) > 1:
+        for file in files:
+            require_in(names, reader.columns(file, source), str(file))
+
+
+def require_in(wanted: Iterable[str], known: Sequence[str], where: str) -> None:
+    """Raise DataError for a column that is not known."""
+    for name in wanted:
+        if name not in known:
+            raise DataError(
+                f"{where}: no column {shown(name)}{nearest_name(name, known)}; columns: {', '.join(known)[:600]}",
+                solution=other_delimiter(known)
+                or "mend `columns` (or `key`, `features`) of this source in configs/<env>.yml",
+            )
+
+
+def other_delimiter(columns: Sequence[str]) -> str:
+    """Advice where a whole header was taken for one column."""
+    found = [mark for mark in (";", "\t", "|", ",") if len(columns) == 1 and mark in columns[0]]
+    return (
+        f"set `delimiter: {json.dumps(found[0])}` of this source, whose header is one column otherwise" if found else ""
+    )
+
+
+def text_of(column: str, sql_type: str, source: Source) -> str:
+    """SQL: a column as trimmed text, null where it is empty or one of the source's missing values.
+
+    Whole numbers lose their decimals (`123.0`, as pandas writes ids beside missing ones, is `123`), and a float that is no
+    number is missing.
+    """
+    name = identifier(column)
+    if sql_type in FLOATS:
+        whole = f"isfinite({name}) AND {name} = trunc({name}) AND abs({name}) < 1e15"
+        known = f"CASE WHEN NOT isnan({name}) THEN CAST({name} AS VARCHAR) END"
+        text = f"CASE WHEN {whole} THEN CAST(CAST({name} AS BIGINT) AS VARCHAR) ELSE {known} END"
+    elif sql_type.startswith("DECIMAL"):
+        text = f"CASE WHEN {name} = trunc({name}) THEN CAST(CAST({name} AS HUGEINT) AS VARCHAR) ELSE CAST({name} AS VARCHAR) END"
+    elif sql_type == "VARCHAR":
+        text = f"trim({name}, {literal(WHITE)})"
+    else:
+        text = f"CAST({name} AS VARCHAR)"
+    missing = ", ".join(literal(value) for value in sorted({"", *map(missing_text, source.missing)}))
+    return f"CASE WHEN {text} IN ({missing}) THEN NULL ELSE {text} END"
+
+
+def is_number(sql_type: str) -> bool:
+    """Whether a column holds numbers, whatever a text would say."""
+    return sql_type in FLOATS | WHOLE or sql_type.startswith("DECIMAL")
+
+
+def number_text(column: str, sql_type: str, source: NumbersSource) -> str:
+    """SQL: a column of numbers as trimmed text, null where it is missing, in whatever way that is written: -1 as -1.00."""
+    text = text_of(column, sql_type, source)
+    unknown = ", ".join(repr(float(value)) for value in source.missing if not isinstance(value, str))
+    if not unknown:
+        return text
+    number = identifier(column) if is_number(sql_type) else plain_number(text, source)
+    return f"CASE WHEN coalesce(TRY_CAST({number} AS DOUBLE) NOT IN ({unknown}), TRUE) THEN {text} END"
+
+
+def number_of(column: str, sql_type: str, source: NumbersSource) -> str:
+    """SQL: a column of numbers as what SQL casts to a number, null where it is missing or none."""
+    text = number_text(column, sql_type, source)
+    # A double is cast as it is, not by way of its text, which may be in exponent form.
+    return (
+        f"CASE WHEN {text} IS NOT NULL THEN {identifier(column)} END"
+        if is_number(sql_type)
+        else plain_number(text, source)
+    )
+
+
+def number_repairs(column: str, sql_type: str, source: NumbersSource) -> dict[str, str]:
+    """SQL conditions, by the ledger's word, under which a number is not written as SQL writes numbers."""
+    return {} if is_number(sql_type) else repairs_of(number_text(column, sql_type, source), source)
+
+
+def day_query(types: dict[str, str], source: SalesSource) -> tuple[str, str]:
+    """SQL: the day of a line, and whether its date can be read in two ways."""
+    date = source.columns.date
+    if date is None:
+        return "CAST(NULL AS DATE)", "FALSE"
+    text = text_of(date, types[date], source)
+    if types[date] in DATES:
+        return in_our_time(f"CASE WHEN {text} IS NOT NULL THEN TRY_CAST({identifier(date)} AS DATE) END"), "FALSE"
+    return day_of(text, source.date_formats), is_ambiguous(text, source.date_formats)
+
+
+def missing_text(value: str | float) -> str:
+    """A missing value as `text_of` writes it."""
+    if isinstance(value, str):
+        return value.strip(WHITE)
+    return str(int(value)) if float(value).is_integer() else repr(value)
+
+
+def read_texts(source: Source, folder: Path, columns: dict[str, str], numbers: Collection[str] = ()) -> pd.DataFrame:
+    """A small source as text columns under our names (ours: theirs), null where missing, in no promised order.
+
+    numbers: columns, by our names, whose texts are written with a decimal point where they are numbers of the source's.
+    """
+    with database() as connection:
+        types = open_source(connection, source, folder, "source")
+        require_columns(types, columns.values(), source, folder)
+        selected = {ours: text_of(theirs, types[theirs], source) for ours, theirs in columns.items()}
+        if isinstance(source, NumbersSource):
+            for ours in sorted(set(numbers) & set(columns)):
+                column = (columns[ours], types[columns[ours]], source)
+                if not is_number(column[1]):
+                    selected[ours] = f"coalesce({number_of(*column)}, {selected[ours]})"
+        return read_selected(connection, selected, source, folder)
+
+
+def read_numbers(
+    source: NumbersSource, folder: Path, key: str, numbers: Sequence[str]
+) -> tuple[pd.Series, pd.DataFrame, pd.DataFrame]:
+    """A small source of numbers by a key: the keys as text, and each column as text and as float64.
+
+    The columns of both tables are positions in `numbers`. A text is null where it is missing, a number NaN where it is missing
+    or its text is none.
+    """
+    with database() as connection:
+        types = open_source(connection, source, folder, "source")
+        require_columns(types, [key, *numbers], source, folder)
+        selected = {"key": text_of(key, types[key], source)}
+        for position, name in enumerate(numbers):
+            selected[f"text {position}"] = number_text(name, types[name], source)
+            selected[f"number {position}"] = f"TRY_CAST({number_of(name, types[name], source)} AS DOUBLE)"
+        frame = read_selected(connection, selected, source, folder)
+    positions = range(len(numbers))
+    texts, values = (frame[[f"{kind} {n}" for n in positions]] for kind in ("text", "number"))
+    return frame["key"], texts.set_axis(positions, axis="columns"), values.set_axis(positions, axis="columns")
+
+
+def read_selected(
+    connection: duckdb.DuckDBPyConnection, selected: Mapping[str, str], source: Source, folder: Path
+) -> pd.DataFrame:
+    """The table of a view `source`; selected: name and SQL."""
+    columns = ", ".join(f"{expression} AS {identifier(name)}" for name, expression in selected.items())
+    try:
+        frame: pd.DataFrame = connection.sql(f"SELECT {columns} FROM source").to_arrow_table().to_pandas()  # noqa: S608
+    except duckdb.Error as error:
+        raise unreadable(source, folder, error) from None
+    return frame
+
+
+def column_types(source: Source, folder: Path) -> dict[str, str]:
+    """The columns of a source and their SQL types; every column of a CSV file is text."""
+    with database() as connection:
+        types = open_source(connection, source, folder, "source")
+    types.pop("_file")
+    return types

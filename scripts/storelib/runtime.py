@@ -1,0 +1,126 @@
+"""What every stage does the same way: pinned threads, a log, and errors told in two lines.
+
+Import this module before numpy: BLAS and OpenMP read their thread counts once, when they are loaded, and a sum over two
+threads is not the same bytes as a sum over one. Snakemake exports its own counts by `--cores`; they are overruled here.
+"""
+
+import os
+
+for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
+    os.environ[_variable] = "1"
+
+import argparse
+import logging
+import math
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from storelib.errors import DataError, PipelineError, one_line
+
+LARGEST_SEED = 2**32 - 1
+LOGGER = logging.getLogger("clustering")
+KEY_PATTERN = re.compile(r"[a-z][a-z0-9_]{0,40}")
+
+
+class StageParser(argparse.ArgumentParser):
+    """Tells a wrong argument in two lines, as any other mistake."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with code 2."""
+        self.exit(2, f"Error: {one_line(message)}\nSolution: see `python scripts/{self.prog} --help`\n")
+
+
+def stage_parser(docstring: str | None) -> argparse.ArgumentParser:
+    """A parser whose --help is the script's docstring, and which refuses abbreviated flags."""
+    parser = StageParser(
+        description=docstring, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("--log", type=Path, required=True, help="log file; its folder is made")
+    return parser
+
+
+def view_key(text: str) -> str:
+    """A category's key. Keys become file and stage names, so anything else could write outside `data/`."""
+    if not KEY_PATTERN.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a key: lower-case letters, digits and _, at most 41")
+    return text
+
+
+def whole(least: int, most: int | None = None) -> Callable[[str], int]:
+    """A flag's type: a whole number from `least` to `most`."""
+
+    def value_of(text: str) -> int:
+        number = int(text) if re.fullmatch(r"[+-]?[0-9]{1,18}", text) else None
+        if number is None or number < least or (most is not None and number > most):
+            limit = f"from {least} to {most}" if most is not None else f"of at least {least}"
+            raise argparse.ArgumentTypeError(f"a whole number {limit} is expected, not {text!r}")
+        return number
+
+    return value_of
+
+
+def number(least: float, most: float = math.inf, *, above: bool = False) -> Callable[[str], float]:
+    """A flag's type: a finite number from `least` to `most`; above: not `least` itself."""
+
+    def value_of(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        # Not a number is in no range.
+        if not (least <= value <= most and math.isfinite(value)) or (above and value == least):
+            limit = f"{'above' if above else 'of at least'} {least:g}" + (
+                f" and at most {most:g}" if most < math.inf else ""
+            )
+            raise argparse.ArgumentTypeError(f"a number {limit} is expected, not {text!r}")
+        return value
+
+    return value_of
+
+
+def start_log(path: Path) -> logging.Logger:
+    """Log to stderr and to `path`, which is begun anew."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for handler in list(LOGGER.handlers):
+        LOGGER.removeHandler(handler)
+        handler.close()
+    LOGGER.setLevel(logging.INFO)
+    LOGGER.propagate = False
+    stage = path.stem if path.parent.name == "logs" else f"{path.parent.name}/{path.stem}"
+    formatter = logging.Formatter(f"{stage}: %(message)s")
+    for handler in (logging.StreamHandler(sys.stderr), logging.FileHandler(path, mode="w", encoding="utf-8")):
+        handler.setFormatter(formatter)
+        LOGGER.addHandler(handler)
+    return LOGGER
+
+
+def tell(error: PipelineError) -> None:
+    """Log a mistake in two lines; on stderr where there is no log yet."""
+    for line in str(error).split("\n"):
+        if LOGGER.handlers:
+            LOGGER.error(line)
+        else:
+            sys.stderr.write(f"{line}\n")
+
+
+def run_stage(main: Callable[[Sequence[str] | None], None]) -> None:
+    """Run a script's `main` and exit with the code of what went wrong.
+
+    A user's mistake is told in two lines, and so is what the system refuses, such as a file that is not there or a full disk.
+    Anything else is a defect and keeps its traceback, in the log file too.
+    """
+    try:
+        main(None)
+    except PipelineError as error:
+        tell(error)
+        sys.exit(error.exit_code)
+    except OSError as error:
+        what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        tell(DataError(what, solution="see that the file is there and may be used, and that the disk is not full"))
+        sys.exit(DataError.exit_code)
+    except Exception:
+        LOGGER.exception("unexpected failure")
+        sys.exit(1)
