@@ -10,12 +10,16 @@ from storelib.configuration.workflow import (
     DEMO_FILES,
     RawFiles,
     check_params,
+    database_mb,
     flags,
     flags_of,
     folder_of,
+    in_report,
+    memory_mb,
     modules_by_stage,
 )
 from storelib.errors import PipelineError
+from storelib.names import KEY
 
 
 configfile: "params.yaml"
@@ -30,11 +34,14 @@ except PipelineError as error:
     raise WorkflowError(str(error)) from None
 
 SOURCES = RAW.place.sources
+# Of the stages that use DuckDB, which keeps to both.
+THREADS = RAW.place.compute.threads
+DATABASE_MB = database_mb(RAW.place.compute)
 CATEGORIES = sorted(PARAMS.internal.categories)
 
 
 wildcard_constraints:
-    category="[a-z][a-z0-9_]{0,40}",
+    category=KEY,
 
 
 # Jobs: what a run can be asked for -----------------------------------------------------------------------

@@ -6,6 +6,8 @@ Runners forget an output whose stage is gone, and a stage that depends on a fold
 from collections.abc import Collection
 from pathlib import Path
 
+from storelib.names import EXTERNAL
+
 # The folders that hold one file per category, named after its key.
 FOLDERS = (
     "data/internal/clusters",
@@ -19,6 +21,12 @@ FOLDERS = (
     "data/internal/store_sales",
     "data/merging/category_ledger",
     "data/merging/category_segments",
+    "logs/benchmarks/build_features",
+    "logs/benchmarks/cluster_stores",
+    "logs/benchmarks/export_workbook",
+    "logs/benchmarks/merge_segments",
+    "logs/benchmarks/profile_clusters",
+    "logs/benchmarks/split_need_states",
     "logs/build_features",
     "logs/cluster_stores",
     "logs/export_workbook",
@@ -35,12 +43,12 @@ FOLDERS = (
 
 def prune(keys: Collection[str], root: Path = Path()) -> list[Path]:
     """Delete what is not of one of `keys` (or of the external view); returns what was deleted, sorted."""
-    kept = {*keys, "external"}
+    kept = {*keys, EXTERNAL}
     stale = [
         path
         for folder in FOLDERS
         for path in sorted((root / folder).glob("*"))
-        if path.is_file() and path.suffix in {".parquet", ".png", ".xlsx", ".log"} and path.stem not in kept
+        if path.is_file() and path.suffix in {".parquet", ".png", ".xlsx", ".log", ".tsv"} and path.stem not in kept
     ]
     for path in stale:
         path.unlink()
