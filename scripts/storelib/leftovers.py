@@ -6,8 +6,6 @@ Runners forget an output whose stage is gone, and a stage that depends on a fold
 from collections.abc import Collection
 from pathlib import Path
 
-from storelib.names import EXTERNAL
-
 # The folders that hold one file per category, named after its key.
 FOLDERS = (
     "data/internal/clusters",
@@ -43,7 +41,7 @@ FOLDERS = (
 
 def prune(keys: Collection[str], root: Path = Path()) -> list[Path]:
     """Delete what is not of one of `keys` (or of the external view); returns what was deleted, sorted."""
-    kept = {*keys, EXTERNAL}
+    kept = {*keys, "external"}
     stale = [
         path
         for folder in FOLDERS
