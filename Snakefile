@@ -1,23 +1,16 @@
 """Store segments from raw sales: the same stages as dvc.yaml, for Snakemake."""
 
+import os
 import sys
 from pathlib import Path
 
+# This project's modules, whatever else of their name is on the path; stages must look beside themselves for them too.
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
+os.environ.pop("PYTHONSAFEPATH", None)
 
 from snakemake.exceptions import WorkflowError
-from storelib.configuration.workflow import (
-    DEMO_FILES,
-    RawFiles,
-    check_params,
-    database_mb,
-    flags,
-    flags_of,
-    folder_of,
-    in_report,
-    memory_mb,
-    modules_by_stage,
-)
+from storelib.configuration.workflow import DEMO_FILES, RawFiles, check_params, database_mb, memory_mb
+from storelib.configuration.workflow import flags, flags_of, folder_of, in_report, modules_by_stage
 from storelib.errors import PipelineError
 from storelib.names import KEY
 
