@@ -10,8 +10,13 @@ rule select_categories:
         categories="data/internal/categories.parquet",
     log:
         "logs/select_categories.log",
+    benchmark:
+        "logs/benchmarks/select_categories.tsv"
     conda:
-        "envs/stages.yaml"
+        "../envs/stages.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb,
     params:
         flags=flags_of(config["internal"]["categories"]),
     shell:
@@ -33,9 +38,13 @@ rule assign_categories:
         ledger="data/internal/assign_ledger.parquet",
     log:
         "logs/assign_categories.log",
+    benchmark:
+        "logs/benchmarks/assign_categories.tsv"
     conda:
-        "envs/stages.yaml"
-    threads: 2
+        "../envs/stages.yaml"
+    threads: THREADS
+    resources:
+        mem_mb=DATABASE_MB,
     params:
         flags=flags_of(config["internal"]["assign_categories"]),
     shell:
@@ -58,8 +67,13 @@ rule split_need_states:
         ledger="data/internal/ledger/{category}.parquet",
     log:
         "logs/split_need_states/{category}.log",
+    benchmark:
+        "logs/benchmarks/split_need_states/{category}.tsv"
     conda:
-        "envs/stages.yaml"
+        "../envs/stages.yaml"
+    threads: THREADS
+    resources:
+        mem_mb=DATABASE_MB,
     params:
         name=lambda wildcards: flags(config["internal"]["categories"][wildcards.category]),
         flags=flags_of(config["internal"]["split_need_states"]),
@@ -82,13 +96,19 @@ rule build_features:
         feature_report="data/internal/feature_reports/{category}.parquet",
     log:
         "logs/build_features/{category}.log",
+    benchmark:
+        "logs/benchmarks/build_features/{category}.tsv"
     conda:
-        "envs/stages.yaml"
+        "../envs/stages.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb,
     params:
+        store_sales=lambda wildcards, input: flags({"store_sales": input.store_sales}),
         flags=flags_of(config["internal"]["build_features"]),
     shell:
-        "python {input.script:q} --table {input.table:q} --store_sales {input.store_sales:q} "
-        "--features {output.features:q} --feature_report {output.feature_report:q} {params.flags} --log {log:q}"
+        "python {input.script:q} --table {input.table:q} {params.store_sales} --features {output.features:q} "
+        "--feature_report {output.feature_report:q} {params.flags} --log {log:q}"
 
 
 rule cluster_stores:
@@ -103,14 +123,19 @@ rule cluster_stores:
         k_scores="data/internal/k_scores/{category}.parquet",
     log:
         "logs/cluster_stores/{category}.log",
+    benchmark:
+        "logs/benchmarks/cluster_stores/{category}.tsv"
     conda:
-        "envs/stages.yaml"
+        "../envs/stages.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb,
     params:
+        view="{category}",
         flags=flags_of(config["internal"]["cluster_stores"]),
     shell:
-        "python {input.script:q} --view {wildcards.category} --features {input.features:q} "
-        "--baseline {input.baseline:q} --clusters {output.clusters:q} --k_scores {output.k_scores:q} "
-        "{params.flags} --log {log:q}"
+        "python {input.script:q} --view {params.view} --features {input.features:q} --baseline {input.baseline:q} "
+        "--clusters {output.clusters:q} --k_scores {output.k_scores:q} {params.flags} --log {log:q}"
 
 
 rule profile_clusters:
@@ -125,36 +150,24 @@ rule profile_clusters:
         lib=LIB["profile_clusters"],
     output:
         profile="data/internal/profiles/{category}.parquet",
-        k_figure=report(
-            "reports/figures/k_scores/{category}.png",
-            caption="scripts/captions/k_scores.rst",
-            category="What sells",
-            labels={"view": "{category}", "picture": "number of clusters"},
-        ),
-        silhouette_figure=report(
-            "reports/figures/silhouettes/{category}.png",
-            caption="scripts/captions/silhouettes.rst",
-            category="What sells",
-            labels={"view": "{category}", "picture": "silhouettes"},
-        ),
-        stores_figure=report(
-            "reports/figures/stores/{category}.png",
-            caption="scripts/captions/stores.rst",
-            category="What sells",
-            labels={"view": "{category}", "picture": "stores"},
-        ),
-        profile_figure=report(
-            "reports/figures/profile/{category}.png",
-            caption="scripts/captions/profile.rst",
-            category="What sells",
-            labels={"view": "{category}", "picture": "profile"},
-        ),
+        k_figure=in_report("reports/figures/k_scores/{category}.png", "What sells", "number of clusters"),
+        silhouette_figure=in_report("reports/figures/silhouettes/{category}.png", "What sells", "silhouettes"),
+        stores_figure=in_report("reports/figures/stores/{category}.png", "What sells", "stores"),
+        profile_figure=in_report("reports/figures/profile/{category}.png", "What sells", "profile"),
     log:
         "logs/profile_clusters/{category}.log",
+    benchmark:
+        "logs/benchmarks/profile_clusters/{category}.tsv"
     conda:
-        "envs/stages.yaml"
+        "../envs/stages.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb,
+    params:
+        view="{category}",
     shell:
-        "python {input.script:q} --view {wildcards.category} --table {input.table:q} "
-        "--store_sales {input.store_sales:q} --features {input.features:q} --clusters {input.clusters:q} "
-        "--k_scores {input.k_scores:q} --profile {output.profile:q} --k_figure {output.k_figure:q} "
-        "--silhouette_figure {output.silhouette_figure:q} --stores_figure {output.stores_figure:q} --profile_figure {output.profile_figure:q} --log {log:q}"
+        "python {input.script:q} --view {params.view} --table {input.table:q} --store_sales {input.store_sales:q} "
+        "--features {input.features:q} --clusters {input.clusters:q} --k_scores {input.k_scores:q} "
+        "--profile {output.profile:q} --k_figure {output.k_figure:q} "
+        "--silhouette_figure {output.silhouette_figure:q} --stores_figure {output.stores_figure:q} "
+        "--profile_figure {output.profile_figure:q} --log {log:q}"

@@ -10,11 +10,16 @@ rule make_demo_data:
         expand("data/raw/{{env}}/{file}", file=DEMO_FILES),
     log:
         "logs/make_demo_data/{env}.log",
+    benchmark:
+        "logs/benchmarks/make_demo_data/{env}.tsv"
     # Files of any other environment are somebody's own.
     wildcard_constraints:
         env="|".join(PARAMS.demo) or "(?!)",
     conda:
-        "envs/stages.yaml"
+        "../envs/stages.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb,
     params:
         raw=lambda wildcards: f"data/raw/{wildcards.env}",
         flags=lambda wildcards: flags(config["demo"][wildcards.env]),
@@ -33,13 +38,15 @@ rule ingest_sales:
         ledger="data/internal/ingest_ledger.parquet",
     log:
         "logs/ingest_sales.log",
+    benchmark:
+        "logs/benchmarks/ingest_sales.tsv"
     conda:
-        "envs/stages.yaml"
-    threads: 2
+        "../envs/stages.yaml"
+    threads: THREADS
+    resources:
+        mem_mb=DATABASE_MB,
     params:
-        config=lambda wildcards: RAW.config,
-        folder=lambda wildcards: RAW.folder,
-        sources=lambda wildcards: RAW.parameters,
+        **RAW.params,
         flags=flags_of(config["internal"]["ingest_sales"]),
     shell:
         "python {input.script:q} --config {params.config:q} --raw {params.folder:q} "
@@ -57,12 +64,15 @@ rule ingest_product_map:
         product_map="data/internal/product_map.parquet",
     log:
         "logs/ingest_product_map.log",
+    benchmark:
+        "logs/benchmarks/ingest_product_map.tsv"
     conda:
-        "envs/stages.yaml"
+        "../envs/stages.yaml"
+    threads: THREADS
+    resources:
+        mem_mb=DATABASE_MB,
     params:
-        config=lambda wildcards: RAW.config,
-        folder=lambda wildcards: RAW.folder,
-        sources=lambda wildcards: RAW.parameters,
+        **RAW.params,
         flags=flags_of(config["internal"]["ingest_product_map"]),
     shell:
         "python {input.script:q} --config {params.config:q} --raw {params.folder:q} "
@@ -79,18 +89,21 @@ rule ingest_stores:
         stores="data/external/stores.parquet",
     log:
         "logs/ingest_stores.log",
+    benchmark:
+        "logs/benchmarks/ingest_stores.tsv"
     conda:
-        "envs/stages.yaml"
+        "../envs/stages.yaml"
+    threads: THREADS
+    resources:
+        mem_mb=DATABASE_MB,
     params:
-        config=lambda wildcards: RAW.config,
-        folder=lambda wildcards: RAW.folder,
-        sources=lambda wildcards: RAW.parameters,
+        **RAW.params,
+        flags=lambda wildcards, output: flags({"stores": output.stores}),
     shell:
-        "python {input.script:q} --config {params.config:q} --raw {params.folder:q} "
-        "--stores {output.stores:q} --log {log:q}"
+        "python {input.script:q} --config {params.config:q} --raw {params.folder:q} {params.flags} --log {log:q}"
 
 
-rule ingest_external:
+use rule ingest_stores as ingest_external with:
     """Read every external source."""
     input:
         raw=lambda wildcards: RAW.of(*SOURCES.external.values()),
@@ -100,18 +113,13 @@ rule ingest_external:
         sources="data/external/sources.parquet",
     log:
         "logs/ingest_external.log",
-    conda:
-        "envs/stages.yaml"
+    benchmark:
+        "logs/benchmarks/ingest_external.tsv"
     params:
-        config=lambda wildcards: RAW.config,
-        folder=lambda wildcards: RAW.folder,
-        sources=lambda wildcards: RAW.parameters,
-    shell:
-        "python {input.script:q} --config {params.config:q} --raw {params.folder:q} "
-        "--sources {output.sources:q} --log {log:q}"
+        flags=lambda wildcards, output: flags({"sources": output.sources}),
 
 
-rule ingest_baseline:
+use rule ingest_stores as ingest_baseline with:
     """Read earlier segments, whose numbers are kept."""
     input:
         raw=lambda wildcards: RAW.of(SOURCES.baseline),
@@ -121,18 +129,13 @@ rule ingest_baseline:
         labels="data/merging/baseline.parquet",
     log:
         "logs/ingest_baseline.log",
-    conda:
-        "envs/stages.yaml"
+    benchmark:
+        "logs/benchmarks/ingest_baseline.tsv"
     params:
-        config=lambda wildcards: RAW.config,
-        folder=lambda wildcards: RAW.folder,
-        sources=lambda wildcards: RAW.parameters,
-    shell:
-        "python {input.script:q} --source baseline --config {params.config:q} --raw {params.folder:q} "
-        "--labels {output.labels:q} --log {log:q}"
+        flags=lambda wildcards, output: flags({"source": "baseline", "labels": output.labels}),
 
 
-rule ingest_reference:
+use rule ingest_baseline as ingest_reference with:
     """Read known segments, to compare with."""
     input:
         raw=lambda wildcards: RAW.of(SOURCES.reference),
@@ -142,12 +145,7 @@ rule ingest_reference:
         labels="data/merging/reference.parquet",
     log:
         "logs/ingest_reference.log",
-    conda:
-        "envs/stages.yaml"
+    benchmark:
+        "logs/benchmarks/ingest_reference.tsv"
     params:
-        config=lambda wildcards: RAW.config,
-        folder=lambda wildcards: RAW.folder,
-        sources=lambda wildcards: RAW.parameters,
-    shell:
-        "python {input.script:q} --source reference --config {params.config:q} --raw {params.folder:q} "
-        "--labels {output.labels:q} --log {log:q}"
+        flags=lambda wildcards, output: flags({"source": "reference", "labels": output.labels}),

@@ -15,8 +15,13 @@ rule check_results:
         checks="reports/checks.json",
     log:
         "logs/check_results.log",
+    benchmark:
+        "logs/benchmarks/check_results.tsv"
     conda:
-        "envs/stages.yaml"
+        "../envs/stages.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb,
     params:
         clusters=folder_of("clusters"),
         flags=flags_of(config["checks"]),
@@ -52,20 +57,18 @@ rule build_report:
         script="scripts/build_report.py",
         lib=LIB["build_report"],
     output:
-        report=report(
-            "reports/report.html",
-            caption="scripts/captions/report.rst",
-            category="Segments",
-            labels={"view": "all", "picture": "report"},
-        ),
+        report=in_report("reports/report.html", "Segments", "report"),
     log:
         "logs/build_report.log",
+    benchmark:
+        "logs/benchmarks/build_report.tsv"
     conda:
-        "envs/stages.yaml"
+        "../envs/stages.yaml"
+    threads: THREADS
+    resources:
+        mem_mb=DATABASE_MB,
     params:
-        config=lambda wildcards: RAW.config,
-        folder=lambda wildcards: RAW.folder,
-        sources=lambda wildcards: RAW.parameters,
+        **RAW.params,
         shares=folder_of("shares"),
         store_sales=folder_of("store_sales"),
         clusters=folder_of("clusters"),
@@ -82,8 +85,8 @@ rule build_report:
         "--external_clusters {input.external_clusters:q} --external_k_scores {input.external_k_scores:q} "
         "--external_profile {input.external_profile:q} --segments {input.segments:q} --ledger {input.ledger:q} "
         "--reference {input.reference:q} --recovery {input.recovery:q} --checks {input.checks:q} "
-        "--template {input.template:q} --outlines {input.outlines:q} --report {output.report:q} --internal {params.internal} "
-        "--external {params.external} --merging {params.merging} --log {log:q}"
+        "--template {input.template:q} --outlines {input.outlines:q} --report {output.report:q} "
+        "--internal {params.internal} --external {params.external} --merging {params.merging} --log {log:q}"
 
 
 rule export_workbook:
@@ -104,8 +107,13 @@ rule export_workbook:
         workbook="reports/workbooks/{category}.xlsx",
     log:
         "logs/export_workbook/{category}.log",
+    benchmark:
+        "logs/benchmarks/export_workbook/{category}.tsv"
     conda:
-        "envs/stages.yaml"
+        "../envs/stages.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb,
     params:
         name=lambda wildcards: flags(config["internal"]["categories"][wildcards.category]),
     shell:
@@ -128,8 +136,13 @@ rule require_checks:
         passed="reports/checks_passed.txt",
     log:
         "logs/require_checks.log",
+    benchmark:
+        "logs/benchmarks/require_checks.tsv"
     conda:
-        "envs/stages.yaml"
+        "../envs/stages.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb,
     shell:
-        "python {input.script:q} --checks {input.checks:q} --report {input.report:q} "
-        "--passed {output.passed:q} --log {log:q}"
+        "python {input.script:q} --checks {input.checks:q} --report {input.report:q} --passed {output.passed:q} "
+        "--log {log:q}"

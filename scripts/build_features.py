@@ -65,7 +65,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--min_need_states", type=storelib.runtime.whole(0), default=0, help="stores that sell fewer do not train"
     )
-    parser.add_argument("--seed", type=storelib.runtime.whole(0, storelib.runtime.LARGEST_SEED), required=True)
+    parser.add_argument("--seed", type=storelib.runtime.seed, required=True)
     return parser.parse_args(argv)
 
 

@@ -22,12 +22,13 @@ import pyarrow as pa
 from storelib.accounts.ledger import Entry, balanced, read_ledger
 from storelib.contracts.contract import checked, outputs
 from storelib.contracts.ledger import LEDGER
-from storelib.contracts.segments import LABELS, RECOVERY, SEGMENTS
+from storelib.contracts.segments import RECOVERY, SEGMENTS
 from storelib.database import database
 from storelib.errors import DataError
 from storelib.method.agreement import Agreement, compare, shared_labels
 from storelib.method.k_rules import INDICES
 from storelib.method.labels import known_labels, match_to_baseline
+from storelib.names import LABELS
 from storelib.pages.charts import cluster_colour, save_png
 from storelib.pages.palette import INK
 from storelib.sql import literal

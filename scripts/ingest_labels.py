@@ -14,8 +14,9 @@ import pandera.pandas as pandera
 
 from storelib.configuration.place import load_place
 from storelib.contracts.contract import check_table, outputs
-from storelib.contracts.segments import KNOWN_LABELS, LABELS
+from storelib.contracts.segments import KNOWN_LABELS
 from storelib.errors import DataError
+from storelib.names import LABELS
 from storelib.raw.sources import by_their_names, read_texts, where_is
 
 POSITIVE = pandera.Column(

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from storelib.contracts.contract import outputs
-from storelib.contracts.views import PROFILE
+from storelib.contracts.views import FEATURES, PROFILE
 from storelib.method.k_rules import STABLE, STRENGTH, choices_of
 from storelib.method.profiles import profile_table
 from storelib.pages.charts import cluster_colour, note_chart, save_png
@@ -124,7 +124,7 @@ def stores_chart(features: pd.DataFrame, clusters: pd.DataFrame, view: str) -> a
 
     The axes are cut at the spread of the stores that train, so that an outlier does not press the rest into a dot.
     """
-    points = features.iloc[:, 3:].to_numpy(dtype="float64")
+    points = FEATURES.others_of(features).to_numpy(dtype="float64")
     trains = features["trains"].to_numpy()
     centred = points - points[trains].mean(axis=0)
     _, _, axes = np.linalg.svd(centred[trains], full_matrices=False)
@@ -204,7 +204,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     profile = profile_table(table, by_store, sales.reindex(by_store.index, fill_value=0.0))
     aligned = by_store.reindex(features["store_id"]).reset_index()
     with outputs() as write:
-        write(profile, PROFILE, args.profile)
+        write(profile[PROFILE.names], PROFILE, args.profile)
     save_png(k_chart(scores, args.view), args.k_figure)
     save_png(silhouette_chart(clusters, args.view), args.silhouette_figure)
     save_png(stores_chart(features, aligned, args.view), args.stores_figure)

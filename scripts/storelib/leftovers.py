@@ -19,6 +19,12 @@ FOLDERS = (
     "data/internal/store_sales",
     "data/merging/category_ledger",
     "data/merging/category_segments",
+    "logs/benchmarks/build_features",
+    "logs/benchmarks/cluster_stores",
+    "logs/benchmarks/export_workbook",
+    "logs/benchmarks/merge_segments",
+    "logs/benchmarks/profile_clusters",
+    "logs/benchmarks/split_need_states",
     "logs/build_features",
     "logs/cluster_stores",
     "logs/export_workbook",
@@ -40,7 +46,7 @@ def prune(keys: Collection[str], root: Path = Path()) -> list[Path]:
         path
         for folder in FOLDERS
         for path in sorted((root / folder).glob("*"))
-        if path.is_file() and path.suffix in {".parquet", ".png", ".xlsx", ".log"} and path.stem not in kept
+        if path.is_file() and path.suffix in {".parquet", ".png", ".xlsx", ".log", ".tsv"} and path.stem not in kept
     ]
     for path in stale:
         path.unlink()

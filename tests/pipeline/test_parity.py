@@ -251,6 +251,30 @@ def test_logs_are_where_commands_write_them(graphs: Graphs) -> None:
         assert shlex.split(job.command)[-2:] == ["--log", *job.logs]
 
 
+def test_benchmarks_lie_beside_the_logs(graphs: Graphs) -> None:
+    for name, job in graphs.snakemake.items():
+        assert job.benchmark == f"logs/benchmarks/{name.replace('@', '/')}.tsv"
+
+
+def test_environments_and_captions_are_there(graphs: Graphs) -> None:
+    """Both are found from the file in which a rule stands."""
+    for name, job in graphs.snakemake.items():
+        assert job.environment.resolve() == graphs.root / "envs" / "stages.yaml", name
+        assert all(path.is_file() for path in job.captions), name
+    kinds = {path.stem for job in graphs.snakemake.values() for path in job.captions}
+    assert kinds == {path.stem for path in (graphs.root / "scripts" / "captions").glob("*.rst")}
+
+
+def test_stages_in_duckdb_are_given_what_it_may_take(graphs: Graphs) -> None:
+    # The places here say 2 threads and 512MB; Python and its libraries take 400 MB more.
+    for name, job in graphs.snakemake.items():
+        is_database = "scripts/storelib/database.py" in job.inputs
+        assert job.threads == (2 if is_database else 1), name
+        # What is made of input is not known before that is there.
+        assert (job.memory == 912) == is_database, name
+        assert is_database or job.memory == "<TBD>" or 400 < job.memory < 500, name
+
+
 @pytest.mark.parametrize("target", sorted(JOBS))
 def test_job_runs_the_same_stages(graphs: Graphs, target: str) -> None:
     assert snakemake_stages(graphs.root, target).keys() == graphs.upstream[target]

@@ -7,15 +7,13 @@ from pydantic import Field, field_validator, model_validator
 
 from storelib.configuration.place import Key, Model, validated
 from storelib.configuration.yaml_files import read_yaml
+from storelib.names import LARGEST_SEED
 from storelib.raw.spellings import folded
 
 Rule = Literal[
     "silhouette", "calinski_harabasz", "davies_bouldin", "consensus", "bic", "bic_tied",
     "gap", "prediction_strength", "stability",
 ]  # fmt: skip
-
-# What random generators take.
-LARGEST_SEED = 2**32 - 1
 
 
 class Demo(Model):

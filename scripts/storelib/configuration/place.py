@@ -14,10 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from storelib.configuration.yaml_files import read_yaml
 from storelib.errors import ConfigError, nearest_name, shown
+from storelib.names import KEY
 from storelib.raw.readers import BUILT_IN, reader_names, reader_of
 
 ENVIRONMENT_VARIABLE = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)(?:,([^}]*))?\}")
-Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
+Key = Annotated[str, Field(pattern=f"^{KEY}$")]
 # How pydantic names the branches of a union in the place of an error.
 BRANCH = re.compile(r"^((constrained-)?(str|int|float)|(constrained-)?list\[.*\])$")
 Column = Annotated[str, Field(min_length=1)]

@@ -25,8 +25,8 @@ SUM_TOLERANCE = 1e-9
 
 
 def sums_to_one(shares: pd.DataFrame) -> pd.Series:
-    """Whether the columns after the first add up to 1, by row."""
-    total = shares.iloc[:, 1:].to_numpy(dtype="float64", na_value=np.nan).sum(axis=1)
+    """Whether the shares add up to 1, by row."""
+    total = SHARES.others_of(shares).to_numpy(dtype="float64", na_value=np.nan).sum(axis=1)
     return pd.Series(np.abs(total - 1) <= SUM_TOLERANCE, index=shares.index)
 
 
