@@ -228,7 +228,8 @@ class Contract:
                 column is not None and column.keeps(table[name])
                 for name, column in zip(table.columns, columns, strict=True)
             ) and all(rule.keeps(table) for rule in self.rules)
-        except Exception:  # noqa: BLE001 (a rule may stumble over what another one tells of: pandera tells them apart)
+        except Exception:
+            # A rule may stumble over what another one tells of: pandera tells them apart.
             return False
 
     @cached_property
