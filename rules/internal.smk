@@ -27,6 +27,7 @@ rule assign_categories:
     """Give each sale its category, and set aside the sales that have none."""
     input:
         sales="data/internal/sales.parquet",
+        sku_sales="data/internal/sku_sales.parquet",
         product_map="data/internal/product_map.parquet",
         stores="data/external/stores.parquet",
         categories="data/internal/categories.parquet",
@@ -34,6 +35,7 @@ rule assign_categories:
         lib=LIB["assign_categories"],
     output:
         category_sales="data/internal/category_sales.parquet",
+        category_skus="data/internal/category_skus.parquet",
         selling_stores="data/internal/selling_stores.parquet",
         ledger="data/internal/assign_ledger.parquet",
     log:
@@ -46,42 +48,46 @@ rule assign_categories:
     resources:
         mem_mb=DATABASE_MB,
     params:
+        config=RAW.config,
         flags=flags_of(config["internal"]["assign_categories"]),
     shell:
-        "python {input.script:q} --sales {input.sales:q} --product_map {input.product_map:q} "
-        "--stores {input.stores:q} --categories {input.categories:q} --category_sales {output.category_sales:q} "
+        "python {input.script:q} --config {params.config:q} --sales {input.sales:q} --sku_sales {input.sku_sales:q} "
+        "--product_map {input.product_map:q} --stores {input.stores:q} --categories {input.categories:q} "
+        "--category_sales {output.category_sales:q} --category_skus {output.category_skus:q} "
         "--selling_stores {output.selling_stores:q} --ledger {output.ledger:q} {params.flags} --log {log:q}"
 
 
 rule split_need_states:
-    """Split one category's sales over need states, and make each store's shares of them."""
+    """Split each category's sales over need states, and make each store's shares of them."""
     input:
+        categories="data/internal/categories.parquet",
         category_sales="data/internal/category_sales.parquet",
+        category_skus="data/internal/category_skus.parquet",
         product_map="data/internal/product_map.parquet",
         script="scripts/split_need_states.py",
         lib=LIB["split_need_states"],
     output:
-        need_state_sales="data/internal/need_state_sales/{category}.parquet",
-        shares="data/internal/shares/{category}.parquet",
-        store_sales="data/internal/store_sales/{category}.parquet",
-        ledger="data/internal/ledger/{category}.parquet",
+        need_state_sales=expand("data/internal/need_state_sales/{category}.parquet", category=CATEGORIES),
+        shares=expand("data/internal/shares/{category}.parquet", category=CATEGORIES),
+        store_sales=expand("data/internal/store_sales/{category}.parquet", category=CATEGORIES),
+        ledger=expand("data/internal/ledger/{category}.parquet", category=CATEGORIES),
     log:
-        "logs/split_need_states/{category}.log",
+        "logs/split_need_states.log",
     benchmark:
-        "logs/benchmarks/split_need_states/{category}.tsv"
+        "logs/benchmarks/split_need_states.tsv"
     conda:
         "../envs/stages.yaml"
-    threads: THREADS
+    threads: 1
     resources:
-        mem_mb=DATABASE_MB,
+        mem_mb=memory_mb,
     params:
-        name=lambda wildcards: flags(config["internal"]["categories"][wildcards.category]),
+        **folders_made("need_state_sales", "shares", "store_sales", "ledger"),
         flags=flags_of(config["internal"]["split_need_states"]),
     shell:
-        "python {input.script:q} --category {wildcards.category} {params.name} "
-        "--category_sales {input.category_sales:q} --product_map {input.product_map:q} "
-        "--need_state_sales {output.need_state_sales:q} --shares {output.shares:q} "
-        "--store_sales {output.store_sales:q} --ledger {output.ledger:q} {params.flags} --log {log:q}"
+        "python {input.script:q} --categories {input.categories:q} --category_sales {input.category_sales:q} "
+        "--category_skus {input.category_skus:q} --product_map {input.product_map:q} "
+        "--need_state_sales {params.need_state_sales:q} --shares {params.shares:q} "
+        "--store_sales {params.store_sales:q} --ledger {params.ledger:q} {params.flags} --log {log:q}"
 
 
 rule build_features:

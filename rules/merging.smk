@@ -42,7 +42,6 @@ rule collect_segments:
         merge_ledgers=expand("data/merging/category_ledger/{category}.parquet", category=CATEGORIES),
         category_segments=expand("data/merging/category_segments/{category}.parquet", category=CATEGORIES),
         categories="data/internal/categories.parquet",
-        category_sales="data/internal/category_sales.parquet",
         ingest_ledger="data/internal/ingest_ledger.parquet",
         assign_ledger="data/internal/assign_ledger.parquet",
         join_ledger="data/external/join_ledger.parquet",
@@ -70,12 +69,9 @@ rule collect_segments:
     resources:
         mem_mb=DATABASE_MB,
     params:
-        split_ledgers=folder_of("split_ledgers"),
-        merge_ledgers=folder_of("merge_ledgers"),
-        category_segments=folder_of("category_segments"),
-        internal_k_scores=folder_of("internal_k_scores"),
+        **folders_of("split_ledgers", "merge_ledgers", "category_segments", "internal_k_scores"),
     shell:
-        "python {input.script:q} --categories {input.categories:q} --category_sales {input.category_sales:q} "
+        "python {input.script:q} --categories {input.categories:q} "
         "--ingest_ledger {input.ingest_ledger:q} --assign_ledger {input.assign_ledger:q} "
         "--join_ledger {input.join_ledger:q} --split_ledgers {params.split_ledgers:q} "
         "--merge_ledgers {params.merge_ledgers:q} --category_segments {params.category_segments:q} "

@@ -28,13 +28,17 @@ rule make_demo_data:
 
 
 rule ingest_sales:
-    """Sum raw sales lines exactly by store, SKU, category and period."""
+    """Count raw sales lines exactly, in one pass."""
     input:
         raw=lambda wildcards: RAW.of(SOURCES.sales),
+        product_map="data/internal/product_map.parquet",
         script="scripts/ingest_sales.py",
         lib=LIB["ingest_sales"],
     output:
         sales="data/internal/sales.parquet",
+        sku_sales="data/internal/sku_sales.parquet",
+        period_sales="data/internal/period_sales.parquet",
+        files="data/internal/sales_files.parquet",
         ledger="data/internal/ingest_ledger.parquet",
     log:
         "logs/ingest_sales.log",
@@ -50,7 +54,9 @@ rule ingest_sales:
         flags=flags_of(config["internal"]["ingest_sales"]),
     shell:
         "python {input.script:q} --config {params.config:q} --raw {params.folder:q} "
-        "--sales {output.sales:q} --ledger {output.ledger:q} {params.flags} --log {log:q}"
+        "--product_map {input.product_map:q} --sales {output.sales:q} --sku_sales {output.sku_sales:q} "
+        "--period_sales {output.period_sales:q} --files {output.files:q} --ledger {output.ledger:q} "
+        "--cache .clustering/cache/sales {params.flags} --log {log:q}"
 
 
 rule ingest_product_map:
@@ -62,13 +68,14 @@ rule ingest_product_map:
         lib=LIB["ingest_product_map"],
     output:
         product_map="data/internal/product_map.parquet",
+        files="data/internal/product_map_files.parquet",
     log:
         "logs/ingest_product_map.log",
     benchmark:
         "logs/benchmarks/ingest_product_map.tsv"
     conda:
         "../envs/stages.yaml"
-    threads: THREADS
+    threads: 1
     resources:
         mem_mb=DATABASE_MB,
     params:
@@ -76,7 +83,8 @@ rule ingest_product_map:
         flags=flags_of(config["internal"]["ingest_product_map"]),
     shell:
         "python {input.script:q} --config {params.config:q} --raw {params.folder:q} "
-        "--categories {input.categories:q} --product_map {output.product_map:q} {params.flags} --log {log:q}"
+        "--categories {input.categories:q} --product_map {output.product_map:q} "
+        "--files {output.files:q} {params.flags} --log {log:q}"
 
 
 rule ingest_stores:
@@ -87,18 +95,19 @@ rule ingest_stores:
         lib=LIB["ingest_stores"],
     output:
         stores="data/external/stores.parquet",
+        files="data/external/stores_files.parquet",
     log:
         "logs/ingest_stores.log",
     benchmark:
         "logs/benchmarks/ingest_stores.tsv"
     conda:
         "../envs/stages.yaml"
-    threads: THREADS
+    threads: 1
     resources:
         mem_mb=DATABASE_MB,
     params:
         **RAW.params,
-        flags=lambda wildcards, output: flags({"stores": output.stores}),
+        flags=lambda wildcards, output: flags(dict(output)),
     shell:
         "python {input.script:q} --config {params.config:q} --raw {params.folder:q} {params.flags} --log {log:q}"
 
@@ -111,12 +120,13 @@ use rule ingest_stores as ingest_external with:
         lib=LIB["ingest_external"],
     output:
         sources="data/external/sources.parquet",
+        files="data/external/sources_files.parquet",
     log:
         "logs/ingest_external.log",
     benchmark:
         "logs/benchmarks/ingest_external.tsv"
     params:
-        flags=lambda wildcards, output: flags({"sources": output.sources}),
+        flags=lambda wildcards, output: flags(dict(output)),
 
 
 use rule ingest_stores as ingest_baseline with:
@@ -127,12 +137,13 @@ use rule ingest_stores as ingest_baseline with:
         lib=LIB["ingest_baseline"],
     output:
         labels="data/merging/baseline.parquet",
+        files="data/merging/baseline_files.parquet",
     log:
         "logs/ingest_baseline.log",
     benchmark:
         "logs/benchmarks/ingest_baseline.tsv"
     params:
-        flags=lambda wildcards, output: flags({"source": "baseline", "labels": output.labels}),
+        flags=lambda wildcards, output: flags({"source": "baseline", **dict(output)}),
 
 
 use rule ingest_baseline as ingest_reference with:
@@ -143,9 +154,10 @@ use rule ingest_baseline as ingest_reference with:
         lib=LIB["ingest_reference"],
     output:
         labels="data/merging/reference.parquet",
+        files="data/merging/reference_files.parquet",
     log:
         "logs/ingest_reference.log",
     benchmark:
         "logs/benchmarks/ingest_reference.tsv"
     params:
-        flags=lambda wildcards, output: flags({"source": "reference", "labels": output.labels}),
+        flags=lambda wildcards, output: flags({"source": "reference", **dict(output)}),

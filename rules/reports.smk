@@ -23,7 +23,7 @@ rule check_results:
     resources:
         mem_mb=memory_mb,
     params:
-        clusters=folder_of("clusters"),
+        **folders_of("clusters"),
         flags=flags_of(config["checks"]),
     shell:
         "python {input.script:q} --categories {input.categories:q} --segments {input.segments:q} "
@@ -34,14 +34,14 @@ rule check_results:
 rule build_report:
     """Write the report: one page that opens anywhere."""
     input:
-        raw=lambda wildcards: RAW.every(),
+        raw_files=expand("data/{table}_files.parquet", table=RAW_TABLES),
         shares=expand("data/internal/shares/{category}.parquet", category=CATEGORIES),
         store_sales=expand("data/internal/store_sales/{category}.parquet", category=CATEGORIES),
         clusters=expand("data/internal/clusters/{category}.parquet", category=CATEGORIES),
         k_scores=expand("data/internal/k_scores/{category}.parquet", category=CATEGORIES),
         profiles=expand("data/internal/profiles/{category}.parquet", category=CATEGORIES),
         categories="data/internal/categories.parquet",
-        sales="data/internal/sales.parquet",
+        period_sales="data/internal/period_sales.parquet",
         stores="data/external/stores.parquet",
         store_features="data/external/store_features.parquet",
         external_clusters="data/external/clusters.parquet",
@@ -68,18 +68,13 @@ rule build_report:
     resources:
         mem_mb=DATABASE_MB,
     params:
-        **RAW.params,
-        shares=folder_of("shares"),
-        store_sales=folder_of("store_sales"),
-        clusters=folder_of("clusters"),
-        k_scores=folder_of("k_scores"),
-        profiles=folder_of("profiles"),
+        **folders_of("shares", "store_sales", "clusters", "k_scores", "profiles"),
         internal=flags_of(config["internal"]),
         external=flags_of(config["external"]),
         merging=flags_of(config["merging"]),
     shell:
-        "python {input.script:q} --config {params.config:q} --raw {params.folder:q} "
-        "--categories {input.categories:q} --sales {input.sales:q} --stores {input.stores:q} "
+        "python {input.script:q} --raw_files {input.raw_files:q} --categories {input.categories:q} "
+        "--period_sales {input.period_sales:q} --stores {input.stores:q} "
         "--shares {params.shares:q} --store_sales {params.store_sales:q} --clusters {params.clusters:q} "
         "--k_scores {params.k_scores:q} --profiles {params.profiles:q} --store_features {input.store_features:q} "
         "--external_clusters {input.external_clusters:q} --external_k_scores {input.external_k_scores:q} "

@@ -20,7 +20,7 @@ from storelib.configuration.place import load_place
 from storelib.contracts.contract import outputs
 from storelib.contracts.ledger import LEDGER
 from storelib.contracts.sales import CATEGORY_SALES, CATEGORY_SKUS, SELLING_STORES
-from storelib.database import one_row, stage_database
+from storelib.database import database, one_row
 from storelib.errors import DataError, shown
 from storelib.raw.spellings import POLICIES, decide
 from storelib.sql import literal
@@ -164,7 +164,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     log = storelib.runtime.start_log(args.log)
     categories = read_frame(args.categories)
     keys = dict(zip(categories["name"], categories["key"], strict=True))
-    with stage_database(load_place(args.config).compute) as connection:
+    with database(load_place(args.config).compute) as connection:
         join_tables(connection, args)
         choose_spellings(connection, args.spelling, list(keys), log)
         tag_sales(connection, args.unknown_stores)

@@ -19,7 +19,9 @@ import pandera.pandas as pandera
 from storelib.configuration.place import Compute, ExternalSource, load_place
 from storelib.contracts.contract import check_table, outputs
 from storelib.contracts.places import SOURCES
+from storelib.contracts.raw_files import RAW_FILES
 from storelib.errors import DataError, shown
+from storelib.raw.files import files_table, fingerprints, source_files
 from storelib.raw.sources import column_types, read_numbers, require_columns, where_is
 
 CONTRACT = pandera.DataFrameSchema({"key": pandera.Column(str, nullable=False)}, unique=["key"])
@@ -31,6 +33,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--config", type=Path, required=True, help="configs/<env>.yml")
     parser.add_argument("--raw", type=Path, required=True, help="folder of raw files")
     parser.add_argument("--sources", type=Path, required=True, help="output: one row per source, key and feature")
+    parser.add_argument("--files", type=Path, required=True, help="output: the files that were read, with their hashes")
     return parser.parse_args(argv)
 
 
@@ -96,11 +99,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     log = storelib.runtime.start_log(args.log)
     place = load_place(args.config)
     external = sorted(place.sources.external.items())
+    files = {f"external.{name}": fingerprints(source_files(source, args.raw)) for name, source in external}
     parts = [read_source(name, source, args.raw, place.compute, log) for name, source in external]
     table = pd.concat(parts) if parts else SOURCES.schema().empty_table().to_pandas()
     table = table.sort_values(["source", "key", "feature"], ignore_index=True)
     with outputs() as write:
         write(table, SOURCES, args.sources)
+        write(files_table(files, args.raw), RAW_FILES, args.files)
     for name, part in table.groupby("source"):
         missing = int(part["value"].isna().sum())
         log.info(

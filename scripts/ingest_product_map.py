@@ -1,7 +1,8 @@
 """Read the product map: which need states each SKU serves, and its category where the map gives one.
 
-Writes the distinct pairs of SKU and need state. A row whose need state is missing keeps the SKU's category but maps it
-to nothing. Names that are spelt in several ways (` DAIRY`, `Dairy`) are kept, unified or refused.
+Writes the distinct pairs of SKU and need state, with the number of the SKU's entry: SKUs of which the map says the same
+share it. A row whose need state is missing keeps the SKU's category but maps it to nothing. Names that are spelt in several
+ways (` DAIRY`, `Dairy`) are kept, unified or refused.
 """
 
 import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
@@ -17,8 +18,10 @@ import pandera.pandas as pandera
 from storelib.accounts.entries import numbered
 from storelib.configuration.place import Compute, ProductMapSource, load_place
 from storelib.contracts.contract import check_table, outputs
+from storelib.contracts.raw_files import RAW_FILES
 from storelib.contracts.sales import PRODUCT_MAP
 from storelib.errors import DataError
+from storelib.raw.files import files_table, fingerprints, source_files
 from storelib.raw.sources import by_their_names, read_texts, where_is
 from storelib.raw.spellings import POLICIES, decide
 from storelib.tables import read_frame
@@ -33,6 +36,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--raw", type=Path, required=True, help="folder of raw files")
     parser.add_argument("--categories", type=Path, required=True, help="key and name of each category to cluster")
     parser.add_argument("--product_map", type=Path, required=True, help="output: distinct (sku, category, need_state)")
+    parser.add_argument("--files", type=Path, required=True, help="output: the files that were read, with their hashes")
     parser.add_argument("--spelling", choices=POLICIES, required=True, help="of need states and categories")
     return parser.parse_args(argv)
 
@@ -109,6 +113,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     place = load_place(args.config)
     sources = place.sources
     where = str(args.raw / sources.product_map.path)
+    files = fingerprints(source_files(sources.product_map, args.raw))
     rows = read_map(sources.product_map, args.raw, place.compute)
     if rows.empty:
         raise DataError(f"{where} holds no row", solution="put the product map there")
@@ -120,6 +125,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         refuse_ambiguous_categories(pairs, where)
     with outputs() as write:
         write(with_entries(pairs), PRODUCT_MAP, args.product_map)
+        write(files_table({"product_map": files}, args.raw), RAW_FILES, args.files)
     unmapped = int((pairs.groupby("sku")["need_state"].count() == 0).sum())
     log.info("%d rows, %d SKUs, %d of them without a need state", len(rows), pairs["sku"].nunique(), unmapped)
 

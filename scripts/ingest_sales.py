@@ -32,11 +32,12 @@ from storelib.accounts.one_pass import MARKS, TABLE_SHARE, Counter, Ledgers, Pas
 from storelib.configuration.place import Compute, SalesSource, load_place, megabytes
 from storelib.contracts.contract import outputs
 from storelib.contracts.ledger import LEDGER
-from storelib.contracts.sales import PERIOD_SALES, RAW_FILES, SALES, SKU_SALES
+from storelib.contracts.raw_files import RAW_FILES
+from storelib.contracts.sales import PERIOD_SALES, SALES, SKU_SALES
 from storelib.database import database, one_row
 from storelib.errors import DataError, shown
 from storelib.money import money_column, money_of
-from storelib.raw.files import Fingerprint, fingerprints, source_files
+from storelib.raw.files import Fingerprint, files_table, fingerprints, source_files
 from storelib.raw.lines import FAULTS, REASONS, Codes, Rules, line_query, wanted_columns
 from storelib.raw.sources import names_in, open_source, require_columns, unreadable, where_is
 from storelib.sql import identifier
@@ -141,19 +142,6 @@ def held_by(parts: Sequence[Sums]) -> tuple[int, int]:
             lines += int(cells.lines[which].sum())
             cents += int(cells.cents[which].sum())
     return lines, cents
-
-
-def files_table(files: Sequence[Fingerprint], counts: Counts, raw: Path) -> pa.Table:
-    """What was read: each file with its hash, lines and sum."""
-    return pa.table(
-        {
-            "file": [file.path.relative_to(raw).as_posix() for file in files],
-            "bytes": pa.array([file.size for file in files], pa.int64()),
-            "sha256": [file.sha256 for file in files],
-            "lines": pa.array([counts[file.sha256][0] for file in files], pa.int64()),
-            "sales": money_column(np.array([counts[file.sha256][1] for file in files], np.int64)),
-        }
-    )
 
 
 def sales_table(sums: Sums, ledgers: Ledgers) -> pa.Table:
@@ -371,7 +359,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         write(sales_table(sums, ledgers), SALES, args.sales)
         write(sku_table(sums, ledgers), SKU_SALES, args.sku_sales)
         write(period_table(sums, ledgers, args.period), PERIOD_SALES, args.period_sales)
-        write(files_table(files, counts, args.raw), RAW_FILES, args.files)
+        write(files_table({"sales": files}, args.raw, counts), RAW_FILES, args.files)
         write(balanced(entries), LEDGER, args.ledger)
     log_entries(log, entries)
 

@@ -98,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             f"{args.config}: sources.sales.columns names no date, so the sales cannot be split by week",
             solution="add `date: <column>` under sources.sales.columns: the day, or the first day of the week, of a line",
         )
-    with database(place.compute.memory_limit, place.compute.threads) as connection:
+    with database(place.compute) as connection:
         types = open_source(connection, source, args.raw, "raw_lines")
         require_columns(types, source.columns.model_dump(exclude_none=True).values(), source, args.raw)
         date = source.columns.date

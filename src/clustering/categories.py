@@ -40,7 +40,7 @@ def found_categories(root: Path, params: Params, place: Place, env: str) -> list
     wanted = (
         [products.columns.need_state] if isinstance(products.columns.need_state, str) else products.columns.need_state
     )
-    with database(place.compute.memory_limit, place.compute.threads) as connection:
+    with database(place.compute) as connection:
         types = open_source(connection, sales, raw, "raw_sales")
         columns = {k: v for k, v in sales.columns.model_dump().items() if v is not None and k != "date"}
         require_columns(types, columns.values(), sales, raw)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from fuzz.drawing import drawn, examples
 from fuzz.strategies import SCALARS, any_text
-from storelib.configuration.yaml_files import TWO_READINGS
 from storelib.configuration.place import Compute
+from storelib.configuration.yaml_files import TWO_READINGS
 from storelib.database import database
 from storelib.errors import DataError, shown
 from storelib.raw.formats import day_of, plain_number, without_currency

@@ -28,6 +28,9 @@ def output_folders() -> set[str]:
             path = Path(next(iter(out)) if isinstance(out, dict) else out)
             assert path.stem == "${key}", out
             folders.add(path.parent.as_posix())
+    for stage in yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"].values():
+        # One stage of all categories has whole folders.
+        folders |= {out for out in stage.get("outs", []) if isinstance(out, str) and not Path(out).suffix}
     return folders
 
 

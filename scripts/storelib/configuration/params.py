@@ -85,6 +85,9 @@ class SplitNeedStates(Model):
     unmapped_skus: Literal["own_need_state", "drop", "fail"] = Field(
         description="SKUs without a need state; their own is called `(unmapped)`"
     )
+    skus_of_other_categories: Literal["keep", "unmapped", "fail"] = Field(
+        description="SKUs that the product map has in other categories only; `keep` takes their need states there"
+    )
     stores_without_net_sales: Literal["place", "drop", "fail"] = Field(
         description="stores whose every need state nets to nothing; `place` gives them the chain's shares and a flag"
     )

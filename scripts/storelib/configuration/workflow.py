@@ -10,7 +10,7 @@ from typing import Any
 from snakemake.io import report
 
 from storelib.configuration.params import Params
-from storelib.configuration.place import Compute, Place, Source, load_place, named_sources, validated
+from storelib.configuration.place import Compute, Place, Source, load_place, validated
 from storelib.configuration.yaml_files import read_yaml
 from storelib.raw.files import source_files
 
@@ -73,9 +73,22 @@ def flags_of(block: Mapping[str, Any]) -> Callable[[Any], str]:
     return verbatim(flags(block))
 
 
-def folder_of(name: str) -> Callable[[Any, Any], str]:
-    """A rule's parameter: the folder of the named input files."""
-    return lambda wildcards, input: Path(getattr(input, name)[0]).parent.as_posix()  # noqa: A006, ARG005
+def folders_of(*names: str) -> dict[str, Callable[[Any, Any], str]]:
+    """Parameters of a rule, by name: the folder of each of these lists of input files."""
+
+    def folder_of(name: str) -> Callable[[Any, Any], str]:
+        return lambda wildcards, input: Path(getattr(input, name)[0]).parent.as_posix()  # noqa: A006, ARG005
+
+    return {name: folder_of(name) for name in names}
+
+
+def folders_made(*names: str) -> dict[str, Callable[[Any, Any], str]]:
+    """The same for lists of output files."""
+
+    def folder_made(name: str) -> Callable[[Any, Any], str]:
+        return lambda wildcards, output: Path(getattr(output, name)[0]).parent.as_posix()  # noqa: ARG005
+
+    return {name: folder_made(name) for name in names}
 
 
 def in_report(path: str, group: str, shows: str) -> Any:
@@ -139,10 +152,6 @@ class RawFiles:
         """Files of the sources that are configured, sorted; a source without files is told by its stage."""
         found = {f for source in sources if source for f in source_files(source, Path(self.folder), self.made)}
         return [f.as_posix() for f in sorted(found)]
-
-    def every(self) -> list[str]:
-        """Files of every source."""
-        return self.of(*(source for _, source in named_sources(self.place.sources)))
 
     @property
     def params(self) -> dict[str, Callable[[Any], str]]:

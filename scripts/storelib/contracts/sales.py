@@ -49,16 +49,6 @@ PERIOD_SALES = Contract(
     ["category", "period"],
     nulls_last=True,
 )
-RAW_FILES = Contract(
-    {
-        "file": text(),
-        "bytes": count(),
-        "sha256": text(like(r"[0-9a-f]{64}", "a SHA-256")),
-        "lines": count(),
-        "sales": money(),
-    },
-    ["file"],
-)
 PRODUCT_MAP = Contract(
     {
         "sku": text(),
