@@ -22,9 +22,8 @@ import pandas as pd
 from storelib.accounts.ledger import Entry, read_ledger
 from storelib.configuration.place import load_place, named_sources
 from storelib.database import database
-from storelib.method.agreement import shared_labels
+from storelib.method.agreement import pairs, shared_labels
 from storelib.method.borders import borderline
-from storelib.method.labels import known_labels
 from storelib.method.profiles import profile_by
 from storelib.pages import flows, maps, report, words
 from storelib.pages.palette import CLUSTER_COLOURS, INK
@@ -33,8 +32,8 @@ from storelib.tables import read_frame, write_text
 
 SECTIONS = ("internal", "external", "merging")
 PACKAGES = (
-    "altair", "duckdb", "jinja2", "numpy", "pandas", "pandera", "pyarrow", "pydantic", "scikit-learn", "scipy",
-    "threadpoolctl", "vl-convert-python", "xlsxwriter",
+    "duckdb", "jinja2", "matplotlib", "numpy", "pandas", "pandera", "pyarrow", "pydantic", "scikit-learn", "scipy",
+    "threadpoolctl", "xlsxwriter",
 )  # fmt: skip
 
 
@@ -222,9 +221,7 @@ def known_views(args: argparse.Namespace, segments: pd.DataFrame) -> dict[str, A
         view, label = str(row.view), str(row.label)
         if view != "external" and label == "external_cluster":
             continue
-        part = segments if view == "external" else segments[segments["category"] == view]
-        found = part[["store_id", label]].drop_duplicates().set_index("store_id")[label]
-        planted = known_labels(known, label, view)
+        planted, found = pairs(segments, known, view, label)
         if len(shared_labels(planted, found)):
             crossings[view, label] = report.crossing(planted, found)
     return {"rows": recovery.to_dict("records"), "crossings": crossings}

@@ -15,7 +15,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import altair as alt
 import pandas as pd
 import pyarrow as pa
 
@@ -25,12 +24,10 @@ from storelib.contracts.ledger import LEDGER
 from storelib.contracts.segments import RECOVERY, SEGMENTS
 from storelib.database import database
 from storelib.errors import DataError
-from storelib.method.agreement import Agreement, compare, shared_labels
+from storelib.method.agreement import Agreement, compare, pairs
 from storelib.method.k_rules import INDICES
-from storelib.method.labels import known_labels, match_to_baseline
 from storelib.names import LABELS
-from storelib.pages.charts import cluster_colour, save_png
-from storelib.pages.palette import INK
+from storelib.pages.segment_charts import recovery_chart, sizes_chart
 from storelib.sql import literal
 from storelib.tables import read_frame, read_table, write_text
 
@@ -117,17 +114,6 @@ def view_metrics(scores: pd.DataFrame) -> dict[str, Any]:
     return {"k": int(chosen["k"])} | {i: round(float(chosen[i]), 6) for i in INDICES if pd.notna(chosen[i])}
 
 
-def pairs(segments: pd.DataFrame, known: pd.DataFrame, view: str, label: str) -> tuple[pd.Series, pd.Series]:
-    """One label by store: as it is known, and as it was found.
-
-    segments: of every category. known: as `ingest_labels` writes it. view: a category, or `external`, whose label is the
-    same in all of them.
-    """
-    rows = segments if view == "external" else segments[segments["category"] == view]
-    found = rows[["store_id", label]].drop_duplicates().set_index("store_id")[label]
-    return known_labels(known, label, view), found
-
-
 def agreement(segments: pd.DataFrame, known: pd.DataFrame) -> dict[tuple[str, str], Agreement]:
     """Agreement of what is known with what was found, by view and label; views without a store in both are left out.
 
@@ -189,90 +175,6 @@ def metrics_of(
     return metrics
 
 
-def sizes_chart(segments: pd.DataFrame) -> alt.TopLevelMixin:
-    """Stores per segment, one bar per category; blocks wide enough for it carry the segment's number."""
-    sizes = segments.groupby(["category", "segment"]).size().rename("stores").reset_index()
-    numbers = sorted(int(s) for s in sizes["segment"].unique())
-    longest = sizes.groupby("category")["stores"].sum().max()
-    sizes["label"] = sizes["segment"].astype("str").where(sizes["stores"] > 0.03 * longest, "")
-    sizes["end"] = sizes.groupby("category")["stores"].cumsum()
-    sizes["start"] = sizes["end"] - sizes["stores"]
-    sizes["middle"] = (sizes["start"] + sizes["end"]) / 2
-    base = alt.Chart(sizes).encode(y=alt.Y("category:N", title=None))
-    blocks = base.mark_bar(stroke="white").encode(
-        x=alt.X("start:Q", title="stores"),
-        x2="end:Q",
-        color=alt.Color("segment:O", scale=cluster_colour(numbers), legend=None),
-    )
-    text = base.mark_text(color="white", fontSize=12, fontWeight="bold").encode(x="middle:Q", text="label:N")
-    return (blocks + text).properties(
-        width=640,
-        height=alt.Step(34),
-        title=alt.TitleParams("Segments", subtitle="stores in each segment of each category, by segment number"),
-    )
-
-
-def crossed(planted: pd.Series, found: pd.Series) -> tuple[pd.DataFrame, list[int]]:
-    """Stores of each planted label in each found one, and the found labels in the order in which a diagonal shows.
-
-    planted, found: labels by store. Rows of the table: planted, found, stores, and share of the planted label's stores;
-    pairs without a store are there too. A found label stands where the planted one does that it is paired with, by the
-    optimal assignment of shared stores; those without a partner come last.
-    """
-    both = shared_labels(planted, found)
-    table = pd.crosstab(both["first"], both["second"]).rename_axis(index="planted", columns="found")
-    cells = table.reset_index().melt(id_vars="planted", value_name="stores")
-    cells["share"] = cells["stores"] / cells.groupby("planted")["stores"].transform("sum")
-    places = match_to_baseline(both["second"], both["first"])
-    return cells, sorted((int(name) for name in places), key=lambda name: places[name])
-
-
-def recovery_map(planted: pd.Series, found: pd.Series, title: list[str]) -> alt.TopLevelMixin:
-    """One heat map: rows planted, columns found, cells stores, shaded by their share of the row."""
-    cells, columns = crossed(planted, found)
-    cells["label"] = cells["stores"].astype("str").where(cells["stores"] > 0, "")
-    base = alt.Chart(cells).encode(
-        x=alt.X("found:O", sort=columns, axis=alt.Axis(labelAngle=0)), y=alt.Y("planted:O", axis=alt.Axis(labelAngle=0))
-    )
-    shade = alt.Scale(domain=[0, 1], range=["#ffffff", "#2166ac"], interpolate="rgb")
-    blocks = base.mark_rect(stroke="#e4e4e4").encode(color=alt.Color("share:Q", scale=shade, legend=None))
-    ink = alt.condition("datum.share > 0.5", alt.value("white"), alt.value(INK))
-    numbers = base.mark_text(fontSize=11).encode(text="label:N", color=ink)
-    name, figures = title
-    return (blocks + numbers).properties(
-        width=alt.Step(34), height=alt.Step(22), title=alt.TitleParams(name, subtitle=figures)
-    )
-
-
-def recovery_chart(
-    segments: pd.DataFrame, known: pd.DataFrame, found: dict[tuple[str, str], Agreement]
-) -> alt.TopLevelMixin:
-    """Planted against found: a heat map of each view's clusters, then one of each category's segments."""
-    if not found:
-        line = "No known segments were given (sources.reference in configs/<env>.yml): there is nothing to compare."
-        text = alt.Chart(pd.DataFrame({"line": [line]})).mark_text(fontSize=13, color=INK).encode(text="line:N")
-        return text.properties(width=720, height=40)
-
-    def side_by_side(maps: list[tuple[str, str]], word: str, columns: int) -> alt.TopLevelMixin:
-        charts = []
-        for view, label in maps:
-            part = found[view, label]
-            figures = f"planted k {part.first_k}, found k {part.second_k}, ARI {part.ari:.3f}"
-            charts.append(recovery_map(*pairs(segments, known, view, label), [f"{view}: {word}", figures]))
-        return alt.concat(*charts, columns=columns, spacing=36)
-
-    # The external clusters are the same in every category: they are shown once.
-    clusters = [name for name in found if name[0] == "external" or name[1] == "internal_cluster"]
-    of_segments = [name for name in found if name[1] == "segment"]
-    subtitle = (
-        "stores of each planted cluster (row) in each found one (column), shaded by their share of the row; "
-        "columns are ordered so that agreement is a diagonal"
-    )
-    return alt.vconcat(
-        side_by_side(clusters, "clusters", columns=5), side_by_side(of_segments, "segments", columns=2), spacing=40
-    ).properties(title=alt.TitleParams("Planted against found", subtitle=subtitle))
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Collect, check, compare, write."""
     args = parse_args(argv)
@@ -312,8 +214,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     write_text(as_csv(frame), args.segments_csv)
     write_text(as_csv(every_score), args.scores)
     write_text(as_csv(recovered), args.recovery)
-    save_png(sizes_chart(frame), args.figure)
-    save_png(recovery_chart(frame, reference, recovery), args.recovery_figure)
+    sizes_chart(frame).save(args.figure)
+    recovery_chart(frame, reference, recovery).save(args.recovery_figure)
     write_text(json.dumps(metrics, indent=2) + "\n", args.metrics)
     amounts = metrics["ledger"]
     log.info(

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pandera
 
-from storelib.configuration.place import ExternalSource, load_place
+from storelib.configuration.place import Compute, ExternalSource, load_place
 from storelib.contracts.contract import check_table, outputs
 from storelib.contracts.places import SOURCES
 from storelib.errors import DataError, shown
@@ -58,14 +58,14 @@ def refuse_texts(
     )
 
 
-def read_source(name: str, source: ExternalSource, raw: Path, log: Logger) -> pd.DataFrame:
+def read_source(name: str, source: ExternalSource, raw: Path, limits: Compute, log: Logger) -> pd.DataFrame:
     """One source in long form."""
     where = str(raw / source.path)
     ((column, key_column),) = source.key.items()
-    types = column_types(source, raw)
+    types = column_types(source, raw, limits)
     features = source.features or [theirs for theirs in types if theirs != key_column]
     require_columns(types, [key_column, *features], source, raw)
-    keys, texts, values = read_numbers(source, raw, key_column, features)
+    keys, texts, values = read_numbers(source, raw, limits, key_column, features)
     if keys.empty:
         raise DataError(
             f"{where} holds no row", solution=f"put the file there, or take external.{name} out of the config"
@@ -95,8 +95,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Read each source, write all in one table."""
     args = parse_args(argv)
     log = storelib.runtime.start_log(args.log)
-    external = load_place(args.config).sources.external
-    parts = [read_source(name, source, args.raw, log) for name, source in sorted(external.items())]
+    place = load_place(args.config)
+    external = sorted(place.sources.external.items())
+    parts = [read_source(name, source, args.raw, place.compute, log) for name, source in external]
     table = pd.concat(parts) if parts else SOURCES.schema().empty_table().to_pandas()
     table = table.sort_values(["source", "key", "feature"], ignore_index=True)
     with outputs() as write:

@@ -46,7 +46,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Read, check, write."""
     args = parse_args(argv)
     log = storelib.runtime.start_log(args.log)
-    sources = load_place(args.config).sources
+    place = load_place(args.config)
+    sources = place.sources
     source = {"baseline": sources.baseline, "reference": sources.reference}[args.source]
     if source is None:
         with outputs() as write:
@@ -55,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         return
     where = str(args.raw / source.path)
     columns = source.columns.model_dump()
-    texts = read_texts(source, args.raw, columns)[KNOWN_LABELS.names]
+    texts = read_texts(source, args.raw, place.compute, columns)[KNOWN_LABELS.names]
     if texts.empty:
         raise DataError(
             f"{where} holds no row", solution=f"put the file there, or take `{args.source}` out of the config"

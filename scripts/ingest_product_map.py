@@ -14,7 +14,8 @@ from pathlib import Path
 import pandas as pd
 import pandera.pandas as pandera
 
-from storelib.configuration.place import ProductMapSource, load_place
+from storelib.accounts.entries import numbered
+from storelib.configuration.place import Compute, ProductMapSource, load_place
 from storelib.contracts.contract import check_table, outputs
 from storelib.contracts.sales import PRODUCT_MAP
 from storelib.errors import DataError
@@ -36,13 +37,13 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def read_map(source: ProductMapSource, raw: Path) -> pd.DataFrame:
+def read_map(source: ProductMapSource, raw: Path, limits: Compute) -> pd.DataFrame:
     """One row per row of the source: sku, category, need_state.
 
     Several need-state columns are joined by a space; where one of them is missing there is no need state.
     """
     columns = map_columns(source)
-    frame = read_texts(source, raw, columns)
+    frame = read_texts(source, raw, limits, columns)
     parts = [name for name in columns if name.startswith("part_")]
     joined = frame[parts[0]]
     for name in parts[1:]:
@@ -73,6 +74,12 @@ def unify_spellings(rows: pd.DataFrame, policy: str, names: list[str], where: st
     return result
 
 
+def with_entries(pairs: pd.DataFrame) -> pd.DataFrame:
+    """The pairs with the number of each SKU's entry: SKUs of which the map says the same have the same."""
+    rows = pairs.astype("object").where(pairs.notna(), None).itertuples(index=False, name=None)
+    return pairs.assign(entry=pairs["sku"].map(numbered(rows)).astype("int32"))
+
+
 def distinct_pairs(rows: pd.DataFrame) -> pd.DataFrame:
     """Distinct rows in key order; a SKU with a need state in a category loses its rows without one there."""
     pairs = rows.drop_duplicates()
@@ -99,9 +106,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Read, check, write."""
     args = parse_args(argv)
     log = storelib.runtime.start_log(args.log)
-    sources = load_place(args.config).sources
+    place = load_place(args.config)
+    sources = place.sources
     where = str(args.raw / sources.product_map.path)
-    rows = read_map(sources.product_map, args.raw)
+    rows = read_map(sources.product_map, args.raw, place.compute)
     if rows.empty:
         raise DataError(f"{where} holds no row", solution="put the product map there")
     source = sources.product_map
@@ -111,7 +119,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if sources.sales.columns.category is None:
         refuse_ambiguous_categories(pairs, where)
     with outputs() as write:
-        write(pairs, PRODUCT_MAP, args.product_map)
+        write(with_entries(pairs), PRODUCT_MAP, args.product_map)
     unmapped = int((pairs.groupby("sku")["need_state"].count() == 0).sum())
     log.info("%d rows, %d SKUs, %d of them without a need state", len(rows), pairs["sku"].nunique(), unmapped)
 

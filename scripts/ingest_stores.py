@@ -54,7 +54,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Read, check, write."""
     args = parse_args(argv)
     log = storelib.runtime.start_log(args.log)
-    source = load_place(args.config).sources.stores
+    place = load_place(args.config)
+    source = place.sources.stores
     if source is None:
         with outputs() as write:
             write(STORES.schema().empty_table(), STORES, args.stores)
@@ -66,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     def locate(row: Mapping[str, str | None]) -> str:
         return where_is(source, args.raw, by_their_names(row, columns))
 
-    rows = read_texts(source, args.raw, columns, numbers=COORDINATES)
+    rows = read_texts(source, args.raw, place.compute, columns, numbers=COORDINATES)
     if rows.empty:
         raise DataError(
             f"{where} holds no row", solution="put the store table there, or take `stores` out of the config"

@@ -6,6 +6,9 @@ threads is not the same bytes as a sum over one. Snakemake exports its own count
 
 import os
 
+# How many threads Snakemake gives this job, where it does: it exports the number of the rule's `threads`, or of --cores.
+_ALLOWED = os.environ.get("OMP_NUM_THREADS", "")
+
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
     os.environ[_variable] = "1"
 
@@ -83,6 +86,11 @@ def number(least: float, most: float = math.inf, *, above: bool = False) -> Call
 
 
 seed = whole(0, LARGEST_SEED)
+
+
+def threads(configured: int) -> int:
+    """The threads that a stage may keep busy: those of `compute.threads`, and no more than its runner gives it."""
+    return min(configured, int(_ALLOWED)) if _ALLOWED.isdigit() and int(_ALLOWED) else configured
 
 
 def start_log(path: Path) -> logging.Logger:

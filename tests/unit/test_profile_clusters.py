@@ -8,9 +8,10 @@ import pytest
 
 import cluster_stores
 import profile_clusters
-from profile_clusters import k_chart, profile_table, silhouette_chart
 from storelib.contracts.views import SCORES
 from storelib.method.k_rules import RULES
+from storelib.method.profiles import profile_table
+from storelib.pages.view_charts import k_chart
 
 FIGURES = ("k_figure", "silhouette_figure", "stores_figure", "profile_figure")
 
@@ -68,17 +69,9 @@ def test_every_rule_has_its_panel(bench: Any, profile: Callable[..., pd.DataFram
         pd.DataFrame(dict(zip(COLUMNS, zip(*bench.rows("k_scores.parquet", *COLUMNS), strict=True), strict=True))),
         "beauty",
     )
-    titles = [panel["title"]["text"] for panel in chart.to_dict()["concat"]]
+    titles = [panel.get_title(loc="left") for panel in chart.figure.axes]
     assert [title.partition(":")[0].replace(" ", "_") for title in titles] == list(RULES)
     assert all((bench / f"{figure}.png").stat().st_size > 1000 for figure in FIGURES)
 
 
 COLUMNS = SCORES.names
-
-
-def test_silhouettes_are_drawn_sorted_within_clusters() -> None:
-    clusters = pd.DataFrame({"cluster": [1, 2, 1, 1], "silhouette": [0.1, 0.9, 0.5, None]})
-    curves = silhouette_chart(clusters, "beauty").to_dict()["datasets"]
-    rows = [row for rows in curves.values() for row in rows if "name" in row]
-    assert [(row["cluster"], row["silhouette"]) for row in rows] == [(1, 0.5), (1, 0.1), (2, 0.9)]
-    assert rows[0]["name"] == "1: 2 stores, mean 0.30"

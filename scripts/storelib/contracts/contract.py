@@ -1,9 +1,12 @@
-"""Contracts of tables: what is true of each file, checked by pandera before it is written, and told in one line.
+"""Contracts of tables: what is true of each file, checked before it is written, and told in one line.
 
 A stage writes through `outputs`, which asks for a contract, so that no table between stages goes unchecked. Tables are
 checked as Arrow holds them: types are those of the file, and no value becomes a Python object. A stream is checked batch
 by batch, each with the last row of the one before on top: rows are sorted by their key, so a key that comes twice, or out of
 order, stands next to its neighbour, and a table of any size is checked in the memory of one batch.
+
+A table that keeps all its rules is recognised by evaluating them, one by one, on whole columns. pandera says what is wrong with
+any other: importing it costs as much as many a stage computes, and a run in which all is well has no use for its words.
 """
 
 import math
@@ -11,17 +14,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
-import pandera.pandas as pandera
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from storelib import names
 from storelib.errors import DataError, shown
 from storelib.tables import MONEY, replacing, write_batches, write_table
+
+if TYPE_CHECKING:
+    import pandera.pandas as pandera
 
 Rows: TypeAlias = pd.DataFrame | pa.Table | pa.RecordBatchReader
 # What `text_of` trims.
@@ -31,7 +36,7 @@ DEFECT = "nothing was written; if the raw data are right, this is a defect of th
 
 def check_table(
     frame: pd.DataFrame,
-    schema: pandera.DataFrameSchema,
+    schema: "pandera.DataFrameSchema",
     where: str,
     locate: Callable[[dict[str, Any]], str] | None = None,
 ) -> None:
@@ -66,8 +71,10 @@ class Broken(NamedTuple):
         return f"{self.rule} on {len(self.rows)} rows, such as {row}"
 
 
-def first_broken(frame: pd.DataFrame, schema: pandera.DataFrameSchema) -> Broken | None:
+def first_broken(frame: pd.DataFrame, schema: "pandera.DataFrameSchema") -> Broken | None:
     """The first rule that does not hold, columns before rows; None where all do."""
+    import pandera.pandas as pandera
+
     try:
         schema.validate(frame, lazy=True, inplace=True)
     except pandera.errors.SchemaErrors as error:
@@ -109,12 +116,31 @@ def plain_row(rows: pd.DataFrame, columns: Sequence[str]) -> dict[str, Any]:
     return {n: None if pd.isna(v) else v.item() if isinstance(v, np.generic) else v for n, v in values.items()}
 
 
+class Check(NamedTuple):
+    """What holds of the known values of a column, or of rows. error: how it is told; holds: one truth per value, or one."""
+
+    error: str
+    holds: Callable[[Any], Any]
+
+    def keeps(self, values: pd.Series | pd.DataFrame) -> bool:
+        """Whether it holds of all: a truth that is missing is none."""
+        truth = self.holds(values)
+        return bool(truth.fillna(value=False).all()) if isinstance(truth, pd.Series) else truth is True
+
+
 class Column(NamedTuple):
     """One column of a file: its type, what holds of each value that is known, and whether a value may be missing."""
 
     kind: pa.DataType
-    checks: tuple[pandera.Check, ...] = ()
+    checks: tuple[Check, ...] = ()
     nullable: bool = False
+
+    def keeps(self, values: pd.Series) -> bool:
+        """Whether values, as Arrow holds them, are of this column."""
+        if values.dtype != pd.ArrowDtype(self.kind):
+            return False
+        known = values.dropna()
+        return (self.nullable or len(known) == len(values)) and all(check.keeps(known) for check in self.checks)
 
 
 class Contract:
@@ -130,7 +156,7 @@ class Contract:
         self,
         columns: Mapping[str, Column],
         key: Sequence[str],
-        *rules: pandera.Check,
+        *rules: Check,
         others: Column | None = None,
         others_required: bool = True,
         is_sorted: bool = True,
@@ -174,7 +200,7 @@ class Contract:
             )
         return self.schema(rest)
 
-    def key_rule(self) -> pandera.Check:
+    def key_rule(self) -> Check:
         """Each key once and, where the file is sorted, in order."""
         words = ", ".join(self.key)
         if not self.is_sorted:
@@ -194,21 +220,38 @@ class Contract:
             key = key.assign(**{name: pd.array([places.get(v) for v in key[name]], dtype="int64[pyarrow]")})
         return key
 
+    def keeps(self, table: pd.DataFrame) -> bool:
+        """Whether every rule holds of a table with the contract's columns; False also where one cannot be evaluated.
+
+        pandera agrees with every True. What it makes of the rest, `first_broken` tells.
+        """
+        if not table.columns.is_unique:
+            return False
+        columns = [self.columns.get(name, self.others) for name in table.columns]
+        try:
+            return all(
+                column is not None and column.keeps(table[name])
+                for name, column in zip(table.columns, columns, strict=True)
+            ) and all(rule.keeps(table) for rule in self.rules)
+        except Exception:
+            # A rule may stumble over what another one tells of: pandera tells them apart.
+            return False
+
     @cached_property
-    def pandera(self) -> pandera.DataFrameSchema:
+    def pandera(self) -> "pandera.DataFrameSchema":
         """All of it, for pandera."""
-        columns = {name: pandera_column(column) for name, column in self.columns.items()}
+        import pandera.pandas as pandera
+
+        def of(column: Column, **options: Any) -> pandera.Column:
+            checks = [pandera.Check(check.holds, error=check.error) for check in column.checks]
+            return pandera.Column(pd.ArrowDtype(column.kind), checks, nullable=column.nullable, **options)
+
+        columns = {name: of(column) for name, column in self.columns.items()}
         if self.others is not None:
             own = "|".join(self.columns)
-            columns[rf"^(?!(?:{own})\Z)(?s:.*)\Z"] = pandera_column(
-                self.others, regex=True, required=self.others_required
-            )
-        return pandera.DataFrameSchema(columns, checks=self.rules)
-
-
-def pandera_column(column: Column, **options: Any) -> pandera.Column:
-    """One column for pandera."""
-    return pandera.Column(pd.ArrowDtype(column.kind), list(column.checks), nullable=column.nullable, **options)
+            columns[rf"^(?!(?:{own})\Z)(?s:.*)\Z"] = of(self.others, regex=True, required=self.others_required)
+        rules = [pandera.Check(rule.holds, error=rule.error, ignore_na=False) for rule in self.rules]
+        return pandera.DataFrameSchema(columns, checks=rules)
 
 
 def listed(names: Sequence[str]) -> str:
@@ -241,33 +284,33 @@ def steps(table: pd.DataFrame, key: Sequence[str], *, nulls_last: bool) -> NDArr
 # Rules ----------------------------------------------------------------------------------------------------
 
 
-def rule(text: str, holds: Callable[[pd.DataFrame], Any]) -> pandera.Check:
+def rule(text: str, holds: Callable[[pd.DataFrame], Any]) -> Check:
     """What holds of rows, or of the whole table. text: as after "it holds that"; holds: one truth per row, or one."""
-    return pandera.Check(holds, error=text, ignore_na=False)
+    return Check(text, holds)
 
 
-def check(text: str, holds: Callable[[pd.Series], Any]) -> pandera.Check:
+def check(text: str, holds: Callable[[pd.Series], Any]) -> Check:
     """What holds of each known value of a column. text: as after "is"."""
-    return pandera.Check(holds, error=f"is not {text}")
+    return Check(f"is not {text}", holds)
 
 
-def at_least(smallest: float) -> pandera.Check:
+def at_least(smallest: float) -> Check:
     """Not below a number."""
     return check(f"at least {smallest}", lambda values: values >= smallest)
 
 
-def between(low: float, high: float, slack: float = 0) -> pandera.Check:
+def between(low: float, high: float, slack: float = 0) -> Check:
     """From one number to another; slack: for figures that rounding may take beyond them."""
     return check(f"between {low} and {high}", lambda values: (values >= low - slack) & (values <= high + slack))
 
 
-def one_of(words: Sequence[str]) -> pandera.Check:
+def one_of(words: Sequence[str]) -> Check:
     """One of a few words."""
     listed = ", ".join(word or "(empty)" for word in words)
     return check(f"one of {listed}", lambda values: values.isin(list(words)))
 
 
-def like(pattern: str, text: str) -> pandera.Check:
+def like(pattern: str, text: str) -> Check:
     """A text of a form. pattern: a regular expression for all of it."""
     return check(text, lambda values: values.str.fullmatch(pattern))
 
@@ -278,12 +321,12 @@ FINITE = check("a finite number", lambda values: values.abs() < math.inf)
 KEY = like(names.KEY, "a key of params.yaml")
 
 
-def text(*checks: pandera.Check, nullable: bool = False) -> Column:
+def text(*checks: Check, nullable: bool = False) -> Column:
     """Text without spaces around it, unless other checks are given."""
     return Column(pa.string(), checks or (FILLED,), nullable)
 
 
-def number(*checks: pandera.Check, nullable: bool = False) -> Column:
+def number(*checks: Check, nullable: bool = False) -> Column:
     """A finite float."""
     return Column(pa.float64(), (FINITE, *checks), nullable)
 
@@ -298,7 +341,7 @@ def label(*, nullable: bool = False) -> Column:
     return Column(pa.int32(), (at_least(1),), nullable)
 
 
-def money(*checks: pandera.Check) -> Column:
+def money(*checks: Check) -> Column:
     """Exact amounts in currency, to the cent."""
     return Column(MONEY, checks)
 
@@ -365,6 +408,8 @@ def checked_batches(reader: pa.RecordBatchReader, contract: Contract, where: str
 def refuse_broken(table: pa.Table, contract: Contract, where: str) -> None:
     """Raise DataError for the first rule that a table breaks."""
     frame = table.to_pandas(types_mapper=pd.ArrowDtype)
+    if contract.keeps(frame):
+        return
     broken = first_broken(frame, contract.pandera)
     if broken:
         further = [broken.column] if broken.column and broken.column not in contract.key else []

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from storelib.method.labels import known_labels, match_to_baseline
+
 
 class Agreement(NamedTuple):
     """What `compare` says of the stores that are in both partitions."""
@@ -35,3 +37,26 @@ def compare(first: pd.Series, second: pd.Series) -> Agreement:
 
     ari = float(adjusted_rand_score(both["first"], both["second"]))
     return Agreement(len(both), both["first"].nunique(), both["second"].nunique(), round(ari, 6))
+
+
+def pairs(segments: pd.DataFrame, known: pd.DataFrame, view: str, label: str) -> tuple[pd.Series, pd.Series]:
+    """One label by store: as it is known, and as it was found.
+
+    segments: of every category. known: as `ingest_labels` writes it. view: a category, or `external`, whose label is the
+    same in all of them.
+    """
+    rows = segments if view == "external" else segments[segments["category"] == view]
+    found = rows[["store_id", label]].drop_duplicates().set_index("store_id")[label]
+    return known_labels(known, label, view), found
+
+
+def crossed(known: pd.Series, found: pd.Series) -> pd.DataFrame:
+    """Stores of each known label (rows, by number) in each found one (columns), so ordered that agreement is a diagonal.
+
+    known, found: labels by store. A found label stands where the known one does that it is paired with, by the optimal
+    assignment of shared stores; those without a partner come last.
+    """
+    both = shared_labels(known, found)
+    table = pd.crosstab(both["first"], both["second"])
+    places = match_to_baseline(both["second"], both["first"])
+    return table.reindex(columns=sorted(places, key=places.__getitem__))

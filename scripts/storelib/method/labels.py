@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from storelib.errors import DataError
 
@@ -29,6 +28,8 @@ def match_to_baseline(labels: pd.Series, baseline: pd.Series) -> dict[int, int]:
     names = sorted(labels.unique())
     if baseline.empty:
         return {name: name for name in names}
+    from scipy.optimize import linear_sum_assignment  # an import that is spared where there is no baseline
+
     both = pd.concat([labels.rename("new"), baseline.rename("old")], axis="columns", join="inner")
     table = pd.crosstab(both["new"], both["old"]).reindex(index=names, fill_value=0)
     shared = table.to_numpy()

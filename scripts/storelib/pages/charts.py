@@ -1,40 +1,122 @@
-"""Pictures in one style, drawn without a browser."""
+"""Pictures in one style, drawn by matplotlib's own rasteriser: no browser, no screen, and the same bytes every time.
 
+A chart is laid out in the pixels of a screen, from its upper left corner, and drawn at twice that resolution. What a user's
+own matplotlibrc says does not count, and a text from data is never taken for a formula.
+"""
+
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-import altair as alt
-import pandas as pd
-import vl_convert
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager
+from matplotlib.ticker import StrMethodFormatter
 
-from storelib.pages.palette import CLUSTER_COLOURS, INK
+from storelib.pages.palette import CLUSTER_COLOURS, EDGE, INK, PALE, SOFT
+from storelib.pages.words import DIRECTION, short
 from storelib.tables import replacing
 
-
-def save_png(chart: alt.TopLevelMixin, path: Path) -> None:
-    """Draw a chart at twice the screen's resolution, atomically."""
-    styled = chart.configure(font="Liberation Sans, Arial, Helvetica, sans-serif", background="white")
-    styled = styled.configure_axis(
-        labelFontSize=12, titleFontSize=12, labelColor=INK, titleColor=INK, gridColor="#eeeeee"
-    )
-    styled = styled.configure_title(
-        fontSize=15, anchor="start", subtitleFontSize=12, subtitleColor="#555555", offset=12
-    )
-    styled = styled.configure_view(strokeWidth=0).configure_header(labelFontSize=12, titleFontSize=12)
-    # Altair's limit of 5,000 rows is for notebooks.
-    with alt.data_transformers.enable("default", max_rows=None):
-        specification = styled.to_dict()
-    picture = vl_convert.vegalite_to_png(specification, scale=2)
-    with replacing(path) as temporary:
-        temporary.write_bytes(picture)
+# Pixels of a screen to an inch, and how many times finer a picture is; the longest side that it may get.
+SCREEN, FINER, LONGEST_SIDE = 96, 2, 30_000
+TITLE, PLAIN, SMALL = 15, 12, 11
+LINE = 18
+# For letters that the font which comes with matplotlib lacks, where one of these is there.
+OTHER_FONTS = ("Noto Sans CJK JP", "Noto Sans CJK SC", "WenQuanYi Zen Hei", "Hiragino Sans", "Arial Unicode MS")
+NUMBERS = StrMethodFormatter("{x:,.10g}")
 
 
-def note_chart(title: str, note: str) -> alt.TopLevelMixin:
+def points(pixels: float) -> float:
+    """Pixels as a font's points."""
+    return pixels * 72 / SCREEN
+
+
+mpl.rcdefaults()
+mpl.rcParams.update(
+    {
+        "font.family": ["DejaVu Sans", *(name for name in OTHER_FONTS if name in fontManager.get_font_names())],
+        "font.size": points(PLAIN),
+        "text.color": INK,
+        "text.parse_math": False,
+        "axes.edgecolor": EDGE,
+        "axes.labelcolor": INK,
+        "axes.spines.right": False,
+        "axes.spines.top": False,
+        "axes.axisbelow": True,
+        "grid.color": PALE,
+        "xtick.color": EDGE,
+        "ytick.color": EDGE,
+        "xtick.labelcolor": INK,
+        "ytick.labelcolor": INK,
+        "legend.frameon": False,
+        "legend.handletextpad": 0.4,
+    }
+)
+
+
+class Picture:
+    """A picture that panels and words are put on, at pixels from its upper left corner; it grows to hold them all."""
+
+    def __init__(self, title: str = "", lines: Sequence[str] = ()) -> None:
+        """Begin with a title and the lines below it. `top` is where the rest starts."""
+        self.figure = Figure(figsize=(1, 1), dpi=SCREEN * FINER)
+        FigureCanvasAgg(self.figure)
+        self.top = 0.0
+        if title:
+            self.words(0, self.top, title, size=TITLE, weight="bold")
+            self.top += 24
+        for line in lines:
+            self.words(0, self.top, line, color=SOFT)
+            self.top += LINE
+        self.top += 12 if self.top else 0
+
+    def words(self, left: float, top: float, text: str, *, size: float = PLAIN, **looks: Any) -> None:
+        """One line whose upper left corner is there."""
+        place = (left / SCREEN, 1 - top / SCREEN)
+        self.figure.text(*place, written(text), va="top", ha="left", fontsize=points(size), **looks)
+
+    def panel(self, left: float, top: float, width: float, height: float) -> Axes:
+        """Axes whose upper left corner is there; their ticks and names lie outside."""
+        place = (left / SCREEN, 1 - (top + height) / SCREEN, width / SCREEN, height / SCREEN)
+        return self.figure.add_axes(place)
+
+    def save(self, path: Path) -> None:
+        """Draw it, atomically."""
+        with replacing(path) as temporary, warnings.catch_warnings():
+            # A letter that no font knows is drawn as a box, which says so.
+            warnings.filterwarnings("ignore", message="Glyph ")
+            edges = self.figure.get_tightbbox()
+            longest = max(edges.width, edges.height, 1) * SCREEN * FINER
+            self.figure.savefig(
+                temporary,
+                format="png",
+                dpi=SCREEN * FINER * min(1, LONGEST_SIDE / longest),
+                bbox_inches=edges.padded(12 / SCREEN),
+                metadata={"Software": None},
+            )
+
+
+def written(text: str, longest: int = 1000) -> str:
+    """A text from data on one line, cut where it is longer; matplotlib tells its direction by itself."""
+    return DIRECTION.sub("", short(text, longest))
+
+
+def note(title: str, line: str) -> Picture:
     """A picture that says why there is none."""
-    words = alt.Chart(pd.DataFrame({"note": [note]})).mark_text(fontSize=14, color="#555555", align="left", x=0)
-    picture: alt.TopLevelMixin = words.encode(text="note:N").properties(width=560, height=60, title=title)
+    picture = Picture(title)
+    picture.words(0, picture.top, line, size=14, color=SOFT)
     return picture
 
 
-def cluster_colour(clusters: list[int]) -> alt.Scale:
-    """One colour per cluster number, the same in every picture."""
-    return alt.Scale(domain=clusters, range=[CLUSTER_COLOURS[(c - 1) % len(CLUSTER_COLOURS)] for c in clusters])
+def colour_of(cluster: int) -> str:
+    """A cluster's or segment's colour, the same in every picture."""
+    return CLUSTER_COLOURS[(cluster - 1) % len(CLUSTER_COLOURS)]
+
+
+def rgb(colour: str) -> tuple[float, float, float]:
+    """A colour such as #2166ac as parts of red, green and blue."""
+    red, green, blue = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    return red, green, blue

@@ -7,10 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from storelib.method.agreement import shared_labels
+from storelib.method.agreement import crossed
 from storelib.method.borders import borderline
 from storelib.method.k_rules import choices_of
-from storelib.method.labels import match_to_baseline
 from storelib.pages.palette import CLUSTER_COLOURS
 from storelib.pages.words import (
     Trait,
@@ -260,18 +259,15 @@ def groups_of(
 
 def crossing(planted: pd.Series, found: pd.Series) -> dict[str, Any]:
     """Stores of each known label (rows) in each found one (columns), so ordered that agreement is a diagonal."""
-    both = shared_labels(planted, found)
-    table = pd.crosstab(both["first"], both["second"])
-    places = match_to_baseline(both["second"], both["first"])
-    columns = sorted((int(name) for name in places), key=lambda name: places[name])
-    counts = table[columns].to_numpy()
-    shares = table.div(table.sum(axis="columns"), axis="index")[columns].to_numpy()
+    table = crossed(planted, found)
+    counts = table.to_numpy()
+    shares = table.div(table.sum(axis="columns"), axis="index").to_numpy()
     rows = []
     for row, label in enumerate(table.index):
         cells = []
-        for column in range(len(columns)):
+        for column in range(len(table.columns)):
             stores, share = int(counts[row, column]), float(shares[row, column])
             background, ink = shade(share)
             cells.append(Cell(f"{stores:,}" if stores else "", background, ink, f"{percent(share)} of known {label}"))
         rows.append((int(label), cells))
-    return {"columns": columns, "rows": rows}
+    return {"columns": [int(name) for name in table.columns], "rows": rows}

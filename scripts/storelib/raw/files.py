@@ -3,8 +3,10 @@
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from storelib.configuration.place import Source
+from storelib.errors import DataError
 from storelib.raw.readers import reader_of
 
 
@@ -27,6 +29,41 @@ def source_files(source: Source, folder: Path, listing: Iterable[Path] | None = 
 def is_hidden(path: Path) -> bool:
     """Whether a file, or a folder that it lies in, is no part of any source: one that is being written, for instance."""
     return any(part.startswith(".") for part in path.parts)
+
+
+class Fingerprint(NamedTuple):
+    """A raw file as it was when it was hashed. state: what changes when it is replaced or written to."""
+
+    path: Path
+    sha256: str
+    size: int
+    state: tuple[int, ...]
+
+    def refuse_changed(self) -> None:
+        """Raise DataError where the file is not the one that was hashed: what is told of it would be about another."""
+        if state_of(self.path) != self.state:
+            raise DataError(
+                f"{self.path} was replaced or written to while it was read",
+                solution="run again when the delivery is complete",
+            )
+
+
+def fingerprints(paths: Iterable[Path]) -> list[Fingerprint]:
+    """The fingerprint of each file; one that has several names is hashed once."""
+    hashes: dict[tuple[int, ...], str] = {}
+    found = []
+    for path in paths:
+        state = state_of(path)
+        if state not in hashes:
+            hashes[state] = sha256(path)
+        found.append(Fingerprint(path, hashes[state], state[2], state))
+    return found
+
+
+def state_of(path: Path) -> tuple[int, ...]:
+    """Device, inode, size, and time of the last change."""
+    stat = path.stat()
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
 def sha256(path: Path) -> str:
