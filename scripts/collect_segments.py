@@ -70,7 +70,7 @@ def selection_entries(category_sales: Path, keys: dict[str, str]) -> list[Entry]
         ).fetchall()
     entries = []
     for name, *amounts in rows:
-        category = keys.get(name, name)
+        category = str(keys.get(name, name))
         flow = ("out", "") if name in keys else ("set_aside", "category_not_selected")
         entries += [
             Entry("select_categories", category, "in", "", *amounts),
