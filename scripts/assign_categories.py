@@ -149,7 +149,7 @@ def selection_entries(connection: duckdb.DuckDBPyConnection, keys: dict[str, str
     ).fetchall()
     entries = []
     for name, *amounts in rows:
-        category = keys.get(name, name)
+        category = str(keys.get(name, name))
         flow = ("out", "") if name in keys else ("set_aside", "category_not_selected")
         entries += [
             Entry("select_categories", category, "in", "", *amounts),

@@ -119,7 +119,9 @@ def exclusions(
 
 def counted(reasons: pd.Series) -> str:
     """How many stores do not train for which reason, such as `3 thin, 1 no_data`."""
-    return ", ".join(f"{count} {reason}" for reason, count in reasons.value_counts().sort_index().items() if reason)
+    return ", ".join(
+        f"{count} {reason}" for reason, count in reasons.value_counts().sort_index().items() if reason != ""
+    )
 
 
 def refuse_reserved(names: Sequence[str]) -> None:

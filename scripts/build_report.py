@@ -60,6 +60,7 @@ def parse_args(argv: Sequence[str] | None) -> tuple[argparse.Namespace, dict[str
     parser.add_argument("--report", type=Path, required=True, help="output: the page, filled in")
     args, rest = parser.parse_known_args(argv)
     values: list[str] | None = None
+    section: dict[str, list[str]] = {}
     found: dict[str, dict[str, list[str]]] = {}
     for word in rest:
         if word.removeprefix("--") in SECTIONS and word.startswith("--"):
@@ -278,10 +279,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     checks = json.loads(args.checks.read_text(encoding="utf-8"))
     external = External(args, checks["borderline_ratio"])
     views = [
-        category_view(
-            row.key, row.name, args, segments[segments["category"] == row.key].set_index("store_id"), external
-        )
-        for row in categories.itertuples(index=False)
+        category_view(key, name, args, segments[segments["category"] == key].set_index("store_id"), external)
+        for key, name in zip(categories["key"], categories["name"], strict=True)
     ]
     ledger_picture = flows.picture_of(flows.flows_of(entries, names))
     aside = sum((e.sales for e in entries if e.flow == "set_aside"), Decimal(0))

@@ -77,7 +77,8 @@ def read_source(name: str, source: ExternalSource, raw: Path, limits: Compute, l
         named = keys.notna()
         if not named.all():
             log.info("%s: %d of %d rows are left out: no %s", name, int((~named).sum()), len(keys), key_column)
-        keys, texts, values = (part[named].reset_index(drop=True) for part in (keys, texts, values))
+        keys = keys[named].reset_index(drop=True)
+        texts, values = (part[named].reset_index(drop=True) for part in (texts, values))
     check_table(keys.to_frame(), CONTRACT, where, lambda row: where_is(source, raw, {key_column: row["key"]}))
     parts = []
     for position, feature in enumerate(features):

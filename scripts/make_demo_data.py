@@ -180,7 +180,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def split_by_shares(total: int, shares: np.ndarray) -> np.ndarray:
     """Whole numbers that sum to total, by largest remainders; at least 1 each where total allows."""
     exact = total * shares / shares.sum()
-    counts = np.floor(exact).astype(np.int64)
+    counts: np.ndarray = np.floor(exact).astype(np.int64)
     remainder_order = np.argsort(counts - exact, kind="stable")
     counts[remainder_order[: total - counts.sum()]] += 1
     while total >= len(shares) and not counts.all():

@@ -96,10 +96,10 @@ class Bench:
         """A Parquet file by store."""
         return pq.ParquetFile(self / name).read().to_pandas().set_index("store_id")
 
-    def ledger(self, name: str = "ledger.parquet") -> dict[tuple[str, str], Amounts]:
-        """(flow, reason): (stores, lines, sales)."""
-        rows = self.rows(name, "flow", "reason", "stores", "lines", "sales")
-        return {(flow, reason): (stores, lines, sales) for flow, reason, stores, lines, sales in rows}
+    def ledger(self, name: str = "ledger.parquet", stage: str = "") -> dict[tuple[str, str], Amounts]:
+        """(flow, reason): (stores, lines, sales); of one stage, where one is named."""
+        rows = self.rows(name, "stage", "flow", "reason", "stores", "lines", "sales")
+        return {(flow, reason): tuple(amounts) for made, flow, reason, *amounts in rows if made.startswith(stage)}
 
     def product_map(self, *rows: tuple[str, str | None, str | None], name: str = "product_map.parquet") -> Path:
         """(sku, category, need_state) as `ingest_product_map` writes it."""
@@ -141,7 +141,13 @@ class Bench:
                 amounts[1] += lines
         for name, table, middle in (("category_sales", sums, "store_id"), ("category_skus", skus, "sku")):
             schema = pa.schema(
-                [("category", pa.string()), (middle, pa.string()), ("entry", pa.int32()), ("sales", MONEY), ("lines", pa.int64())]
+                [
+                    ("category", pa.string()),
+                    (middle, pa.string()),
+                    ("entry", pa.int32()),
+                    ("sales", MONEY),
+                    ("lines", pa.int64()),
+                ]
             )
             rows = [dict(zip(schema.names, (*key, *amounts), strict=True)) for key, amounts in sorted(table.items())]
             pq.write_table(pa.Table.from_pylist(rows, schema), self / f"{name}.parquet")

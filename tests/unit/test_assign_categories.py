@@ -64,9 +64,7 @@ def assign(bench: Any) -> Callable[..., None]:
 
 
 def test_category_comes_from_the_map_where_the_sale_has_none(bench: Any, assign: Callable[..., None]) -> None:
-    sales(
-        bench, (None, "1", "a", "2.00", 1), ("SNACKS", "1", "a", "3.00", 1), ("SNACKS", "1", "b", "4.00", 1)
-    )
+    sales(bench, (None, "1", "a", "2.00", 1), ("SNACKS", "1", "a", "3.00", 1), ("SNACKS", "1", "b", "4.00", 1))
     bench.product_map(("a", "BEAUTY", "dry"), ("a", "BEAUTY", "oily"), ("b", "BEAUTY", "dry"))
     assign()
     # the sale's own category wins over the map's
@@ -115,7 +113,7 @@ class TestSkusWithoutCategory:
             ("BEAUTY", entries["a"]), ("SNACKS", entries["c"]),
         ]  # fmt: skip
         # 2.00 + 4.00 of b and c; store 2 has nothing else
-        assert bench.ledger() == {
+        assert bench.ledger(stage="assign_categories") == {
             ("in", ""): (2, 4, Decimal("15.00")),
             ("out", ""): (1, 2, Decimal("9.00")),
             ("set_aside", "no_category"): (1, 2, Decimal("6.00")),
@@ -141,7 +139,7 @@ class TestUnknownStores:
     def test_they_are_kept_and_noted(self, bench: Any, known: Callable[..., None]) -> None:
         known("keep")
         assert bench.rows("selling_stores.parquet", "store_id") == ["1", "9"]
-        assert bench.ledger() == {
+        assert bench.ledger(stage="assign_categories") == {
             ("in", ""): (2, 4, Decimal("3.00")),
             ("out", ""): (2, 4, Decimal("3.00")),
             ("noted", "unknown_store"): (1, 3, Decimal("2.00")),
@@ -150,7 +148,7 @@ class TestUnknownStores:
     def test_they_are_dropped_into_the_ledger(self, bench: Any, known: Callable[..., None]) -> None:
         known("drop")
         assert bench.rows("selling_stores.parquet", "store_id") == ["1"]
-        assert bench.ledger() == {
+        assert bench.ledger(stage="assign_categories") == {
             ("in", ""): (2, 4, Decimal("3.00")),
             ("out", ""): (1, 1, Decimal("1.00")),
             ("set_aside", "unknown_store"): (1, 3, Decimal("2.00")),
@@ -166,7 +164,7 @@ class TestUnknownStores:
     ) -> None:
         bench.parquet("stores.parquet", {"store_id": pa.array([], pa.string())})
         known(policy)
-        assert list(bench.ledger()) == [("in", ""), ("out", "")]
+        assert list(bench.ledger(stage="assign_categories")) == [("in", ""), ("out", "")]
 
     def test_nothing_left_is_told(self, bench: Any, known: Callable[..., None]) -> None:
         bench.parquet("stores.parquet", {"store_id": ["01", "09"]})
@@ -180,7 +178,7 @@ class TestSpelling:
     @pytest.fixture(autouse=True)
     def inputs(self, bench: Any) -> None:
         sales(
-            bench, ("DAIRY", "1", "a", "2.00", 3), ("Dairy", "1", 1, "3.00", 5), ("dairy", "2", "a", "4.00", 1),
+            bench, ("DAIRY", "1", "a", "2.00", 3), ("Dairy", "1", "a", "3.00", 5), ("dairy", "2", "a", "4.00", 1),
             ("SNACKS", "2", "b", "8.00", 1),
         )  # fmt: skip
         bench.product_map(("a", "DAIRY", "milk"), ("b", "SNACKS", "salty"))
@@ -191,8 +189,8 @@ class TestSpelling:
             ("Dairy", "1", 1, Decimal("5.00"), 8), ("Dairy", "2", 1, Decimal("4.00"), 1), ("SNACKS", "2", 2, Decimal("8.00"), 1),
         ]  # fmt: skip
         # 3 lines of 2.00 in store 1 and 1 line of 4.00 in store 2 were spelt in another way
-        assert bench.ledger()["noted", "category_respelt"] == (2, 4, Decimal("6.00"))
-        assert bench.ledger()["out", ""] == (2, 10, Decimal("17.00"))
+        assert bench.ledger(stage="assign_categories")["noted", "category_respelt"] == (2, 4, Decimal("6.00"))
+        assert bench.ledger(stage="assign_categories")["out", ""] == (2, 10, Decimal("17.00"))
         assert "category 'DAIRY' is taken for 'Dairy' (3 times)" in bench.log(assign_categories)
 
     def test_spelling_of_params_counts(self, bench: Any, assign: Callable[..., None]) -> None:
@@ -204,7 +202,7 @@ class TestSpelling:
     def test_spellings_are_kept_on_demand(self, bench: Any, assign: Callable[..., None]) -> None:
         assign(spelling="keep", dairy="dairy")
         assert sorted(set(bench.rows("category_sales.parquet", "category"))) == ["DAIRY", "Dairy", "SNACKS", "dairy"]
-        assert ("noted", "category_respelt") not in bench.ledger()
+        assert ("noted", "category_respelt") not in bench.ledger(stage="assign_categories")
 
     def test_two_spellings_stop_the_stage_on_demand(self, bench: Any, assign: Callable[..., None]) -> None:
         with pytest.raises(

@@ -50,7 +50,9 @@ def write_lines(bench: Any, **columns: Any) -> dict[str, Any]:
     return PARQUET
 
 
-def test_lines_are_summed_exactly_by_store_category_and_entry_and_by_period(bench: Any, ingest: Callable[..., None]) -> None:
+def test_lines_are_summed_exactly_by_store_category_and_entry_and_by_period(
+    bench: Any, ingest: Callable[..., None]
+) -> None:
     bench.csv(
         "raw/sales.csv", HEADER,
         "2,a,BEAUTY,0.10,2024-01-05", "1,b,BEAUTY,5,2024-01-05", "1,a,SNACKS,7.00,2024-01-05",
