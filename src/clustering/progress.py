@@ -1,14 +1,11 @@
 """Follow a runner at work: as its own lines, as a live display, as JSON lines, or silently."""
 
-import json
 import re
 import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
-from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -25,30 +22,7 @@ from rich.progress import (
 from clustering.jobs import JOBS
 from clustering.runners import call, environment
 from clustering.secrets import redact
-
-
-class Mode(StrEnum):
-    """How a run is shown."""
-
-    plain = "plain"
-    live = "live"
-    json = "json"
-    quiet = "quiet"
-
-
-def choose_mode(*, quiet: bool, as_json: bool, terminal: bool) -> Mode:
-    """What was asked for; by default live on a terminal and plain elsewhere."""
-    if as_json:
-        return Mode.json
-    if quiet:
-        return Mode.quiet
-    return Mode.live if terminal else Mode.plain
-
-
-def emit(event: str, **fields: Any) -> None:
-    """One JSON object on one line."""
-    sys.stdout.write(json.dumps({"event": event, **fields}, ensure_ascii=False) + "\n")
-    sys.stdout.flush()
+from clustering.shown import Mode, emit
 
 
 class Follower:

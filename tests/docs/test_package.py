@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from clustering import __version__
-from clustering.projects import FILES, FOLDERS
+from clustering.templates import FILES, FOLDERS
 
 ROOT = Path(__file__).resolve().parents[2]
 INSIDE = "clustering/project/"

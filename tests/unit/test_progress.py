@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from clustering.progress import Mode, follow
+from clustering.progress import follow
+from clustering.shown import Mode
 
 # A runner that says what Snakemake says, slowly enough to be looked at.
 FAKE = """

@@ -9,12 +9,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import typer
 
+from clustering.arguments import tags_of
 from clustering.plans import changed_flags, dvc_reasons, short
-from clustering.progress import Follower, Mode, choose_mode
+from clustering.progress import Follower
 from clustering.projects import check_access
 from clustering.run_report import PLACE
-from clustering.runs import KEPT, RUNS, find_run, load_runs, new_id, parse_tags, recorded, report_of, with_tags
+from clustering.runs import KEPT, RUNS, find_run, load_runs, new_id, recorded, report_of, with_tags
+from clustering.shown import Mode, choose_mode
 from storelib.errors import ConfigError, DataError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,10 +32,10 @@ def run_once(root: Path, tags: dict[str, str] | None = None) -> str:
 
 
 def test_tags_are_pairs() -> None:
-    assert parse_tags(["version=2.0", "who = a=b"]) == {"version": "2.0", "who": "a=b"}
+    assert tags_of(["version=2.0", "who = a=b"]) == {"version": "2.0", "who": "a=b"}
     for wrong in ("version", "=2", "version="):
-        with pytest.raises(ValueError, match="key=value"):
-            parse_tags([wrong])
+        with pytest.raises(typer.BadParameter, match="key=value"):
+            tags_of([wrong])
 
 
 def test_ids_sort_by_time() -> None:
