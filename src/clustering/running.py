@@ -7,12 +7,14 @@ from pathlib import Path
 
 from rich.table import Table
 
+from clustering.dvc_state import ask_dvc
+from clustering.handover import record, sync
 from clustering.jobs import JOBS, Engine
 from clustering.journal import LOGGER
-from clustering.plans import dvc_graph
+from clustering.plans import stages_needed
 from clustering.progress import follow
 from clustering.projects import check_access, check_project
-from clustering.runners import failure, heal, only_run, record, sync
+from clustering.runners import failure, heal, only_run
 from clustering.runs import RUNS, recorded, report_of
 from clustering.shown import Mode, console, emit, say
 from storelib.accounts.expectations import told
@@ -95,11 +97,10 @@ def start_runner(
     """
     began = time.time()
     if engine is Engine.dvc:
-        total = None if mode in {Mode.plain, Mode.quiet} else len(dvc_graph(root, job)[0])
+        total = None if mode in {Mode.plain, Mode.quiet} else len(stages_needed(ask_dvc(root, "graph").needs, job))
         words = ["repro", *(["--force"] if force else []), *JOBS[job]]
         code = follow(root, "dvc", words, mode, console, job=job, log=log, total=total)
     else:
-        # What is read to follow the run needs the rules' names.
         quiet = ["--quiet", "host", "reason", *(["rules"] if mode is Mode.plain else [])]
         words = ["--cores", str(cores), *quiet, *(["--forceall"] if force else [])]
         config = ["--config", f"env={other}"] if other else []

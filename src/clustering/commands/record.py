@@ -10,11 +10,11 @@ def record() -> None:
 
     Example: clustering record
     """
-    from clustering import runners
+    from clustering import handover, runners
 
     root = find_project()
     with runners.only_run(root):
-        late = runners.record(root)
+        late = handover.record(root)
     if late:
         raise DataError(
             f"{len(late)} files are not up to date, such as {late[0]}", solution="run `snakemake --cores 2` first"

@@ -10,11 +10,11 @@ def sync() -> None:
 
     Example: clustering sync
     """
-    from clustering import runners
+    from clustering import handover, runners
 
     root = find_project()
     with runners.only_run(root):
-        if not runners.sync(root):
+        if not handover.sync(root):
             raise DataError(
                 "DVC is not up to date", solution="run `dvc repro` first (`dvc status` says what is changed)"
             )
