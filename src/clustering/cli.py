@@ -3,15 +3,53 @@
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 from typer._completion_classes import completion_init
 
 from clustering import __version__
-from clustering.commands import COMMANDS
+from clustering.commands.categories import categories
+from clustering.commands.compare import compare
+from clustering.commands.completion import completion
+from clustering.commands.doctor import doctor
+from clustering.commands.explain import explain
+from clustering.commands.fetch import fetch
+from clustering.commands.init import init
+from clustering.commands.list_jobs import list_jobs
+from clustering.commands.minimal import minimal
+from clustering.commands.publish import publish
+from clustering.commands.record import record
+from clustering.commands.run import run
+from clustering.commands.split_half import split_half
+from clustering.commands.status import status
+from clustering.commands.sweep import sweep
+from clustering.commands.sync import sync
+from clustering.commands.upgrade import upgrade
 from clustering.journal import LOGGER, end_journal, start_journal
 from storelib.errors import PipelineError
+
+# In the order in which --help lists them.
+COMMANDS: tuple[Callable[..., None], ...] = (
+    run,
+    status,
+    list_jobs,
+    minimal,
+    split_half,
+    init,
+    upgrade,
+    fetch,
+    publish,
+    record,
+    sync,
+    compare,
+    sweep,
+    explain,
+    categories,
+    doctor,
+    completion,
+)
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 for command in COMMANDS:

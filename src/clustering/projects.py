@@ -1,10 +1,12 @@
 """Projects: the nearest one, its configuration, and whether its folders may be used."""
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clustering.stamps import other_version
 from storelib.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -13,6 +15,14 @@ if TYPE_CHECKING:
 
 
 def find_project() -> Path:
+    """The nearest project. Warns where its workflow is of another version than this command."""
+    root = nearest_project()
+    if sentence := other_version(root):
+        sys.stderr.write(f"Warning: {sentence}\n")
+    return root
+
+
+def nearest_project() -> Path:
     """The nearest folder, from here upwards, with a Snakefile and a params.yaml."""
     here = Path.cwd()
     for folder in (here, *here.parents):

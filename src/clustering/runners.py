@@ -40,7 +40,7 @@ def call_script(root: Path, name: str, flags: Mapping[str, object]) -> None:
     if not (root / "scripts" / f"{name}.py").is_file():
         raise ConfigError(
             f"{root} has no scripts/{name}.py: it was made by an earlier version of `clustering`",
-            solution="make a project with `clustering init DIR`, and copy its scripts, Snakefile and dvc.yaml over these",
+            solution="run `clustering upgrade`, which keeps what you changed",
         )
     words = [word for flag, value in flags.items() for word in (f"--{flag}", str(value))]
     command = [sys.executable, f"scripts/{name}.py", *words, "--log", f"logs/{name}.log"]
@@ -109,17 +109,22 @@ def processes_in(root: Path, words: Sequence[str]) -> list[psutil.Process]:
     return found
 
 
-def heal(root: Path) -> None:
-    """Clear up after a runner that was killed: wait for its last stages, remove its locks and unfinished files.
-
-    Raises PipelineError where a runner is alive.
-    """
+def refuse_while_at_work(root: Path) -> None:
+    """Raise PipelineError where a runner is alive in the project."""
     alive = processes_in(root, RUNNERS)
     if alive:
         raise PipelineError(
             f"{' '.join(alive[0].cmdline()[:4])} (process {alive[0].pid}) is at work in {root}",
             solution="wait until it ends, or end it",
         )
+
+
+def heal(root: Path) -> None:
+    """Clear up after a runner that was killed: wait for its last stages, remove its locks and unfinished files.
+
+    Raises PipelineError where a runner is alive.
+    """
+    refuse_while_at_work(root)
     stages = processes_in(root, [path.name for path in (root / "scripts").glob("*.py")])
     if stages:
         sys.stderr.write(f"Waiting for {len(stages)} stages of a run that was cut off.\n")

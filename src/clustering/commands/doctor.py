@@ -1,6 +1,6 @@
 """`clustering doctor`: what a run needs, and what is amiss."""
 
-from clustering.projects import find_project
+from clustering.projects import nearest_project
 from clustering.shown import say
 from storelib.errors import ConfigError
 
@@ -12,7 +12,7 @@ def doctor() -> None:
     """
     from clustering.doctor import examine
 
-    checks = examine(find_project())
+    checks = examine(nearest_project())
     for check in checks:
         advice = f" -> {check.advice}" if check.advice else ""
         say(f"{check.state}: {check.what}: {check.found}{advice}")
