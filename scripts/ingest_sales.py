@@ -80,7 +80,7 @@ def settings_hash(source: SalesSource, rules: Rules, product_map: Path) -> str:
     """A hash of all that a file's sums depend on, beside the file: how it is read, the map, and the code that counts."""
     scripts = Path(storelib.runtime.__file__).resolve().parents[1]
     loaded = {
-        Path(module.__file__).resolve() for module in list(sys.modules.values()) if getattr(module, "__file__", None)
+        Path(file).resolve() for module in list(sys.modules.values()) if (file := getattr(module, "__file__", None))
     }
     code = sorted(path for path in {*loaded, Path(__file__).resolve()} if path.is_relative_to(scripts))
     told = hashlib.sha256(json.dumps([source.model_dump(exclude={"path"}), rules], sort_keys=True).encode())

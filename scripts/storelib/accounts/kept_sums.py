@@ -131,7 +131,7 @@ class Cache:
             return path
         body = encoded(parts, ledgers)
         magnitude = sum(part.magnitude for part in parts)
-        head = {"settings": self.settings, "contents": elements, "magnitude": magnitude}
+        head: dict[str, Any] = {"settings": self.settings, "contents": elements, "magnitude": magnitude}
         head["counts"] = {content: counts[content] for content in sorted(contents)}
         head["sha256"] = self.hash_of(head, body)
         try:
@@ -225,4 +225,5 @@ def decoded(body: bytes, magnitude: float, ledgers: Ledgers) -> Sums:
 
 def codes_of(column: pa.DictionaryArray, coding: Codes) -> NDArray[np.int32]:
     """The codes of texts."""
-    return coding.of(column.dictionary)[column.indices.to_numpy()]
+    codes: NDArray[np.int32] = coding.of(column.dictionary)[column.indices.to_numpy()]
+    return codes

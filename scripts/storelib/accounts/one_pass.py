@@ -76,7 +76,8 @@ class Combinations:
                 for pair in new.tolist():
                     self.number(*divmod(pair, table.shape[1]))
                 found = self._table[category, entry]
-        return found
+        codes: NDArray[np.int32] = found
+        return codes
 
     def number(self, category: int, entry: int) -> int:
         """The number of one pair; a new one gets the next. The lock is held."""
@@ -144,15 +145,15 @@ class Counter:
             lines = chosen(lines, lines.reason == 0)
         self.note(lines)
         combination = shared.combinations.of(lines.category, shared.entry_of(lines.sku))
-        count = 1 if lines.count is None else lines.count
+        count = 1 if lines.times is None else lines.times
         shape = (len(codes.store_id), len(shared.combinations))
         self.cells.add(lines.store, combination, shape, lines.cents, count)
         is_loose = shared.combinations.is_loose
-        loose = np.flatnonzero(is_loose[combination]) if is_loose.any() else ()
-        if len(loose):
+        loose = np.flatnonzero(is_loose[combination]) if is_loose.any() else None
+        if loose is not None and len(loose):
             part = chosen(lines, loose)
             shape = (len(codes.sku), len(codes.category))
-            self.skus.add(part.sku, part.category, shape, part.cents, 1 if part.count is None else part.count)
+            self.skus.add(part.sku, part.category, shape, part.cents, 1 if part.times is None else part.times)
         if lines.day is not None:
             days = shared.day_codes(lines.day)
             self.days.add(lines.category, days, (len(codes.category), len(shared.days)), lines.cents, count)
@@ -170,7 +171,7 @@ class Counter:
         """Count some lines under a mark."""
         shape = (len(self.ledgers.coding.store_id), len(MARKS))
         cents = lines.cents[places] if has_amount else np.zeros(len(places), np.int64)
-        self.marks.add(lines.store[places], mark, shape, cents, 1 if lines.count is None else lines.count[places])
+        self.marks.add(lines.store[places], mark, shape, cents, 1 if lines.times is None else lines.times[places])
 
     def merge(self, sums: Sums) -> None:
         """Add what was counted before."""
@@ -197,9 +198,16 @@ class Counter:
 
 def chosen(lines: Lines, which: NDArray[np.bool_] | NDArray[np.intp]) -> Lines:
     """Some lines of a batch."""
-    notes = {name: column[which] for name, column in lines.notes.items()}
-    columns = (None if column is None else column[which] for column in lines[:-1])
-    return Lines(*columns, notes)  # type: ignore[arg-type]  # an optional column stays one
+    return Lines(
+        lines.store[which],
+        lines.sku[which],
+        lines.category[which],
+        lines.cents[which],
+        lines.reason[which],
+        None if lines.day is None else lines.day[which],
+        None if lines.times is None else lines.times[which],
+        {name: column[which] for name, column in lines.notes.items()},
+    )
 
 
 class Pass(NamedTuple):

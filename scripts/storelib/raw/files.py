@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from storelib.configuration.place import Source
 from storelib.errors import DataError
@@ -70,7 +70,7 @@ def files_table(
             lines, cents = (counts or {}).get(file.sha256, (None, None))
             sales = None if cents is None else money_of(cents)
             rows.append((source, file.path.relative_to(folder).as_posix(), file.size, file.sha256, lines, sales))
-    columns = list(zip(*rows, strict=True)) or [[] for _ in range(6)]
+    columns: list[Sequence[Any]] = list(zip(*rows, strict=True)) or [[] for _ in range(6)]
     types = [pa.string(), pa.string(), pa.int64(), pa.string(), pa.int64(), pa.decimal128(38, 2)]
     names = ["source", "file", "bytes", "sha256", "lines", "sales"]
     return pa.table([pa.array(column, kind) for column, kind in zip(columns, types, strict=True)], names=names)

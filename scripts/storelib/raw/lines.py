@@ -75,7 +75,7 @@ class Rules(NamedTuple):
 class Lines(NamedTuple):
     """One batch. store, sku, category: (n,) codes, 0 for none; cents: (n,) int64; reason: (n,) places in REASONS.
 
-    day: (n,) days since 1970, where dates count; count: (n,) lines that each row stands for, where a column says so.
+    day: (n,) days since 1970, where dates count; times: (n,) lines that each row stands for, where a column says so.
     notes: by the ledger's word, which lines were repaired or rounded.
     """
 
@@ -85,7 +85,7 @@ class Lines(NamedTuple):
     cents: NDArray[np.int64]
     reason: NDArray[np.uint8]
     day: NDArray[np.int32] | None
-    count: NDArray[np.int64] | None
+    times: NDArray[np.int64] | None
     notes: dict[str, NDArray[np.bool_]]
 
 
@@ -325,7 +325,8 @@ class LineReader:
         kind = str(self.connection.sql("SELECT value FROM dictionary").types[0])
         text = text_of("value", kind, self.source)
         cleaned = self.connection.sql(f"SELECT {text} AS text FROM dictionary ORDER BY place").to_arrow_table()  # noqa: S608 (ours)
-        return getattr(self.coding, name).of(cleaned["text"].combine_chunks())
+        codes: Codes = getattr(self.coding, name)
+        return codes.of(cleaned["text"].combine_chunks())
 
     def by_duckdb(self, file: Path) -> Iterator[Lines]:
         """A whole file by the source's reader. Raises DataError where a column is missing."""
@@ -346,7 +347,7 @@ class LineReader:
     def lines(self, table: pa.Table, notes: Sequence[str]) -> Lines:
         """What SQL gave as numbers."""
         found = {name: table[name].combine_chunks() for name in table.column_names}
-        codes = [self.text_codes(name, found[name]) for name in TEXTS]
+        store, sku, category = (self.text_codes(name, found[name]) for name in TEXTS)
         day = (
             found["day"].cast(pa.int32()).fill_null(FIRST_DAY).to_numpy(zero_copy_only=False)
             if self.rules.dated
@@ -354,7 +355,9 @@ class LineReader:
         )
         count = found["count"].fill_null(0).to_numpy(zero_copy_only=False) if self.source.columns.lines else None
         return Lines(
-            *codes,
+            store,
+            sku,
+            category,
             cents_of(found["amount"]),
             found["reason"].to_numpy(zero_copy_only=False),
             day,
@@ -365,7 +368,8 @@ class LineReader:
     def text_codes(self, name: str, column: pa.Array) -> NDArray[np.int32]:
         """Codes as they are, or of texts that DuckDB cleaned."""
         if pa.types.is_int32(column.type) or pa.types.is_null(column.type):
-            return column.fill_null(0).cast(pa.int32()).to_numpy(zero_copy_only=False)
+            codes: NDArray[np.int32] = column.fill_null(0).cast(pa.int32()).to_numpy(zero_copy_only=False)
+            return codes
         encoded = pc.dictionary_encode(column)
         return at_places(np.append(getattr(self.coding, name).of(encoded.dictionary), np.int32(0)), encoded.indices)
 
@@ -374,7 +378,8 @@ def at_places(codes: NDArray[np.int32], places: pa.Array) -> NDArray[np.int32]:
     """Codes at places of a dictionary; the last of them where there is no place."""
     if places.null_count:
         places = pc.fill_null(places, len(codes) - 1)
-    return codes[places.to_numpy(zero_copy_only=False)]
+    found: NDArray[np.int32] = codes[places.to_numpy(zero_copy_only=False)]
+    return found
 
 
 class Amounts(NamedTuple):
@@ -388,9 +393,9 @@ class Amounts(NamedTuple):
 def is_plain_number(name: str, kind: pa.DataType) -> bool:
     """Whether a column of figures is of a type whose numbers, or days, are taken as they are."""
     if name == "date":
-        return pa.types.is_date32(kind)
+        return bool(pa.types.is_date32(kind))
     whole = pa.types.is_integer(kind) and kind.bit_width <= 32
-    return whole or pa.types.is_float64(kind) or pa.types.is_float32(kind)
+    return bool(whole or pa.types.is_float64(kind) or pa.types.is_float32(kind))
 
 
 def known_values(source: SalesSource) -> list[float]:
