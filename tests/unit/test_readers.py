@@ -112,7 +112,7 @@ KINDS: list[tuple[str, str, Callable[[Path], None], dict[str, str]]] = [
 
 def texts(folder: Path, **source: Any) -> list[tuple[str | None, ...]]:
     made = Source.model_validate(source)
-    frame = read_texts(made, folder, {name.lower(): name for name in COLUMNS})
+    frame = read_texts(made, folder, Compute(), {name.lower(): name for name in COLUMNS})
     rows = [tuple(None if pd.isna(cell) else str(cell) for cell in row) for row in frame.itertuples(index=False)]
     return sorted(rows, key=str)
 

@@ -278,3 +278,37 @@ def test_category_name_with_quotes_is_taken_as_it_is(bench: Any, split: Callable
     bench.product_map(("a", None, "it's"))
     split(name=name)
     assert bench.rows("need_state_sales.parquet") == [("1", "it's", 1.0)]
+
+
+class TestSkusOfOtherCategories:
+    """a is mapped in BEAUTY; s is mapped in SNACKS alone, and sold in BEAUTY by store 2."""
+
+    @pytest.fixture(autouse=True)
+    def inputs(self, bench: Any) -> None:
+        bench.category_sales(
+            ("BEAUTY", "1", "a", "6.00", 3), ("BEAUTY", "2", "a", "1.00", 1), ("BEAUTY", "2", "s", "5.00", 2)
+        )
+        bench.product_map(("a", "BEAUTY", "dry"), ("s", "SNACKS", "sweet"))
+
+    def test_they_keep_their_need_states_and_are_noted(self, bench: Any, split: Callable[..., None]) -> None:
+        split(skus_of_other_categories="keep")
+        assert bench.rows("need_state_sales.parquet") == [("1", "dry", 6.0), ("2", "dry", 1.0), ("2", "sweet", 5.0)]
+        assert bench.ledger()["noted", "sku_of_other_category"] == (1, 2, Decimal("5.00"))
+        assert ("noted", "unmapped_sku") not in bench.ledger()
+
+    def test_they_are_unmapped_on_demand(self, bench: Any, split: Callable[..., None]) -> None:
+        split(skus_of_other_categories="unmapped")
+        assert ("2", "(unmapped)", 5.0) in bench.rows("need_state_sales.parquet")
+        split(skus_of_other_categories="unmapped", unmapped_skus="drop")
+        assert bench.ledger()["set_aside", "unmapped_sku"] == (0, 2, Decimal("5.00"))
+
+    def test_they_stop_the_stage_on_demand(self, bench: Any, split: Callable[..., None]) -> None:
+        with pytest.raises(
+            DataError, match=r"1 SKUs of category 'BEAUTY' are in the product map for other.*'s' \(sales 5.00\)"
+        ):
+            split(skus_of_other_categories="fail")
+
+    def test_a_row_without_category_counts_in_every_category(self, bench: Any, split: Callable[..., None]) -> None:
+        bench.product_map(("a", "BEAUTY", "dry"), ("s", "SNACKS", "sweet"), ("s", None, "new"))
+        split(skus_of_other_categories="unmapped")
+        assert ("2", "new", 5.0) in bench.rows("need_state_sales.parquet")

@@ -289,7 +289,8 @@ class LineReader:
                 whole &= ~fault
             if lines.rounded is not None:
                 whole &= ~lines.rounded
-            count, faults["invalid_count"] = lines.cents // 100, ~whole
+            # A row that does not say how many it stands for is one.
+            count, faults["invalid_count"] = np.where(whole, lines.cents // 100, 1), ~whole
         if "date" in columns:
             day, faults["invalid_date"] = exact_days(columns["date"])
         if self.rules.negatives:
@@ -353,7 +354,7 @@ class LineReader:
             if self.rules.dated
             else None
         )
-        count = found["count"].fill_null(0).to_numpy(zero_copy_only=False) if self.source.columns.lines else None
+        count = found["count"].fill_null(1).to_numpy(zero_copy_only=False) if self.source.columns.lines else None
         return Lines(
             store,
             sku,

@@ -161,7 +161,7 @@ def text_of(column: str, sql_type: str, source: Source) -> str:
     name = identifier(column)
     if sql_type in FLOATS:
         whole = f"isfinite({name}) AND {name} = trunc({name}) AND abs({name}) < 1e15"
-        known = f"CASE WHEN NOT isnan({name}) THEN CAST({name} AS VARCHAR) END"
+        known = f"CASE WHEN NOT ({is_nan(name)}) THEN CAST({name} AS VARCHAR) END"
         text = f"CASE WHEN {whole} THEN CAST(CAST({name} AS BIGINT) AS VARCHAR) ELSE {known} END"
     elif sql_type.startswith("DECIMAL"):
         text = f"CASE WHEN {name} = trunc({name}) THEN CAST(CAST({name} AS HUGEINT) AS VARCHAR) ELSE CAST({name} AS VARCHAR) END"
@@ -171,6 +171,14 @@ def text_of(column: str, sql_type: str, source: Source) -> str:
         text = f"CAST({name} AS VARCHAR)"
     missing = ", ".join(literal(value) for value in sorted({"", *map(missing_text, source.missing)}))
     return f"CASE WHEN {text} IN ({missing}) THEN NULL ELSE {text} END"
+
+
+def is_nan(name: str) -> str:
+    """SQL: whether a float is no number.
+
+    Not `isnan`: DuckDB 2.0 takes it for false in a Parquet file whose statistics, which leave out NaN, have a least and a largest value.
+    """
+    return f"NOT isfinite({name}) AND NOT isinf({name})"
 
 
 def is_number(sql_type: str) -> bool:
@@ -205,7 +213,7 @@ def known_number(column: str, sql_type: str, source: NumbersSource) -> str:
     for value in source.missing:
         with suppress(ValueError):
             unknown.add(float(value))
-    missing = [f"isnan({name})"] if sql_type in FLOATS else []
+    missing = [is_nan(name)] if sql_type in FLOATS else []
     finite = ", ".join(sorted(repr(value) for value in unknown if math.isfinite(value)))
     if finite:
         missing.append(f"CAST({name} AS DOUBLE) IN ({finite})")

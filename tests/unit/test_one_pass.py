@@ -1,0 +1,346 @@
+"""The pass over raw sales: what it counts, what it keeps, and that no way of reading gives another result."""
+
+import random
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import ingest_sales
+from storelib.accounts import one_pass
+from storelib.accounts.entries import entries_of, numbered
+from storelib.accounts.sums import Grid
+from storelib.configuration.place import Compute
+from storelib.database import database
+from storelib.errors import DataError
+from storelib.money import cents_of, money_column
+from storelib.raw.lines import exact_cents
+
+COLUMNS = {"store_id": "STORE", "sku": "SKU", "category": "CAT", "sales": "AMOUNT", "date": "DAY"}
+PARTS = {"reader": "parquet", "path": "parts", "columns": COLUMNS}
+TABLES = ("sales", "sku_sales", "period_sales", "ledger")
+
+
+@pytest.fixture
+def ingest(bench: Any) -> Callable[..., dict[str, bytes]]:
+    """Runs the stage and returns the bytes of its tables."""
+
+    def run(cache: Path | None = None, period: str = "month", **place: Any) -> dict[str, bytes]:
+        bench.run(
+            ingest_sales, config=bench.place(**place), raw=bench.raw, product_map=bench / "product_map.parquet",
+            **{name: bench / f"{name}.parquet" for name in TABLES}, files=bench / "files.parquet", period=period,
+            negative_sales="drop", invalid_lines="drop", **({"cache": cache} if cache else {}),
+        )  # fmt: skip
+        return {name: (bench / f"{name}.parquet").read_bytes() for name in TABLES}
+
+    bench.product_map(("a", "BEAUTY", "dry"), ("a", "BEAUTY", "oily"), ("b", "SNACKS", "sweet"), ("c", None, "new"))
+    return run
+
+
+def write_part(bench: Any, name: str, seed: int, rows: int = 200) -> Path:
+    """A file of lines with returns, thirds of cents, unknown SKUs and lines that cannot be used."""
+    draw = random.Random(seed)  # noqa: S311 (made-up data)
+    columns = {
+        "STORE": [draw.choice(["1", "2", "03", " 3", None]) for _ in range(rows)],
+        "SKU": [draw.choice(["a", "b", "c", "zz", "a ", None]) for _ in range(rows)],
+        "CAT": [draw.choice(["BEAUTY", "SNACKS", None]) for _ in range(rows)],
+        "AMOUNT": [draw.choice([1.125, 2.0, -0.5, 0.0, 1 / 3, float("nan"), 1e17]) for _ in range(rows)],
+        "DAY": [draw.choice([date(2024, 1, 5), date(2024, 2, 9), None, date(999, 1, 1)]) for _ in range(rows)],
+    }
+    path: Path = bench.parquet(f"raw/parts/{name}.parquet", columns)
+    return path
+
+
+class TestCache:
+    """Three files of 200 lines."""
+
+    @pytest.fixture(autouse=True)
+    def parts(self, bench: Any) -> None:
+        for number in range(3):
+            write_part(bench, f"part-{number}", number)
+
+    @pytest.fixture
+    def reads(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """Names of the files that are read, as they are read."""
+        names: list[str] = []
+        read = one_pass.Pass.read
+
+        def told(self: one_pass.Pass, files: Any, *others: Any) -> None:
+            names.extend(path.name for path in files)
+            read(self, files, *others)
+
+        monkeypatch.setattr(one_pass.Pass, "read", told)
+        return names
+
+    def test_nothing_is_read_again_and_the_bytes_are_the_same(
+        self, bench: Any, ingest: Callable[..., Any], reads: list[str]
+    ) -> None:
+        cold = ingest(sales=PARTS)
+        assert ingest(bench / "cache", sales=PARTS) == cold
+        del reads[:]
+        assert ingest(bench / "cache", sales=PARTS) == cold
+        assert reads == []
+
+    def test_new_file_alone_is_read(self, bench: Any, ingest: Callable[..., Any], reads: list[str]) -> None:
+        ingest(bench / "cache", sales=PARTS)
+        del reads[:]
+        write_part(bench, "part-3", 3)
+        warm = ingest(bench / "cache", sales=PARTS)
+        assert reads == ["part-3.parquet"]
+        assert warm == ingest(sales=PARTS)
+        lines = bench.rows("files.parquet", "file", "lines")
+        assert lines == [(f"parts/part-{number}.parquet", 200) for number in range(4)]
+
+    def test_renamed_file_is_the_same_content(self, bench: Any, ingest: Callable[..., Any], reads: list[str]) -> None:
+        ingest(bench / "cache", sales=PARTS)
+        del reads[:]
+        (bench / "raw/parts/part-0.parquet").rename(bench / "raw/parts/week-1.parquet")
+        ingest(bench / "cache", sales=PARTS)
+        assert reads == []
+        assert "parts/week-1.parquet" in bench.rows("files.parquet", "file")
+
+    def test_replaced_file_counts_and_the_old_one_does_not(self, bench: Any, ingest: Callable[..., Any]) -> None:
+        ingest(bench / "cache", sales=PARTS)
+        write_part(bench, "part-1", 77)
+        assert ingest(bench / "cache", sales=PARTS) == ingest(sales=PARTS)
+
+    def test_same_content_twice_counts_twice(self, bench: Any, ingest: Callable[..., Any]) -> None:
+        once = bench / "raw/parts/part-0.parquet"
+        (bench / "raw/parts/copy.parquet").write_bytes(once.read_bytes())
+        cold = ingest(sales=PARTS)
+        assert ingest(bench / "cache", sales=PARTS) == cold
+        assert ingest(bench / "cache", sales=PARTS) == cold
+
+    @pytest.mark.parametrize("change", ["map", "settings", "rules"])
+    def test_what_the_sums_depend_on_counts_anew(
+        self, bench: Any, ingest: Callable[..., Any], reads: list[str], change: str
+    ) -> None:
+        ingest(bench / "cache", sales=PARTS)
+        del reads[:]
+        source, period = dict(PARTS), "month"
+        if change == "map":
+            bench.product_map(("a", "BEAUTY", "dry"), ("zz", None, "new"))
+        elif change == "settings":
+            source["missing"] = ["03"]
+        else:
+            period = "all"
+        warm = ingest(bench / "cache", period, sales=source)
+        assert len(reads) == 3
+        assert warm == ingest(None, period, sales=source)
+
+    @pytest.mark.parametrize(
+        "damage",
+        [
+            pytest.param(lambda content: content[: len(content) // 2], id="cut off"),
+            pytest.param(lambda _: b"", id="empty"),
+            pytest.param(lambda content: content[:-40] + b"\x01" + content[-39:], id="one byte"),
+            pytest.param(lambda content: content.replace(b'"counts"', b'"bounds"'), id="its first line"),
+            pytest.param(lambda content: b"{}\n" + content, id="another first line"),
+        ],
+    )
+    def test_damaged_entry_is_noticed_and_made_again(
+        self, bench: Any, ingest: Callable[..., Any], damage: Callable[[bytes], bytes]
+    ) -> None:
+        cold = ingest(bench / "cache", sales=PARTS)
+        entries = sorted((bench / "cache").glob("*.sums"))
+        assert entries
+        for path in entries:
+            path.write_bytes(damage(path.read_bytes()))
+        assert ingest(bench / "cache", sales=PARTS) == cold
+        assert "is damaged" in bench.log(ingest_sales)
+        ingest(bench / "cache", sales=PARTS)
+        assert "is damaged" not in bench.log(ingest_sales)
+
+    def test_folder_stays_within_its_limit(self, bench: Any, ingest: Callable[..., Any]) -> None:
+        for number in range(4):
+            write_part(bench, "part-2", 100 + number)
+            ingest(bench / "cache", sales=PARTS, compute={"cache_limit": "0MB"})
+            # what this run made is kept no longer than until the next has read it
+            assert len(list((bench / "cache").glob("*.sums"))) <= 1
+
+    def test_folder_that_cannot_be_written_to_is_told_and_costs_nothing_else(
+        self, bench: Any, ingest: Callable[..., Any]
+    ) -> None:
+        (bench / "cache").write_text("a file")
+        assert ingest(bench / "cache", sales=PARTS) == ingest(sales=PARTS)
+
+    def test_file_that_changes_while_it_is_read_is_refused(
+        self, bench: Any, ingest: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        read = one_pass.LineReader.by_arrow
+
+        def replaced(self: one_pass.LineReader, share: Any) -> Any:
+            yield from read(self, share)
+            write_part(bench, share.file.stem, 55)
+
+        monkeypatch.setattr(one_pass.LineReader, "by_arrow", replaced)
+        with pytest.raises(DataError, match="was replaced or written to while it was read"):
+            ingest(sales=PARTS)
+
+
+def test_every_way_of_reading_gives_the_same_bytes(bench: Any, ingest: Callable[..., Any]) -> None:
+    """As numbers, by SQL over Arrow (a timestamp is no plain day), by DuckDB (a folder's name holds `=`), and as CSV."""
+    path = write_part(bench, "all", 1, rows=500)
+    table = pq.read_table(path)
+    plain = ingest(sales=PARTS)
+    ledger = bench.ledger()
+    days = table["DAY"].cast(pa.timestamp("us"))
+    pq.write_table(table.set_column(table.schema.get_field_index("DAY"), "DAY", days), path)
+    again = ingest(sales=PARTS)
+    assert bench.ledger() == ledger
+    assert again == plain
+    folder = bench / "raw/parts/kind=all/all.parquet"
+    folder.parent.mkdir(exist_ok=True)
+    pq.write_table(table, folder)
+    path.unlink()
+    again = ingest(sales=PARTS)
+    assert bench.ledger() == ledger
+    assert again == plain
+    folder.unlink()
+    lines = [",".join("" if cell is None else str(cell) for cell in row.values()) for row in table.to_pylist()]
+    bench.csv("raw/parts/all.csv", "STORE,SKU,CAT,AMOUNT,DAY", *lines)
+    as_text = ingest(sales={**PARTS, "reader": "csv"})
+    assert as_text["sales"] == plain["sales"]
+
+
+@pytest.mark.parametrize("row_group", [7, 100, 1000])
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_cut_into_row_groups_and_threads_is_nothing(
+    bench: Any, ingest: Callable[..., Any], row_group: int, threads: int
+) -> None:
+    path = write_part(bench, "all", 4, rows=600)
+    plain = ingest(sales=PARTS)
+    pq.write_table(pq.read_table(path), path, row_group_size=row_group)
+    assert ingest(sales=PARTS, compute={"threads": threads}) == plain
+
+
+def test_table_that_does_not_fit_goes_on_in_duckdb(
+    bench: Any, ingest: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        write_part(bench, f"part-{number}", number)
+    plain = ingest(sales=PARTS)
+    # 5 stores x 12 combinations of 16 bytes
+    monkeypatch.setattr(one_pass, "TABLE_SHARE", 1e-7)
+    monkeypatch.setattr(ingest_sales, "TABLE_SHARE", 1e-7)
+    spilled: list[str] = []
+    spill = Grid.spill
+    monkeypatch.setattr(Grid, "spill", lambda grid: (spilled.append(grid.name), spill(grid)))
+    assert ingest(sales=PARTS) == plain
+    assert {"cells", "marks"} <= set(spilled)
+
+
+class TestLinesColumn:
+    """A table that is summed already: each row stands for several lines."""
+
+    SUMMED: ClassVar = {**PARTS, "columns": {**COLUMNS, "lines": "N"}}
+
+    def test_lines_are_counted_and_not_rows(self, bench: Any, ingest: Callable[..., Any]) -> None:
+        rows = {"STORE": ["1", "1", "2"], "SKU": ["a"] * 3, "CAT": ["BEAUTY"] * 3, "DAY": [date(2024, 1, 1)] * 3}
+        bench.parquet("raw/parts/all.parquet", rows | {"AMOUNT": [10.0, 5.0, -3.0], "N": [4, 2, 3]})
+        ingest(sales=self.SUMMED)
+        # store 1: 15.00 in 4 + 2 lines; the 3 lines of store 2 are negative and dropped
+        assert bench.rows("sales.parquet", "store_id", "sales", "lines") == [("1", Decimal("15.00"), 6)]
+        assert bench.ledger() == {
+            ("in", ""): (2, 9, Decimal("12.00")),
+            ("out", ""): (1, 6, Decimal("15.00")),
+            ("set_aside", "negative_sales"): (1, 3, Decimal("-3.00")),
+        }
+
+    @pytest.mark.parametrize("kind", ["number", "text"])
+    @pytest.mark.parametrize("count", [0, -1, 2.5, None])
+    def test_count_that_is_none_is_set_aside(
+        self, bench: Any, ingest: Callable[..., Any], count: float | None, kind: str
+    ) -> None:
+        counts: list[Any] = [3.0, count]
+        if kind == "text":
+            counts = [None if value is None else str(value) for value in counts]
+        rows = {"STORE": ["1", "2"], "SKU": ["a"] * 2, "CAT": ["BEAUTY"] * 2, "DAY": [date(2024, 1, 1)] * 2}
+        bench.parquet("raw/parts/all.parquet", rows | {"AMOUNT": [10.0, 5.0], "N": counts})
+        ingest(sales=self.SUMMED)
+        ledger = bench.ledger()
+        assert ledger["out", ""] == (1, 3, Decimal("10.00"))
+        assert ledger["set_aside", "invalid_count"][::2] == (1, Decimal("5.00"))
+
+    def test_bad_count_is_told_with_its_line(self, bench: Any) -> None:
+        bench.csv("raw/parts/all.csv", "STORE,SKU,CAT,AMOUNT,DAY,N", "1,a,B,1,2024-01-01,2", "2,a,B,1,2024-01-01,many")
+        bench.product_map(("a", None, "dry"))
+        with pytest.raises(DataError, match=r"all\.csv, line 3: a number of lines that is not whole.*lines 'many'"):
+            bench.run(
+                ingest_sales, config=bench.place(sales={**self.SUMMED, "reader": "csv"}), raw=bench.raw,
+                product_map=bench / "product_map.parquet", **{name: bench / f"{name}.parquet" for name in TABLES},
+                files=bench / "files.parquet", period="month", negative_sales="keep", invalid_lines="fail",
+            )  # fmt: skip
+
+
+def test_sums_beyond_whole_numbers_of_64_bits_are_refused(bench: Any, ingest: Callable[..., Any]) -> None:
+    # 10 times 9.99e15 is 9.99e16; in cents beyond 2**63 - 1 = 9.22e18
+    rows = {"STORE": ["1"] * 10, "SKU": ["a"] * 10, "CAT": ["B"] * 10, "DAY": [date(2024, 1, 1)] * 10}
+    bench.parquet("raw/parts/all.parquet", rows | {"AMOUNT": [9.99e15] * 10})
+    with pytest.raises(DataError, match="cannot be exact"):
+        ingest(sales=PARTS)
+
+
+def test_numbers_are_rounded_as_sql_rounds_them() -> None:
+    draw = np.random.default_rng(7)
+    values = np.concatenate(
+        [
+            draw.normal(0, 50, 20_000),
+            np.round(draw.normal(0, 50, 20_000), 3),
+            draw.integers(-(10**6), 10**6, 20_000) / 200,
+            draw.normal(0, 1e15, 20_000),
+            [0.125, -0.125, 0.005, 1.005, 2.675, 0.49999999999999994 / 100, 1e16, -1e16, np.inf, -np.inf, np.nan, -0.0],
+        ]
+    )
+    with database(Compute()) as connection:
+        connection.register("numbers", pa.table({"place": np.arange(len(values)), "x": values}))
+        found = connection.sql(
+            "SELECT TRY_CAST(x AS DECIMAL(18, 2)) AS amount FROM numbers ORDER BY place"
+        ).to_arrow_table()
+    amounts = found["amount"].combine_chunks()
+    ours = exact_cents(pa.array(values), [])
+    assert np.array_equal(ours.cents, cents_of(amounts))
+    assert np.array_equal(~ours.faults["invalid_sales"], amounts.is_valid().to_numpy(zero_copy_only=False))
+
+
+def test_cents_become_amounts_and_back() -> None:
+    cents = np.array([0, 1, -1, 123456, -123456, 2**62, -(2**62)], np.int64)
+    amounts = money_column(cents)
+    assert amounts.to_pylist()[:5] == [Decimal(text) for text in ("0.00", "0.01", "-0.01", "1234.56", "-1234.56")]
+    assert np.array_equal(cents_of(amounts), cents)
+    assert np.array_equal(cents_of(amounts.slice(2, 3)), cents[2:5])
+
+
+def test_skus_of_which_the_map_says_the_same_share_an_entry() -> None:
+    rows = [
+        ("a", "B", "dry"),
+        ("a", "B", "oily"),
+        ("b", "B", "oily"),
+        ("b", "B", "dry"),
+        ("c", "B", "dry"),
+        ("d", None, None),
+    ]
+    found = numbered(rows)
+    # in the order of what they say: B dry; B dry and B oily; nothing
+    assert found == {"c": 1, "a": 2, "b": 2, "d": 3}
+    assert numbered(reversed(rows)) == found
+
+
+def test_entry_places_a_sale_where_it_has_a_category_and_needs_of_its_own(bench: Any) -> None:
+    bench.product_map(
+        ("a", "B", "dry"), ("s", "S", "sweet"), ("n", None, "new"), ("e", "B", None), ("t", "B", "x"), ("t", "S", "y")
+    )
+    entries = entries_of(pq.read_table(bench / "product_map.parquet"))
+    number = entries.of_sku
+    expected = {
+        ("B", "a"): True, (None, "a"): True, ("S", "a"): False, ("B", "n"): True, (None, "n"): False, ("B", "e"): False,
+        ("B", "t"): True, (None, "t"): False,
+    }  # fmt: skip
+    assert {key: entries.places(key[0], number[key[1]]) for key in expected} == expected
+    assert not entries.places("B", 0)
