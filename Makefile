@@ -33,6 +33,9 @@ SWEEP := internal.cluster_stores.max_clusters=range(4,7)
 JOBS := 2
 # For docs-server.
 PORT := 8000
+# For bench: small (minutes) or full (hours), and where the figures go.
+BENCH := small
+RESULTS := benchmarks/bench/results.json
 
 # Set up again where an interpreter is asked for, where .venv was copied or moved here, and where a set-up was cut off.
 ifdef PYTHON
@@ -134,6 +137,11 @@ test-slow: $(DEV) ## run the slow tests
 
 test-fuzz: $(DEV) ## draw over 10,000 configurations and tables, and count them (make test draws a fortieth of them)
 	HYPOTHESIS_PROFILE=full $(PYTEST) tests/fuzz tests/bad_input -n 2 --dist worksteal $(ARGS)
+
+.PHONY: bench
+bench: $(DEV) ## measure this pipeline beside its peers, and write docs/benchmarks.md (BENCH=full ARGS='--only pass')
+	$(BIN)/python benchmarks/bench/run_bench.py --size $(BENCH) --results $(RESULTS) $(ARGS)
+	$(BIN)/python benchmarks/bench/write_page.py --results $(RESULTS)
 
 # Documentation and packages.
 .PHONY: docs docs-server schemas build

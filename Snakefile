@@ -1,21 +1,18 @@
 """Store segments from raw sales: the same stages as dvc.yaml, for Snakemake."""
 
+import os
 import sys
 from pathlib import Path
 
+# This project's modules, whatever else of their name is on the path; stages must look beside themselves for them too.
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
+os.environ.pop("PYTHONSAFEPATH", None)
 
 from snakemake.exceptions import WorkflowError
-from storelib.configuration.workflow import (
-    DEMO_FILES,
-    RawFiles,
-    check_params,
-    flags,
-    flags_of,
-    folder_of,
-    modules_by_stage,
-)
+from storelib.configuration.workflow import DEMO_FILES, RawFiles, check_params, database_mb, memory_mb
+from storelib.configuration.workflow import flags, flags_of, folders_made, folders_of, in_report, modules_by_stage
 from storelib.errors import PipelineError
+from storelib.names import KEY
 
 
 configfile: "params.yaml"
@@ -30,11 +27,23 @@ except PipelineError as error:
     raise WorkflowError(str(error)) from None
 
 SOURCES = RAW.place.sources
+# Of the stages that use DuckDB, which keeps to both.
+THREADS = RAW.place.compute.threads
+DATABASE_MB = database_mb(RAW.place.compute)
+# What ingesting stages make; each has a list beside it of the raw files that it read.
+RAW_TABLES = [
+    "internal/sales",
+    "internal/product_map",
+    "external/stores",
+    "external/sources",
+    "merging/baseline",
+    "merging/reference",
+]
 CATEGORIES = sorted(PARAMS.internal.categories)
 
 
 wildcard_constraints:
-    category="[a-z][a-z0-9_]{0,40}",
+    category=KEY,
 
 
 # Jobs: what a run can be asked for -----------------------------------------------------------------------

@@ -4,7 +4,7 @@ On made-up stores in clusters of several overlaps: seconds of silhouette, Calins
 this project and by scikit-learn, the ratio, the largest difference of a value, and the k that each chooses. Then the seconds
 of k-means alone and of k-means with every score that is computed by default. One thread, all in one run.
 
-usage: python benchmarks/scan_of_k.py [--stores 10000] [--features 10] [--repeats 3]
+usage: python benchmarks/scan_of_k.py [--stores 10000] [--features 10] [--repeats 3] [--json FILE]
 """
 
 import sys
@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 import storelib.runtime  # isort: skip  # noqa: F401 (pins threads before numpy is loaded)
 
 import argparse
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -30,6 +31,7 @@ from storelib.method.partitions import Matrix, Partition, fit_partition
 from storelib.method.silhouette import silhouettes
 
 K = range(2, 11)
+APART = (0.5, 1.0, 2.0)
 
 
 def made_up(stores: int, features: int, apart: float, seed: int) -> Matrix:
@@ -74,30 +76,58 @@ def seconds(function: Callable[[], Any], repeats: int) -> tuple[float, Any]:
     return min(times), result
 
 
+def compare(stores: int, features: int, repeats: int, seed: int, apart: float) -> dict[str, Any]:
+    """Seconds of both on the same partitions, and whether they say the same."""
+    points = made_up(stores, features, apart, seed)
+    partitions = {k: fit_partition(points, k, 1, seed) for k in K}
+    slow, reference = seconds(lambda: theirs(points, partitions), 1)
+    fast, found = seconds(lambda: ours(points, partitions), repeats)
+    return {
+        "apart": apart,
+        "scikit_learn_s": slow,
+        "ours_s": fast,
+        "largest_difference": float(((found - reference) / reference).abs().to_numpy().max()),
+        "k_scikit_learn": choices(reference),
+        "k_ours": choices(found),
+    }
+
+
+def added(stores: int, features: int, repeats: int) -> dict[str, float]:
+    """Seconds of k-means alone, and of every score that is computed by default."""
+    points = made_up(stores, features, APART[-1], len(APART) - 1)
+    bare, fits = seconds(lambda: {k: fit_partition(points, k, 10, 1) for k in range(1, 11)}, 1)
+    scores, _ = seconds(lambda: score_partitions(points, fits, coarsening=250, min_cluster_share=0.02), repeats)
+    return {"k_means_s": bare, "scores_s": scores}
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--stores", type=int, default=10_000)
     parser.add_argument("--features", type=int, default=10)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--json", type=Path, help="write the figures there too")
     args = parser.parse_args()
+    size = (args.stores, args.features, args.repeats)
     print(f"{args.stores:,} stores, {args.features} features, k = {K[0]} to {K[-1]}")
-    for seed, apart in enumerate((0.5, 1.0, 2.0)):
-        points = made_up(args.stores, args.features, apart, seed)
-        partitions = {k: fit_partition(points, k, 1, seed) for k in K}
-        slow, reference = seconds(lambda p=points, q=partitions: theirs(p, q), 1)
-        fast, found = seconds(lambda p=points, q=partitions: ours(p, q), args.repeats)
-        relative = ((found - reference) / reference).abs().to_numpy().max()
-        same = "the same k" if choices(found) == choices(reference) else "ANOTHER k"
+    rows = []
+    for seed, apart in enumerate(APART):
+        row = compare(*size, seed, apart)
+        rows.append(row)
+        same = "the same k" if row["k_ours"] == row["k_scikit_learn"] else "ANOTHER k"
         print(
-            f"indices, clusters {apart} apart: scikit-learn {slow:.2f} s, ours {fast:.2f} s, {slow / fast:.0f} times as fast; "
-            f"largest relative difference {relative:.1e}; {same} {choices(found)}"
+            f"indices, clusters {apart} apart: scikit-learn {row['scikit_learn_s']:.2f} s, ours {row['ours_s']:.2f} s, "
+            f"{row['scikit_learn_s'] / row['ours_s']:.0f} times as fast; "
+            f"largest relative difference {row['largest_difference']:.1e}; {same} {row['k_ours']}"
         )
-    bare, fits = seconds(lambda: {k: fit_partition(points, k, 10, 1) for k in range(1, 11)}, 1)
-    scores, _ = seconds(lambda: score_partitions(points, fits, coarsening=250, min_cluster_share=0.02), args.repeats)
+    more = added(*size)
+    bare, scores = more["k_means_s"], more["scores_s"]
     print(
         f"k-means, 10 starts: {bare:.2f} s; every score of the default: {scores:.2f} s; together {1 + scores / bare:.2f} times"
     )
+    if args.json:
+        found = {"stores": args.stores, "features": args.features, "indices": rows, "default": more}
+        args.json.write_text(json.dumps(found), encoding="utf-8")
 
 
 if __name__ == "__main__":

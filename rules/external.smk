@@ -14,17 +14,22 @@ rule join_external:
         ledger="data/external/join_ledger.parquet",
     log:
         "logs/join_external.log",
+    benchmark:
+        "logs/benchmarks/join_external.tsv"
     conda:
-        "envs/stages.yaml"
+        "../envs/stages.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb,
     params:
         flags=flags_of(config["external"]["join_external"]),
     shell:
         "python {input.script:q} --selling_stores {input.selling_stores:q} --stores {input.stores:q} "
-        "--sources {input.sources:q} --store_features {output.store_features:q} --ledger {output.ledger:q} "
-        "{params.flags} --log {log:q}"
+        "--sources {input.sources:q} --store_features {output.store_features:q} "
+        "--ledger {output.ledger:q} {params.flags} --log {log:q}"
 
 
-rule build_external_features:
+use rule build_features as build_external_features with:
     """Turn store features into the points that are clustered."""
     input:
         table="data/external/store_features.parquet",
@@ -35,16 +40,15 @@ rule build_external_features:
         feature_report="data/external/feature_report.parquet",
     log:
         "logs/build_external_features.log",
-    conda:
-        "envs/stages.yaml"
+    benchmark:
+        "logs/benchmarks/build_external_features.tsv"
     params:
+        # The same command, without what is sold.
+        store_sales="",
         flags=flags_of(config["external"]["build_features"]),
-    shell:
-        "python {input.script:q} --table {input.table:q} --features {output.features:q} "
-        "--feature_report {output.feature_report:q} {params.flags} --log {log:q}"
 
 
-rule cluster_external_stores:
+use rule cluster_stores as cluster_external_stores with:
     """Score every k for external data, choose one, and place every store."""
     input:
         features="data/external/features.parquet",
@@ -56,17 +60,14 @@ rule cluster_external_stores:
         k_scores="data/external/k_scores.parquet",
     log:
         "logs/cluster_external_stores.log",
-    conda:
-        "envs/stages.yaml"
+    benchmark:
+        "logs/benchmarks/cluster_external_stores.tsv"
     params:
+        view="external",
         flags=flags_of(config["external"]["cluster_stores"]),
-    shell:
-        "python {input.script:q} --view external --features {input.features:q} "
-        "--baseline {input.baseline:q} --clusters {output.clusters:q} --k_scores {output.k_scores:q} "
-        "{params.flags} --log {log:q}"
 
 
-rule profile_external_clusters:
+use rule profile_clusters as profile_external_clusters with:
     """Describe the external clusters in figures and pictures."""
     input:
         table="data/external/store_features.parquet",
@@ -78,36 +79,13 @@ rule profile_external_clusters:
         lib=LIB["profile_external_clusters"],
     output:
         profile="data/external/profile.parquet",
-        k_figure=report(
-            "reports/figures/k_scores/external.png",
-            caption="scripts/captions/k_scores.rst",
-            category="Where stores are",
-            labels={"view": "external", "picture": "number of clusters"},
-        ),
-        silhouette_figure=report(
-            "reports/figures/silhouettes/external.png",
-            caption="scripts/captions/silhouettes.rst",
-            category="Where stores are",
-            labels={"view": "external", "picture": "silhouettes"},
-        ),
-        stores_figure=report(
-            "reports/figures/stores/external.png",
-            caption="scripts/captions/stores.rst",
-            category="Where stores are",
-            labels={"view": "external", "picture": "stores"},
-        ),
-        profile_figure=report(
-            "reports/figures/profile/external.png",
-            caption="scripts/captions/profile.rst",
-            category="Where stores are",
-            labels={"view": "external", "picture": "profile"},
-        ),
+        k_figure=in_report("reports/figures/k_scores/external.png", "Where stores are", "number of clusters"),
+        silhouette_figure=in_report("reports/figures/silhouettes/external.png", "Where stores are", "silhouettes"),
+        stores_figure=in_report("reports/figures/stores/external.png", "Where stores are", "stores"),
+        profile_figure=in_report("reports/figures/profile/external.png", "Where stores are", "profile"),
     log:
         "logs/profile_external_clusters.log",
-    conda:
-        "envs/stages.yaml"
-    shell:
-        "python {input.script:q} --view external --table {input.table:q} "
-        "--store_sales {input.store_sales:q} --features {input.features:q} --clusters {input.clusters:q} "
-        "--k_scores {input.k_scores:q} --profile {output.profile:q} --k_figure {output.k_figure:q} "
-        "--silhouette_figure {output.silhouette_figure:q} --stores_figure {output.stores_figure:q} --profile_figure {output.profile_figure:q} --log {log:q}"
+    benchmark:
+        "logs/benchmarks/profile_external_clusters.tsv"
+    params:
+        view="external",

@@ -10,8 +10,13 @@ rule select_categories:
         categories="data/internal/categories.parquet",
     log:
         "logs/select_categories.log",
+    benchmark:
+        "logs/benchmarks/select_categories.tsv"
     conda:
-        "envs/stages.yaml"
+        "../envs/stages.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb,
     params:
         flags=flags_of(config["internal"]["categories"]),
     shell:
@@ -22,6 +27,7 @@ rule assign_categories:
     """Give each sale its category, and set aside the sales that have none."""
     input:
         sales="data/internal/sales.parquet",
+        sku_sales="data/internal/sku_sales.parquet",
         product_map="data/internal/product_map.parquet",
         stores="data/external/stores.parquet",
         categories="data/internal/categories.parquet",
@@ -29,45 +35,59 @@ rule assign_categories:
         lib=LIB["assign_categories"],
     output:
         category_sales="data/internal/category_sales.parquet",
+        category_skus="data/internal/category_skus.parquet",
         selling_stores="data/internal/selling_stores.parquet",
         ledger="data/internal/assign_ledger.parquet",
     log:
         "logs/assign_categories.log",
+    benchmark:
+        "logs/benchmarks/assign_categories.tsv"
     conda:
-        "envs/stages.yaml"
-    threads: 2
+        "../envs/stages.yaml"
+    threads: THREADS
+    resources:
+        mem_mb=DATABASE_MB,
     params:
+        config=RAW.config,
         flags=flags_of(config["internal"]["assign_categories"]),
     shell:
-        "python {input.script:q} --sales {input.sales:q} --product_map {input.product_map:q} "
-        "--stores {input.stores:q} --categories {input.categories:q} --category_sales {output.category_sales:q} "
+        "python {input.script:q} --config {params.config:q} --sales {input.sales:q} --sku_sales {input.sku_sales:q} "
+        "--product_map {input.product_map:q} --stores {input.stores:q} --categories {input.categories:q} "
+        "--category_sales {output.category_sales:q} --category_skus {output.category_skus:q} "
         "--selling_stores {output.selling_stores:q} --ledger {output.ledger:q} {params.flags} --log {log:q}"
 
 
 rule split_need_states:
-    """Split one category's sales over need states, and make each store's shares of them."""
+    """Split each category's sales over need states, and make each store's shares of them."""
     input:
+        categories="data/internal/categories.parquet",
         category_sales="data/internal/category_sales.parquet",
+        category_skus="data/internal/category_skus.parquet",
         product_map="data/internal/product_map.parquet",
         script="scripts/split_need_states.py",
         lib=LIB["split_need_states"],
     output:
-        need_state_sales="data/internal/need_state_sales/{category}.parquet",
-        shares="data/internal/shares/{category}.parquet",
-        store_sales="data/internal/store_sales/{category}.parquet",
-        ledger="data/internal/ledger/{category}.parquet",
+        need_state_sales=expand("data/internal/need_state_sales/{category}.parquet", category=CATEGORIES),
+        shares=expand("data/internal/shares/{category}.parquet", category=CATEGORIES),
+        store_sales=expand("data/internal/store_sales/{category}.parquet", category=CATEGORIES),
+        ledger=expand("data/internal/ledger/{category}.parquet", category=CATEGORIES),
     log:
-        "logs/split_need_states/{category}.log",
+        "logs/split_need_states.log",
+    benchmark:
+        "logs/benchmarks/split_need_states.tsv"
     conda:
-        "envs/stages.yaml"
+        "../envs/stages.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb,
     params:
-        name=lambda wildcards: flags(config["internal"]["categories"][wildcards.category]),
+        **folders_made("need_state_sales", "shares", "store_sales", "ledger"),
         flags=flags_of(config["internal"]["split_need_states"]),
     shell:
-        "python {input.script:q} --category {wildcards.category} {params.name} "
-        "--category_sales {input.category_sales:q} --product_map {input.product_map:q} "
-        "--need_state_sales {output.need_state_sales:q} --shares {output.shares:q} "
-        "--store_sales {output.store_sales:q} --ledger {output.ledger:q} {params.flags} --log {log:q}"
+        "python {input.script:q} --categories {input.categories:q} --category_sales {input.category_sales:q} "
+        "--category_skus {input.category_skus:q} --product_map {input.product_map:q} "
+        "--need_state_sales {params.need_state_sales:q} --shares {params.shares:q} "
+        "--store_sales {params.store_sales:q} --ledger {params.ledger:q} {params.flags} --log {log:q}"
 
 
 rule build_features:
@@ -82,13 +102,19 @@ rule build_features:
         feature_report="data/internal/feature_reports/{category}.parquet",
     log:
         "logs/build_features/{category}.log",
+    benchmark:
+        "logs/benchmarks/build_features/{category}.tsv"
     conda:
-        "envs/stages.yaml"
+        "../envs/stages.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb,
     params:
+        store_sales=lambda wildcards, input: flags({"store_sales": input.store_sales}),
         flags=flags_of(config["internal"]["build_features"]),
     shell:
-        "python {input.script:q} --table {input.table:q} --store_sales {input.store_sales:q} "
-        "--features {output.features:q} --feature_report {output.feature_report:q} {params.flags} --log {log:q}"
+        "python {input.script:q} --table {input.table:q} {params.store_sales} --features {output.features:q} "
+        "--feature_report {output.feature_report:q} {params.flags} --log {log:q}"
 
 
 rule cluster_stores:
@@ -103,14 +129,19 @@ rule cluster_stores:
         k_scores="data/internal/k_scores/{category}.parquet",
     log:
         "logs/cluster_stores/{category}.log",
+    benchmark:
+        "logs/benchmarks/cluster_stores/{category}.tsv"
     conda:
-        "envs/stages.yaml"
+        "../envs/stages.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb,
     params:
+        view="{category}",
         flags=flags_of(config["internal"]["cluster_stores"]),
     shell:
-        "python {input.script:q} --view {wildcards.category} --features {input.features:q} "
-        "--baseline {input.baseline:q} --clusters {output.clusters:q} --k_scores {output.k_scores:q} "
-        "{params.flags} --log {log:q}"
+        "python {input.script:q} --view {params.view} --features {input.features:q} --baseline {input.baseline:q} "
+        "--clusters {output.clusters:q} --k_scores {output.k_scores:q} {params.flags} --log {log:q}"
 
 
 rule profile_clusters:
@@ -125,36 +156,24 @@ rule profile_clusters:
         lib=LIB["profile_clusters"],
     output:
         profile="data/internal/profiles/{category}.parquet",
-        k_figure=report(
-            "reports/figures/k_scores/{category}.png",
-            caption="scripts/captions/k_scores.rst",
-            category="What sells",
-            labels={"view": "{category}", "picture": "number of clusters"},
-        ),
-        silhouette_figure=report(
-            "reports/figures/silhouettes/{category}.png",
-            caption="scripts/captions/silhouettes.rst",
-            category="What sells",
-            labels={"view": "{category}", "picture": "silhouettes"},
-        ),
-        stores_figure=report(
-            "reports/figures/stores/{category}.png",
-            caption="scripts/captions/stores.rst",
-            category="What sells",
-            labels={"view": "{category}", "picture": "stores"},
-        ),
-        profile_figure=report(
-            "reports/figures/profile/{category}.png",
-            caption="scripts/captions/profile.rst",
-            category="What sells",
-            labels={"view": "{category}", "picture": "profile"},
-        ),
+        k_figure=in_report("reports/figures/k_scores/{category}.png", "What sells", "number of clusters"),
+        silhouette_figure=in_report("reports/figures/silhouettes/{category}.png", "What sells", "silhouettes"),
+        stores_figure=in_report("reports/figures/stores/{category}.png", "What sells", "stores"),
+        profile_figure=in_report("reports/figures/profile/{category}.png", "What sells", "profile"),
     log:
         "logs/profile_clusters/{category}.log",
+    benchmark:
+        "logs/benchmarks/profile_clusters/{category}.tsv"
     conda:
-        "envs/stages.yaml"
+        "../envs/stages.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb,
+    params:
+        view="{category}",
     shell:
-        "python {input.script:q} --view {wildcards.category} --table {input.table:q} "
-        "--store_sales {input.store_sales:q} --features {input.features:q} --clusters {input.clusters:q} "
-        "--k_scores {input.k_scores:q} --profile {output.profile:q} --k_figure {output.k_figure:q} "
-        "--silhouette_figure {output.silhouette_figure:q} --stores_figure {output.stores_figure:q} --profile_figure {output.profile_figure:q} --log {log:q}"
+        "python {input.script:q} --view {params.view} --table {input.table:q} --store_sales {input.store_sales:q} "
+        "--features {input.features:q} --clusters {input.clusters:q} --k_scores {input.k_scores:q} "
+        "--profile {output.profile:q} --k_figure {output.k_figure:q} "
+        "--silhouette_figure {output.silhouette_figure:q} --stores_figure {output.stores_figure:q} "
+        "--profile_figure {output.profile_figure:q} --log {log:q}"

@@ -17,16 +17,21 @@ rule merge_segments:
         ledger="data/merging/category_ledger/{category}.parquet",
     log:
         "logs/merge_segments/{category}.log",
+    benchmark:
+        "logs/benchmarks/merge_segments/{category}.tsv"
     conda:
-        "envs/stages.yaml"
+        "../envs/stages.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb,
     params:
         flags=flags_of(config["merging"]),
     shell:
-        "python {input.script:q} --category {wildcards.category} "
-        "--internal_clusters {input.internal_clusters:q} --internal_features {input.internal_features:q} "
-        "--external_clusters {input.external_clusters:q} --external_features {input.external_features:q} "
-        "--store_sales {input.store_sales:q} --baseline {input.baseline:q} --segments {output.segments:q} "
-        "--ledger {output.ledger:q} {params.flags} --log {log:q}"
+        "python {input.script:q} --category {wildcards.category} --internal_clusters {input.internal_clusters:q} "
+        "--internal_features {input.internal_features:q} --external_clusters {input.external_clusters:q} "
+        "--external_features {input.external_features:q} --store_sales {input.store_sales:q} "
+        "--baseline {input.baseline:q} --segments {output.segments:q} --ledger {output.ledger:q} {params.flags} "
+        "--log {log:q}"
 
 
 rule collect_segments:
@@ -37,7 +42,6 @@ rule collect_segments:
         merge_ledgers=expand("data/merging/category_ledger/{category}.parquet", category=CATEGORIES),
         category_segments=expand("data/merging/category_segments/{category}.parquet", category=CATEGORIES),
         categories="data/internal/categories.parquet",
-        category_sales="data/internal/category_sales.parquet",
         ingest_ledger="data/internal/ingest_ledger.parquet",
         assign_ledger="data/internal/assign_ledger.parquet",
         join_ledger="data/external/join_ledger.parquet",
@@ -53,29 +57,21 @@ rule collect_segments:
         metrics="reports/metrics.json",
         scores="reports/k_scores.csv",
         recovery="reports/recovery.csv",
-        figure=report(
-            "reports/figures/segments.png",
-            caption="scripts/captions/segments.rst",
-            category="Segments",
-            labels={"view": "all", "picture": "sizes"},
-        ),
-        recovery_figure=report(
-            "reports/figures/recovery.png",
-            caption="scripts/captions/recovery.rst",
-            category="Segments",
-            labels={"view": "all", "picture": "known against found"},
-        ),
+        figure=in_report("reports/figures/segments.png", "Segments", "sizes"),
+        recovery_figure=in_report("reports/figures/recovery.png", "Segments", "known against found"),
     log:
         "logs/collect_segments.log",
+    benchmark:
+        "logs/benchmarks/collect_segments.tsv"
     conda:
-        "envs/stages.yaml"
+        "../envs/stages.yaml"
+    threads: THREADS
+    resources:
+        mem_mb=DATABASE_MB,
     params:
-        split_ledgers=folder_of("split_ledgers"),
-        merge_ledgers=folder_of("merge_ledgers"),
-        category_segments=folder_of("category_segments"),
-        internal_k_scores=folder_of("internal_k_scores"),
+        **folders_of("split_ledgers", "merge_ledgers", "category_segments", "internal_k_scores"),
     shell:
-        "python {input.script:q} --categories {input.categories:q} --category_sales {input.category_sales:q} "
+        "python {input.script:q} --categories {input.categories:q} "
         "--ingest_ledger {input.ingest_ledger:q} --assign_ledger {input.assign_ledger:q} "
         "--join_ledger {input.join_ledger:q} --split_ledgers {params.split_ledgers:q} "
         "--merge_ledgers {params.merge_ledgers:q} --category_segments {params.category_segments:q} "

@@ -10,11 +10,16 @@ rule make_demo_data:
         expand("data/raw/{{env}}/{file}", file=DEMO_FILES),
     log:
         "logs/make_demo_data/{env}.log",
+    benchmark:
+        "logs/benchmarks/make_demo_data/{env}.tsv"
     # Files of any other environment are somebody's own.
     wildcard_constraints:
         env="|".join(PARAMS.demo) or "(?!)",
     conda:
-        "envs/stages.yaml"
+        "../envs/stages.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb,
     params:
         raw=lambda wildcards: f"data/raw/{wildcards.env}",
         flags=lambda wildcards: flags(config["demo"][wildcards.env]),
@@ -23,27 +28,35 @@ rule make_demo_data:
 
 
 rule ingest_sales:
-    """Sum raw sales lines exactly by store, SKU, category and period."""
+    """Count raw sales lines exactly, in one pass."""
     input:
         raw=lambda wildcards: RAW.of(SOURCES.sales),
+        product_map="data/internal/product_map.parquet",
         script="scripts/ingest_sales.py",
         lib=LIB["ingest_sales"],
     output:
         sales="data/internal/sales.parquet",
+        sku_sales="data/internal/sku_sales.parquet",
+        period_sales="data/internal/period_sales.parquet",
+        files="data/internal/sales_files.parquet",
         ledger="data/internal/ingest_ledger.parquet",
     log:
         "logs/ingest_sales.log",
+    benchmark:
+        "logs/benchmarks/ingest_sales.tsv"
     conda:
-        "envs/stages.yaml"
-    threads: 2
+        "../envs/stages.yaml"
+    threads: THREADS
+    resources:
+        mem_mb=DATABASE_MB,
     params:
-        config=lambda wildcards: RAW.config,
-        folder=lambda wildcards: RAW.folder,
-        sources=lambda wildcards: RAW.parameters,
+        **RAW.params,
         flags=flags_of(config["internal"]["ingest_sales"]),
     shell:
         "python {input.script:q} --config {params.config:q} --raw {params.folder:q} "
-        "--sales {output.sales:q} --ledger {output.ledger:q} {params.flags} --log {log:q}"
+        "--product_map {input.product_map:q} --sales {output.sales:q} --sku_sales {output.sku_sales:q} "
+        "--period_sales {output.period_sales:q} --files {output.files:q} --ledger {output.ledger:q} "
+        "--cache .clustering/cache/sales {params.flags} --log {log:q}"
 
 
 rule ingest_product_map:
@@ -55,18 +68,23 @@ rule ingest_product_map:
         lib=LIB["ingest_product_map"],
     output:
         product_map="data/internal/product_map.parquet",
+        files="data/internal/product_map_files.parquet",
     log:
         "logs/ingest_product_map.log",
+    benchmark:
+        "logs/benchmarks/ingest_product_map.tsv"
     conda:
-        "envs/stages.yaml"
+        "../envs/stages.yaml"
+    threads: 1
+    resources:
+        mem_mb=DATABASE_MB,
     params:
-        config=lambda wildcards: RAW.config,
-        folder=lambda wildcards: RAW.folder,
-        sources=lambda wildcards: RAW.parameters,
+        **RAW.params,
         flags=flags_of(config["internal"]["ingest_product_map"]),
     shell:
         "python {input.script:q} --config {params.config:q} --raw {params.folder:q} "
-        "--categories {input.categories:q} --product_map {output.product_map:q} {params.flags} --log {log:q}"
+        "--categories {input.categories:q} --product_map {output.product_map:q} "
+        "--files {output.files:q} {params.flags} --log {log:q}"
 
 
 rule ingest_stores:
@@ -77,20 +95,24 @@ rule ingest_stores:
         lib=LIB["ingest_stores"],
     output:
         stores="data/external/stores.parquet",
+        files="data/external/stores_files.parquet",
     log:
         "logs/ingest_stores.log",
+    benchmark:
+        "logs/benchmarks/ingest_stores.tsv"
     conda:
-        "envs/stages.yaml"
+        "../envs/stages.yaml"
+    threads: 1
+    resources:
+        mem_mb=DATABASE_MB,
     params:
-        config=lambda wildcards: RAW.config,
-        folder=lambda wildcards: RAW.folder,
-        sources=lambda wildcards: RAW.parameters,
+        **RAW.params,
+        flags=lambda wildcards, output: flags(dict(output)),
     shell:
-        "python {input.script:q} --config {params.config:q} --raw {params.folder:q} "
-        "--stores {output.stores:q} --log {log:q}"
+        "python {input.script:q} --config {params.config:q} --raw {params.folder:q} {params.flags} --log {log:q}"
 
 
-rule ingest_external:
+use rule ingest_stores as ingest_external with:
     """Read every external source."""
     input:
         raw=lambda wildcards: RAW.of(*SOURCES.external.values()),
@@ -98,20 +120,16 @@ rule ingest_external:
         lib=LIB["ingest_external"],
     output:
         sources="data/external/sources.parquet",
+        files="data/external/sources_files.parquet",
     log:
         "logs/ingest_external.log",
-    conda:
-        "envs/stages.yaml"
+    benchmark:
+        "logs/benchmarks/ingest_external.tsv"
     params:
-        config=lambda wildcards: RAW.config,
-        folder=lambda wildcards: RAW.folder,
-        sources=lambda wildcards: RAW.parameters,
-    shell:
-        "python {input.script:q} --config {params.config:q} --raw {params.folder:q} "
-        "--sources {output.sources:q} --log {log:q}"
+        flags=lambda wildcards, output: flags(dict(output)),
 
 
-rule ingest_baseline:
+use rule ingest_stores as ingest_baseline with:
     """Read earlier segments, whose numbers are kept."""
     input:
         raw=lambda wildcards: RAW.of(SOURCES.baseline),
@@ -119,20 +137,16 @@ rule ingest_baseline:
         lib=LIB["ingest_baseline"],
     output:
         labels="data/merging/baseline.parquet",
+        files="data/merging/baseline_files.parquet",
     log:
         "logs/ingest_baseline.log",
-    conda:
-        "envs/stages.yaml"
+    benchmark:
+        "logs/benchmarks/ingest_baseline.tsv"
     params:
-        config=lambda wildcards: RAW.config,
-        folder=lambda wildcards: RAW.folder,
-        sources=lambda wildcards: RAW.parameters,
-    shell:
-        "python {input.script:q} --source baseline --config {params.config:q} --raw {params.folder:q} "
-        "--labels {output.labels:q} --log {log:q}"
+        flags=lambda wildcards, output: flags({"source": "baseline", **dict(output)}),
 
 
-rule ingest_reference:
+use rule ingest_baseline as ingest_reference with:
     """Read known segments, to compare with."""
     input:
         raw=lambda wildcards: RAW.of(SOURCES.reference),
@@ -140,14 +154,10 @@ rule ingest_reference:
         lib=LIB["ingest_reference"],
     output:
         labels="data/merging/reference.parquet",
+        files="data/merging/reference_files.parquet",
     log:
         "logs/ingest_reference.log",
-    conda:
-        "envs/stages.yaml"
+    benchmark:
+        "logs/benchmarks/ingest_reference.tsv"
     params:
-        config=lambda wildcards: RAW.config,
-        folder=lambda wildcards: RAW.folder,
-        sources=lambda wildcards: RAW.parameters,
-    shell:
-        "python {input.script:q} --source reference --config {params.config:q} --raw {params.folder:q} "
-        "--labels {output.labels:q} --log {log:q}"
+        flags=lambda wildcards, output: flags({"source": "reference", **dict(output)}),

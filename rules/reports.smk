@@ -15,10 +15,15 @@ rule check_results:
         checks="reports/checks.json",
     log:
         "logs/check_results.log",
+    benchmark:
+        "logs/benchmarks/check_results.tsv"
     conda:
-        "envs/stages.yaml"
+        "../envs/stages.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb,
     params:
-        clusters=folder_of("clusters"),
+        **folders_of("clusters"),
         flags=flags_of(config["checks"]),
     shell:
         "python {input.script:q} --categories {input.categories:q} --segments {input.segments:q} "
@@ -29,14 +34,14 @@ rule check_results:
 rule build_report:
     """Write the report: one page that opens anywhere."""
     input:
-        raw=lambda wildcards: RAW.every(),
+        raw_files=expand("data/{table}_files.parquet", table=RAW_TABLES),
         shares=expand("data/internal/shares/{category}.parquet", category=CATEGORIES),
         store_sales=expand("data/internal/store_sales/{category}.parquet", category=CATEGORIES),
         clusters=expand("data/internal/clusters/{category}.parquet", category=CATEGORIES),
         k_scores=expand("data/internal/k_scores/{category}.parquet", category=CATEGORIES),
         profiles=expand("data/internal/profiles/{category}.parquet", category=CATEGORIES),
         categories="data/internal/categories.parquet",
-        sales="data/internal/sales.parquet",
+        period_sales="data/internal/period_sales.parquet",
         stores="data/external/stores.parquet",
         store_features="data/external/store_features.parquet",
         external_clusters="data/external/clusters.parquet",
@@ -52,38 +57,31 @@ rule build_report:
         script="scripts/build_report.py",
         lib=LIB["build_report"],
     output:
-        report=report(
-            "reports/report.html",
-            caption="scripts/captions/report.rst",
-            category="Segments",
-            labels={"view": "all", "picture": "report"},
-        ),
+        report=in_report("reports/report.html", "Segments", "report"),
     log:
         "logs/build_report.log",
+    benchmark:
+        "logs/benchmarks/build_report.tsv"
     conda:
-        "envs/stages.yaml"
+        "../envs/stages.yaml"
+    threads: THREADS
+    resources:
+        mem_mb=DATABASE_MB,
     params:
-        config=lambda wildcards: RAW.config,
-        folder=lambda wildcards: RAW.folder,
-        sources=lambda wildcards: RAW.parameters,
-        shares=folder_of("shares"),
-        store_sales=folder_of("store_sales"),
-        clusters=folder_of("clusters"),
-        k_scores=folder_of("k_scores"),
-        profiles=folder_of("profiles"),
+        **folders_of("shares", "store_sales", "clusters", "k_scores", "profiles"),
         internal=flags_of(config["internal"]),
         external=flags_of(config["external"]),
         merging=flags_of(config["merging"]),
     shell:
-        "python {input.script:q} --config {params.config:q} --raw {params.folder:q} "
-        "--categories {input.categories:q} --sales {input.sales:q} --stores {input.stores:q} "
+        "python {input.script:q} --raw_files {input.raw_files:q} --categories {input.categories:q} "
+        "--period_sales {input.period_sales:q} --stores {input.stores:q} "
         "--shares {params.shares:q} --store_sales {params.store_sales:q} --clusters {params.clusters:q} "
         "--k_scores {params.k_scores:q} --profiles {params.profiles:q} --store_features {input.store_features:q} "
         "--external_clusters {input.external_clusters:q} --external_k_scores {input.external_k_scores:q} "
         "--external_profile {input.external_profile:q} --segments {input.segments:q} --ledger {input.ledger:q} "
         "--reference {input.reference:q} --recovery {input.recovery:q} --checks {input.checks:q} "
-        "--template {input.template:q} --outlines {input.outlines:q} --report {output.report:q} --internal {params.internal} "
-        "--external {params.external} --merging {params.merging} --log {log:q}"
+        "--template {input.template:q} --outlines {input.outlines:q} --report {output.report:q} "
+        "--internal {params.internal} --external {params.external} --merging {params.merging} --log {log:q}"
 
 
 rule export_workbook:
@@ -104,8 +102,13 @@ rule export_workbook:
         workbook="reports/workbooks/{category}.xlsx",
     log:
         "logs/export_workbook/{category}.log",
+    benchmark:
+        "logs/benchmarks/export_workbook/{category}.tsv"
     conda:
-        "envs/stages.yaml"
+        "../envs/stages.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb,
     params:
         name=lambda wildcards: flags(config["internal"]["categories"][wildcards.category]),
     shell:
@@ -128,8 +131,13 @@ rule require_checks:
         passed="reports/checks_passed.txt",
     log:
         "logs/require_checks.log",
+    benchmark:
+        "logs/benchmarks/require_checks.tsv"
     conda:
-        "envs/stages.yaml"
+        "../envs/stages.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb,
     shell:
-        "python {input.script:q} --checks {input.checks:q} --report {input.report:q} "
-        "--passed {output.passed:q} --log {log:q}"
+        "python {input.script:q} --checks {input.checks:q} --report {input.report:q} --passed {output.passed:q} "
+        "--log {log:q}"

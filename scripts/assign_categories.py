@@ -1,8 +1,8 @@
 """Give each sale its category, and set aside the sales that have none or whose store is not known.
 
 The category is the sale's own; where the sale has none it is its product's. Categories that are spelt in several ways are
-kept, unified or refused. Writes exact sums by category, store and
-SKU, the stores that sell, and the ledger.
+kept, unified or refused. Writes exact sums by category, store and entry of the product map, the SKUs that the map does not
+place in their category, the stores that sell, and the ledger, down to the categories that are clustered.
 """
 
 import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
@@ -16,11 +16,12 @@ import duckdb
 
 from storelib.accounts.counting import count_entries
 from storelib.accounts.ledger import Entry, balanced, log_entries
+from storelib.configuration.place import load_place
 from storelib.contracts.contract import outputs
 from storelib.contracts.ledger import LEDGER
-from storelib.contracts.sales import CATEGORY_SALES, SELLING_STORES
+from storelib.contracts.sales import CATEGORY_SALES, CATEGORY_SKUS, SELLING_STORES
 from storelib.database import database, one_row
-from storelib.errors import DataError
+from storelib.errors import DataError, shown
 from storelib.raw.spellings import POLICIES, decide
 from storelib.sql import literal
 from storelib.tables import read_frame
@@ -29,16 +30,24 @@ REASONS = {
     "unknown_stores": ("unknown_store", "their store is not in the store table"),
     "skus_without_category": ("no_category", "neither the sale nor the product map gives a category"),
 }
+BATCH = 100_000
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Flags of this stage."""
     parser = storelib.runtime.stage_parser(__doc__)
-    parser.add_argument("--sales", type=Path, required=True, help="sums by store, SKU, category and period")
-    parser.add_argument("--product_map", type=Path, required=True, help="distinct (sku, category, need_state)")
+    parser.add_argument("--config", type=Path, required=True, help="configs/<env>.yml, for its limits")
+    parser.add_argument(
+        "--sales", type=Path, required=True, help="sums by category as spelt, store and entry of the map"
+    )
+    parser.add_argument("--sku_sales", type=Path, required=True, help="sums of SKUs that the map does not place")
+    parser.add_argument(
+        "--product_map", type=Path, required=True, help="distinct (sku, category, need_state), by entry"
+    )
     parser.add_argument("--stores", type=Path, required=True, help="store table; header only where there is none")
     parser.add_argument("--categories", type=Path, required=True, help="key and name of each category to cluster")
-    parser.add_argument("--category_sales", type=Path, required=True, help="output: sums by category, store and SKU")
+    parser.add_argument("--category_sales", type=Path, required=True, help="output: sums by category, store and entry")
+    parser.add_argument("--category_skus", type=Path, required=True, help="output: SKUs not placed, by category")
     parser.add_argument("--selling_stores", type=Path, required=True, help="output: stores with sales in any category")
     parser.add_argument("--ledger", type=Path, required=True, help="output: what was set aside, and why")
     parser.add_argument("--unknown_stores", choices=["keep", "drop", "fail"], required=True)
@@ -48,25 +57,23 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def join_tables(connection: duckdb.DuckDBPyConnection, args: argparse.Namespace) -> None:
-    """Table `joined`: sums by store, SKU and the sale's or its product's category."""
+    """Tables `joined` and `joined_skus`: sums with the sale's or its product's category."""
     connection.execute(
         f"""
+        CREATE TABLE products AS
+        -- a product in several categories cannot tell the category of a sale
+        SELECT entry, CASE WHEN count(DISTINCT category) = 1 THEN max(category) END AS category
+        FROM read_parquet({literal(str(args.product_map))}) GROUP BY entry;
+        CREATE TABLE known_stores AS SELECT store_id FROM read_parquet({literal(str(args.stores))});
         CREATE TABLE joined AS
-        WITH products AS (
-            -- a SKU in several categories cannot tell the category of a sale
-            SELECT sku, CASE WHEN count(DISTINCT category) = 1 THEN max(category) END AS category
-            FROM read_parquet({literal(str(args.product_map))}) GROUP BY sku
-        ),
-        known_stores AS (SELECT store_id FROM read_parquet({literal(str(args.stores))})),
-        sums AS (
-            SELECT store_id, sku, category, sum(sales) AS sales, CAST(sum(lines) AS BIGINT) AS lines
-            FROM read_parquet({literal(str(args.sales))}) GROUP BY ALL
-        )
-        SELECT s.store_id, s.sku, coalesce(s.category, p.category) AS category, s.sales, s.lines,
+        SELECT s.store_id, s.entry, coalesce(s.category, p.category) AS category, s.sales, s.lines,
             (SELECT count(*) > 0 FROM known_stores) AND k.store_id IS NULL AS is_unknown
-        FROM sums AS s
-        LEFT JOIN products AS p USING (sku)
-        LEFT JOIN known_stores AS k USING (store_id)
+        FROM read_parquet({literal(str(args.sales))}) AS s
+        LEFT JOIN products AS p USING (entry)
+        LEFT JOIN known_stores AS k USING (store_id);
+        CREATE TABLE joined_skus AS
+        SELECT s.sku, s.entry, coalesce(s.category, p.category) AS category, s.sales, s.lines
+        FROM read_parquet({literal(str(args.sku_sales))}) AS s LEFT JOIN products AS p USING (entry)
         """  # noqa: S608 (quoted file names)
     )
 
@@ -83,19 +90,18 @@ def choose_spellings(connection: duckdb.DuckDBPyConnection, policy: str, names: 
 
 
 def tag_sales(connection: duckdb.DuckDBPyConnection, unknown_stores: str) -> None:
-    """Table `tagged`: sums by category, store and SKU, with the reason to set them aside (empty: kept)."""
+    """Table `tagged`: sums by category, store and entry, with the reason to set them aside (empty: kept)."""
     connection.execute(
         """
         CREATE TABLE tagged AS
-        SELECT coalesce(s.spelling, j.category) AS category, store_id, sku, is_unknown, s.spelling IS NOT NULL AS is_respelt,
-            sum(sales) AS sales, CAST(sum(lines) AS BIGINT) AS lines,
+        SELECT coalesce(s.spelling, j.category) AS category, store_id, entry, is_unknown,
+            s.spelling IS NOT NULL AS is_respelt, sales, lines,
             CASE
                 WHEN is_unknown AND ? <> 'keep' THEN 'unknown_store'
                 WHEN j.category IS NULL THEN 'no_category'
                 ELSE ''
             END AS reason
         FROM joined AS j LEFT JOIN spellings AS s USING (category)
-        GROUP BY ALL
         """,
         [unknown_stores],
     )
@@ -104,12 +110,16 @@ def tag_sales(connection: duckdb.DuckDBPyConnection, unknown_stores: str) -> Non
 def refuse(connection: duckdb.DuckDBPyConnection, policy: str) -> None:
     """Raise DataError where the policy is to fail and there is something to fail about."""
     reason, why = REASONS[policy]
-    count, amount, store, sku = one_row(
-        connection, "SELECT count(*), sum(sales), min(store_id), min(sku) FROM tagged WHERE reason = ?", [reason]
+    count, amount, store = one_row(
+        connection, "SELECT sum(lines), sum(sales), min(store_id) FROM tagged WHERE reason = ?", [reason]
     )
     if count:
+        examples = [f"store {shown(store)}"]
+        if reason == "no_category":
+            (sku,) = one_row(connection, "SELECT min(sku) FROM joined_skus WHERE category IS NULL")
+            examples.append(f"SKU {shown(sku)}")
         raise DataError(
-            f"{count} sums of sales ({amount}) cannot be used: {why}, such as store {store!r} or SKU {sku!r}",
+            f"{count} lines of sales ({amount}) cannot be used: {why}, such as {' or '.join(examples)}",
             solution=f"complete the tables, or choose another policy in internal.assign_categories.{policy}",
         )
 
@@ -128,13 +138,35 @@ def notes(connection: duckdb.DuckDBPyConnection) -> list[Entry]:
     return found
 
 
+def selection_entries(connection: duckdb.DuckDBPyConnection, keys: dict[str, str]) -> list[Entry]:
+    """The ledger between all sales with a category and the selected categories.
+
+    keys: category as the source spells it to its key.
+    """
+    rows = connection.execute(
+        """SELECT category, count(DISTINCT store_id), CAST(sum(lines) AS BIGINT), sum(sales)
+        FROM tagged WHERE reason = '' GROUP BY category"""
+    ).fetchall()
+    entries = []
+    for name, *amounts in rows:
+        category = str(keys.get(name, name))
+        flow = ("out", "") if name in keys else ("set_aside", "category_not_selected")
+        entries += [
+            Entry("select_categories", category, "in", "", *amounts),
+            Entry("select_categories", category, *flow, *amounts),
+        ]
+    return entries
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Tag, account, write."""
     args = parse_args(argv)
     log = storelib.runtime.start_log(args.log)
-    with database() as connection:
+    categories = read_frame(args.categories)
+    keys = dict(zip(categories["name"], categories["key"], strict=True))
+    with database(load_place(args.config).compute) as connection:
         join_tables(connection, args)
-        choose_spellings(connection, args.spelling, read_frame(args.categories)["name"].tolist(), log)
+        choose_spellings(connection, args.spelling, list(keys), log)
         tag_sales(connection, args.unknown_stores)
         for policy in REASONS:
             if vars(args)[policy] == "fail":
@@ -145,18 +177,26 @@ def main(argv: Sequence[str] | None = None) -> None:
                 "no sale has both a category and a known store",
                 solution="compare the ids in the sales, the product map and the store table",
             )
+        selected = selection_entries(connection, keys)
         with outputs() as write:
             category_sales = connection.sql(
-                """SELECT category, store_id, sku, sum(sales) AS sales, CAST(sum(lines) AS BIGINT) AS lines
-                FROM tagged WHERE reason = '' GROUP BY category, store_id, sku ORDER BY category, store_id, sku"""
+                """SELECT category, store_id, entry, sum(sales) AS sales, CAST(sum(lines) AS BIGINT) AS lines
+                FROM tagged WHERE reason = '' GROUP BY category, store_id, entry ORDER BY category, store_id, entry"""
             )
-            write(category_sales.to_arrow_reader(100_000), CATEGORY_SALES, args.category_sales)
+            write(category_sales.to_arrow_reader(BATCH), CATEGORY_SALES, args.category_sales)
+            category_skus = connection.sql(
+                """SELECT coalesce(s.spelling, j.category) AS category, sku, any_value(entry) AS entry, sum(sales) AS sales,
+                    CAST(sum(lines) AS BIGINT) AS lines
+                FROM joined_skus AS j LEFT JOIN spellings AS s USING (category)
+                WHERE j.category IS NOT NULL GROUP BY ALL ORDER BY 1, 2"""
+            )
+            write(category_skus.to_arrow_reader(BATCH), CATEGORY_SKUS, args.category_skus)
             selling_stores = connection.sql(
                 """SELECT store_id, sum(sales) AS sales, CAST(sum(lines) AS BIGINT) AS lines
                 FROM tagged WHERE reason = '' GROUP BY store_id ORDER BY store_id"""
             )
-            write(selling_stores.to_arrow_reader(100_000), SELLING_STORES, args.selling_stores)
-            write(balanced(entries), LEDGER, args.ledger)
+            write(selling_stores.to_arrow_reader(BATCH), SELLING_STORES, args.selling_stores)
+            write(balanced([*entries, *selected]), LEDGER, args.ledger)
     log_entries(log, entries)
 
 

@@ -65,7 +65,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--min_need_states", type=storelib.runtime.whole(0), default=0, help="stores that sell fewer do not train"
     )
-    parser.add_argument("--seed", type=storelib.runtime.whole(0, storelib.runtime.LARGEST_SEED), required=True)
+    parser.add_argument("--seed", type=storelib.runtime.seed, required=True)
     return parser.parse_args(argv)
 
 
@@ -119,7 +119,9 @@ def exclusions(
 
 def counted(reasons: pd.Series) -> str:
     """How many stores do not train for which reason, such as `3 thin, 1 no_data`."""
-    return ", ".join(f"{count} {reason}" for reason, count in reasons.value_counts().sort_index().items() if reason)
+    return ", ".join(
+        f"{count} {reason}" for reason, count in reasons.value_counts().sort_index().items() if reason != ""
+    )
 
 
 def refuse_reserved(names: Sequence[str]) -> None:

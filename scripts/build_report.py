@@ -20,15 +20,12 @@ import jinja2
 import pandas as pd
 
 from storelib.accounts.ledger import Entry, read_ledger
-from storelib.configuration.place import load_place, named_sources
-from storelib.database import database
 from storelib.method.agreement import pairs, shared_labels
 from storelib.method.borders import borderline
 from storelib.method.profiles import profile_by
 from storelib.pages import flows, maps, report, words
 from storelib.pages.palette import CLUSTER_COLOURS, INK
-from storelib.raw.files import sha256, source_files
-from storelib.tables import read_frame, write_text
+from storelib.tables import read_frame, read_table, write_text
 
 SECTIONS = ("internal", "external", "merging")
 PACKAGES = (
@@ -40,12 +37,9 @@ PACKAGES = (
 def parse_args(argv: Sequence[str] | None) -> tuple[argparse.Namespace, dict[str, dict[str, str]]]:
     """Flags of this stage, and the method: values by key, by section."""
     parser = storelib.runtime.stage_parser(__doc__)
-    parser.add_argument("--config", type=Path, required=True, help="configs/<env>.yml")
-    parser.add_argument(
-        "--raw", type=Path, required=True, help="folder of raw files, which are listed with their hashes"
-    )
+    parser.add_argument("--raw_files", type=Path, nargs="+", required=True, help="lists of raw files that were read")
     parser.add_argument("--categories", type=Path, required=True, help="keys and names of the selected categories")
-    parser.add_argument("--sales", type=Path, required=True, help="sums by store, SKU, category and period")
+    parser.add_argument("--period_sales", type=Path, required=True, help="sums by category and period")
     parser.add_argument("--stores", type=Path, required=True, help="store table")
     parser.add_argument("--shares", type=Path, required=True, help="folder, one file per category")
     parser.add_argument("--store_sales", type=Path, required=True, help="folder, one file per category")
@@ -66,6 +60,7 @@ def parse_args(argv: Sequence[str] | None) -> tuple[argparse.Namespace, dict[str
     parser.add_argument("--report", type=Path, required=True, help="output: the page, filled in")
     args, rest = parser.parse_known_args(argv)
     values: list[str] | None = None
+    section: dict[str, list[str]] = {}
     found: dict[str, dict[str, list[str]]] = {}
     for word in rest:
         if word.removeprefix("--") in SECTIONS and word.startswith("--"):
@@ -84,22 +79,16 @@ def parse_args(argv: Sequence[str] | None) -> tuple[argparse.Namespace, dict[str
     return args, method
 
 
-def dates_covered(sales: Path) -> str:
-    """First to last period of the sums of sales; the file may be larger than memory."""
-    with database() as connection:
-        first, last = connection.execute(
-            "SELECT min(period), max(period) FROM read_parquet(?)", [str(sales)]
-        ).fetchall()[0]
-    return words.period(first or "", last or "")
+def dates_covered(period_sales: Path) -> str:
+    """First to last period of the sales."""
+    periods = read_frame(period_sales)["period"]
+    return words.period(periods.min(), periods.max())
 
 
-def raw_files(config: Path, raw: Path) -> list[tuple[str, str, int, str]]:
-    """Source, file, size in bytes and SHA-256 of every file of every source."""
-    return [
-        (name, words.printable(path.relative_to(raw).as_posix()), path.stat().st_size, sha256(path))
-        for name, source in named_sources(load_place(config).sources)
-        for path in source_files(source, raw)
-    ]
+def raw_files(paths: Sequence[Path]) -> list[tuple[str, str, int, str]]:
+    """Source, file, size in bytes and SHA-256 of every raw file, in the order of the lists."""
+    rows = [row for path in paths for row in read_table(path).to_pylist()]
+    return [(row["source"], words.printable(row["file"]), row["bytes"], row["sha256"]) for row in rows]
 
 
 def net_sales(path: Path) -> pd.Series:
@@ -290,17 +279,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     checks = json.loads(args.checks.read_text(encoding="utf-8"))
     external = External(args, checks["borderline_ratio"])
     views = [
-        category_view(
-            row.key, row.name, args, segments[segments["category"] == row.key].set_index("store_id"), external
-        )
-        for row in categories.itertuples(index=False)
+        category_view(key, name, args, segments[segments["category"] == key].set_index("store_id"), external)
+        for key, name in zip(categories["key"], categories["name"], strict=True)
     ]
     ledger_picture = flows.picture_of(flows.flows_of(entries, names))
     aside = sum((e.sales for e in entries if e.flow == "set_aside"), Decimal(0))
     text = page(
         args.template,
         {
-            "headline": headline(segments, entries, dates_covered(args.sales)),
+            "headline": headline(segments, entries, dates_covered(args.period_sales)),
             "views": views,
             "external": external.view(),
             "external_stores": len(external.clusters),
@@ -314,7 +301,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             "names": {**names, "external": "External view"},
             "method": method,
             "versions": versions(),
-            "raw_files": raw_files(args.config, args.raw),
+            "raw_files": raw_files(args.raw_files),
             "colours": CLUSTER_COLOURS,
             "ink": INK,
             "checks": checks,

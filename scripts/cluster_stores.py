@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from storelib.contracts.contract import outputs
-from storelib.contracts.views import CLUSTERS, SCORES
+from storelib.contracts.views import CLUSTERS, FEATURES, SCORES
 from storelib.errors import DataError
 from storelib.method.indices import bic, calinski_harabasz, davies_bouldin, distinct_points, moments_of, principal_axes
 from storelib.method.k_rules import RESAMPLING, RULES, choices_of, choose_k, consensus
@@ -60,7 +60,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help="of gap, prediction_strength and stability",
     )
     parser.add_argument("--n_init", type=storelib.runtime.whole(1, 10_000), required=True, help="starts of k-means")
-    parser.add_argument("--seed", type=storelib.runtime.whole(0, storelib.runtime.LARGEST_SEED), required=True)
+    parser.add_argument("--seed", type=storelib.runtime.seed, required=True)
     return parser.parse_args(argv)
 
 
@@ -167,7 +167,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     log = storelib.runtime.start_log(args.log)
     features = read_frame(args.features)
-    points = features.iloc[:, 3:].to_numpy(dtype="float64")
+    points = FEATURES.others_of(features).to_numpy(dtype="float64")
     trains = features["trains"].to_numpy()
     training = points[trains]
     wanted = range_of_k(training, args.min_clusters, args.max_clusters)

@@ -21,13 +21,12 @@ import pyarrow as pa
 from storelib.accounts.ledger import Entry, balanced, read_ledger
 from storelib.contracts.contract import checked, outputs
 from storelib.contracts.ledger import LEDGER
-from storelib.contracts.segments import LABELS, RECOVERY, SEGMENTS
-from storelib.database import database
+from storelib.contracts.segments import RECOVERY, SEGMENTS
 from storelib.errors import DataError
 from storelib.method.agreement import Agreement, compare, pairs
 from storelib.method.k_rules import INDICES
+from storelib.names import LABELS
 from storelib.pages.segment_charts import recovery_chart, sizes_chart
-from storelib.sql import literal
 from storelib.tables import read_frame, read_table, write_text
 
 
@@ -35,7 +34,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Flags of this stage."""
     parser = storelib.runtime.stage_parser(__doc__)
     parser.add_argument("--categories", type=Path, required=True, help="keys and names of the selected categories")
-    parser.add_argument("--category_sales", type=Path, required=True, help="sums by category, store and SKU")
     parser.add_argument("--ingest_ledger", type=Path, required=True)
     parser.add_argument("--assign_ledger", type=Path, required=True)
     parser.add_argument("--join_ledger", type=Path, required=True)
@@ -55,27 +53,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--figure", type=Path, required=True, help="output: picture of the segments' sizes")
     parser.add_argument("--recovery_figure", type=Path, required=True, help="output: picture of found against planted")
     return parser.parse_args(argv)
-
-
-def selection_entries(category_sales: Path, keys: dict[str, str]) -> list[Entry]:
-    """The ledger between all sales with a category and the selected categories.
-
-    keys: category as the source spells it to its key.
-    """
-    with database() as connection:
-        rows = connection.execute(
-            f"""SELECT category, count(DISTINCT store_id), CAST(sum(lines) AS BIGINT), sum(sales)
-            FROM read_parquet({literal(str(category_sales))}) GROUP BY category"""  # noqa: S608 (quoted file name)
-        ).fetchall()
-    entries = []
-    for name, *amounts in rows:
-        category = keys.get(name, name)
-        flow = ("out", "") if name in keys else ("set_aside", "category_not_selected")
-        entries += [
-            Entry("select_categories", category, "in", "", *amounts),
-            Entry("select_categories", category, *flow, *amounts),
-        ]
-    return entries
 
 
 def check_chain(entries: list[Entry]) -> None:
@@ -185,7 +162,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         return {key: folder / f"{key}.parquet" for key in keys}
 
     entries = [*read_ledger(args.ingest_ledger), *read_ledger(args.assign_ledger), *read_ledger(args.join_ledger)]
-    entries += selection_entries(args.category_sales, dict(zip(categories["name"], keys, strict=True)))
     for folder in (args.split_ledgers, args.merge_ledgers):
         for path in per_category(folder).values():
             entries += read_ledger(path)

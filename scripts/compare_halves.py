@@ -15,9 +15,9 @@ from typing import Any
 import pandas as pd
 
 from storelib.method.agreement import compare
+from storelib.names import LABELS
 from storelib.tables import read_frame, write_text
 
-LABELS = ("internal_cluster", "external_cluster", "segment")
 COLUMNS = [
     *("view", "k_odd", "k_even", "stores_odd", "stores_even", "stores_both"),
     *(f"{label}_ari" for label in LABELS),

@@ -15,7 +15,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import xlsxwriter
 from xlsxwriter.format import Format
 from xlsxwriter.utility import xl_rowcol_to_cell
@@ -115,7 +114,7 @@ class Book:
 
 def write_number(sheet: Worksheet, row: int, column: int, value: float, style: Format) -> None:
     """A number, or an empty cell where there is none."""
-    if pd.isna(value):
+    if math.isnan(value):
         sheet.write_blank(row, column, None, style)
     else:
         sheet.write_number(row, column, float(value), style)
@@ -160,13 +159,15 @@ def add_profile(book: Book, profile: sheets.Profile) -> None:
     numbers = profile.segments
     heads = [("What", "left", 16), ("Need state or feature", "left", 36), ("Chain", "right", 14)]
     sheet = book.sheet("Profile", [*heads, *((f"Segment {number}", "right", 13) for number in numbers)], frozen=3)
-    for at, (name, values, style) in enumerate(
-        (("Stores", profile.stores, book.whole), ("Sales", profile.sales, book.money)), start=1
-    ):
+    sizes: list[tuple[str, Sequence[int | Decimal], Format]] = [
+        ("Stores", profile.stores, book.whole),
+        ("Sales", profile.sales, book.money),
+    ]
+    for at, (name, amounts, style) in enumerate(sizes, start=1):
         sheet.write_string(at, 0, "Size")
         sheet.write_string(at, 1, name)
-        for column, value in enumerate((sum(values), *values), start=2):
-            sheet.write_number(at, column, float(value), style)
+        for column, amount in enumerate((sum(amounts), *amounts), start=2):
+            sheet.write_number(at, column, float(amount), style)
     at = 3
     scale = {
         "type": "3_color_scale", "min_color": ORANGE, "mid_color": WHITE, "max_color": BLUE,

@@ -16,10 +16,12 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pandera
 
-from storelib.configuration.place import ExternalSource, load_place
+from storelib.configuration.place import Compute, ExternalSource, load_place
 from storelib.contracts.contract import check_table, outputs
 from storelib.contracts.places import SOURCES
+from storelib.contracts.raw_files import RAW_FILES
 from storelib.errors import DataError, shown
+from storelib.raw.files import files_table, fingerprints, source_files
 from storelib.raw.sources import column_types, read_numbers, require_columns, where_is
 
 CONTRACT = pandera.DataFrameSchema({"key": pandera.Column(str, nullable=False)}, unique=["key"])
@@ -31,6 +33,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--config", type=Path, required=True, help="configs/<env>.yml")
     parser.add_argument("--raw", type=Path, required=True, help="folder of raw files")
     parser.add_argument("--sources", type=Path, required=True, help="output: one row per source, key and feature")
+    parser.add_argument("--files", type=Path, required=True, help="output: the files that were read, with their hashes")
     return parser.parse_args(argv)
 
 
@@ -58,14 +61,14 @@ def refuse_texts(
     )
 
 
-def read_source(name: str, source: ExternalSource, raw: Path, log: Logger) -> pd.DataFrame:
+def read_source(name: str, source: ExternalSource, raw: Path, limits: Compute, log: Logger) -> pd.DataFrame:
     """One source in long form."""
     where = str(raw / source.path)
     ((column, key_column),) = source.key.items()
-    types = column_types(source, raw)
+    types = column_types(source, raw, limits)
     features = source.features or [theirs for theirs in types if theirs != key_column]
     require_columns(types, [key_column, *features], source, raw)
-    keys, texts, values = read_numbers(source, raw, key_column, features)
+    keys, texts, values = read_numbers(source, raw, limits, key_column, features)
     if keys.empty:
         raise DataError(
             f"{where} holds no row", solution=f"put the file there, or take external.{name} out of the config"
@@ -74,7 +77,8 @@ def read_source(name: str, source: ExternalSource, raw: Path, log: Logger) -> pd
         named = keys.notna()
         if not named.all():
             log.info("%s: %d of %d rows are left out: no %s", name, int((~named).sum()), len(keys), key_column)
-        keys, texts, values = (part[named].reset_index(drop=True) for part in (keys, texts, values))
+        keys = keys[named].reset_index(drop=True)
+        texts, values = (part[named].reset_index(drop=True) for part in (texts, values))
     check_table(keys.to_frame(), CONTRACT, where, lambda row: where_is(source, raw, {key_column: row["key"]}))
     parts = []
     for position, feature in enumerate(features):
@@ -94,12 +98,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Read each source, write all in one table."""
     args = parse_args(argv)
     log = storelib.runtime.start_log(args.log)
-    external = load_place(args.config).sources.external
-    parts = [read_source(name, source, args.raw, log) for name, source in sorted(external.items())]
+    place = load_place(args.config)
+    external = sorted(place.sources.external.items())
+    files = {f"external.{name}": fingerprints(source_files(source, args.raw)) for name, source in external}
+    parts = [read_source(name, source, args.raw, place.compute, log) for name, source in external]
     table = pd.concat(parts) if parts else SOURCES.schema().empty_table().to_pandas()
     table = table.sort_values(["source", "key", "feature"], ignore_index=True)
     with outputs() as write:
         write(table, SOURCES, args.sources)
+        write(files_table(files, args.raw), RAW_FILES, args.files)
     for name, part in table.groupby("source"):
         missing = int(part["value"].isna().sum())
         log.info(

@@ -14,8 +14,11 @@ import pandera.pandas as pandera
 
 from storelib.configuration.place import load_place
 from storelib.contracts.contract import check_table, outputs
-from storelib.contracts.segments import KNOWN_LABELS, LABELS
+from storelib.contracts.raw_files import RAW_FILES
+from storelib.contracts.segments import KNOWN_LABELS
 from storelib.errors import DataError
+from storelib.names import LABELS
+from storelib.raw.files import files_table, fingerprints, source_files
 from storelib.raw.sources import by_their_names, read_texts, where_is
 
 POSITIVE = pandera.Column(
@@ -38,6 +41,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--raw", type=Path, required=True, help="folder of raw files")
     parser.add_argument("--source", choices=["baseline", "reference"], required=True)
     parser.add_argument("--labels", type=Path, required=True, help="output: one row per store and category")
+    parser.add_argument("--files", type=Path, required=True, help="output: the files that were read, with their hashes")
     return parser.parse_args(argv)
 
 
@@ -45,16 +49,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Read, check, write."""
     args = parse_args(argv)
     log = storelib.runtime.start_log(args.log)
-    sources = load_place(args.config).sources
+    place = load_place(args.config)
+    sources = place.sources
     source = {"baseline": sources.baseline, "reference": sources.reference}[args.source]
     if source is None:
         with outputs() as write:
             write(KNOWN_LABELS.schema().empty_table(), KNOWN_LABELS, args.labels)
+            write(files_table({}, args.raw), RAW_FILES, args.files)
         log.info("no %s is configured", args.source)
         return
     where = str(args.raw / source.path)
     columns = source.columns.model_dump()
-    texts = read_texts(source, args.raw, columns)[KNOWN_LABELS.names]
+    files = fingerprints(source_files(source, args.raw))
+    texts = read_texts(source, args.raw, place.compute, columns)[KNOWN_LABELS.names]
     if texts.empty:
         raise DataError(
             f"{where} holds no row", solution=f"put the file there, or take `{args.source}` out of the config"
@@ -63,6 +70,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     labels: pd.DataFrame = texts.astype(dict.fromkeys(LABELS, "int32"))
     with outputs() as write:
         write(labels.sort_values(["category", "store_id"], ignore_index=True), KNOWN_LABELS, args.labels)
+        write(files_table({args.source: files}, args.raw), RAW_FILES, args.files)
     log.info("%s: %d stores in %d categories", args.source, labels["store_id"].nunique(), labels["category"].nunique())
 
 

@@ -1,7 +1,8 @@
 """Read the product map: which need states each SKU serves, and its category where the map gives one.
 
-Writes the distinct pairs of SKU and need state. A row whose need state is missing keeps the SKU's category but maps it
-to nothing. Names that are spelt in several ways (` DAIRY`, `Dairy`) are kept, unified or refused.
+Writes the distinct pairs of SKU and need state, with the number of the SKU's entry: SKUs of which the map says the same
+share it. A row whose need state is missing keeps the SKU's category but maps it to nothing. Names that are spelt in several
+ways (` DAIRY`, `Dairy`) are kept, unified or refused.
 """
 
 import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
@@ -14,10 +15,13 @@ from pathlib import Path
 import pandas as pd
 import pandera.pandas as pandera
 
-from storelib.configuration.place import ProductMapSource, load_place
+from storelib.accounts.entries import numbered
+from storelib.configuration.place import Compute, ProductMapSource, load_place
 from storelib.contracts.contract import check_table, outputs
+from storelib.contracts.raw_files import RAW_FILES
 from storelib.contracts.sales import PRODUCT_MAP
 from storelib.errors import DataError
+from storelib.raw.files import files_table, fingerprints, source_files
 from storelib.raw.sources import by_their_names, read_texts, where_is
 from storelib.raw.spellings import POLICIES, decide
 from storelib.tables import read_frame
@@ -32,17 +36,18 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--raw", type=Path, required=True, help="folder of raw files")
     parser.add_argument("--categories", type=Path, required=True, help="key and name of each category to cluster")
     parser.add_argument("--product_map", type=Path, required=True, help="output: distinct (sku, category, need_state)")
+    parser.add_argument("--files", type=Path, required=True, help="output: the files that were read, with their hashes")
     parser.add_argument("--spelling", choices=POLICIES, required=True, help="of need states and categories")
     return parser.parse_args(argv)
 
 
-def read_map(source: ProductMapSource, raw: Path) -> pd.DataFrame:
+def read_map(source: ProductMapSource, raw: Path, limits: Compute) -> pd.DataFrame:
     """One row per row of the source: sku, category, need_state.
 
     Several need-state columns are joined by a space; where one of them is missing there is no need state.
     """
     columns = map_columns(source)
-    frame = read_texts(source, raw, columns)
+    frame = read_texts(source, raw, limits, columns)
     parts = [name for name in columns if name.startswith("part_")]
     joined = frame[parts[0]]
     for name in parts[1:]:
@@ -73,6 +78,12 @@ def unify_spellings(rows: pd.DataFrame, policy: str, names: list[str], where: st
     return result
 
 
+def with_entries(pairs: pd.DataFrame) -> pd.DataFrame:
+    """The pairs with the number of each SKU's entry: SKUs of which the map says the same have the same."""
+    rows = pairs.astype("object").where(pairs.notna(), None).itertuples(index=False, name=None)
+    return pairs.assign(entry=pairs["sku"].map(numbered(rows)).astype("int32"))
+
+
 def distinct_pairs(rows: pd.DataFrame) -> pd.DataFrame:
     """Distinct rows in key order; a SKU with a need state in a category loses its rows without one there."""
     pairs = rows.drop_duplicates()
@@ -99,9 +110,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Read, check, write."""
     args = parse_args(argv)
     log = storelib.runtime.start_log(args.log)
-    sources = load_place(args.config).sources
+    place = load_place(args.config)
+    sources = place.sources
     where = str(args.raw / sources.product_map.path)
-    rows = read_map(sources.product_map, args.raw)
+    files = fingerprints(source_files(sources.product_map, args.raw))
+    rows = read_map(sources.product_map, args.raw, place.compute)
     if rows.empty:
         raise DataError(f"{where} holds no row", solution="put the product map there")
     source = sources.product_map
@@ -111,7 +124,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if sources.sales.columns.category is None:
         refuse_ambiguous_categories(pairs, where)
     with outputs() as write:
-        write(pairs, PRODUCT_MAP, args.product_map)
+        write(with_entries(pairs), PRODUCT_MAP, args.product_map)
+        write(files_table({"product_map": files}, args.raw), RAW_FILES, args.files)
     unmapped = int((pairs.groupby("sku")["need_state"].count() == 0).sum())
     log.info("%d rows, %d SKUs, %d of them without a need state", len(rows), pairs["sku"].nunique(), unmapped)
 

@@ -1,54 +1,57 @@
-"""Sum raw sales lines exactly by store, SKU, category and period.
+"""Count raw sales lines exactly, in one pass: by store, category and what the product map says of the SKU.
 
-Streams the files of the `sales` source once, within the configured memory limit. Amounts are rounded to the cent line
-by line and summed as decimals, so neither the order of lines nor the number of threads changes a byte. Writes one row
-per sum, with counts of lines, of negative and of zero lines, and the ledger of what came in.
+Reads each file of the `sales` source once, within the configured limits. Amounts are rounded to the cent line by line and
+added as whole cents, so neither the order of lines nor the number of threads changes a byte. Writes sums by store, category
+as spelt and entry of the product map (see `ingest_product_map`); sums of the SKUs that the map does not place; sums by
+category and period; the files that were read; and the ledger of what came in. Sums of files are kept in a cache by content:
+files that were counted before, with the same map and settings, are not read again.
 """
 
 import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
 
 import argparse
-from collections.abc import Iterable, Sequence
+import hashlib
+import json
+import sys
+from collections import Counter as Multiset
+from collections.abc import Sequence
+from datetime import date, timedelta
 from decimal import Decimal
+from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import duckdb
+import numpy as np
+import pyarrow as pa
 
-from storelib.accounts.counting import count_entries
+from storelib.accounts.entries import entries_of
+from storelib.accounts.kept_sums import Cache, Counts
 from storelib.accounts.ledger import Entry, balanced, log_entries
-from storelib.configuration.place import SalesSource, load_place
+from storelib.accounts.one_pass import MARKS, TABLE_SHARE, Counter, Ledgers, Pass, Sums
+from storelib.configuration.place import Compute, SalesSource, load_place, megabytes
 from storelib.contracts.contract import outputs
 from storelib.contracts.ledger import LEDGER
-from storelib.contracts.sales import SALES
+from storelib.contracts.raw_files import RAW_FILES
+from storelib.contracts.sales import PERIOD_SALES, SALES, SKU_SALES
 from storelib.database import database, one_row
 from storelib.errors import DataError, shown
-from storelib.raw.formats import day_of
-from storelib.raw.sources import (
-    DATES,
-    day_query,
-    number_of,
-    number_repairs,
-    number_text,
-    open_source,
-    require_columns,
-    text_of,
-    unreadable,
-    where_is,
-)
+from storelib.money import money_column, money_of
+from storelib.raw.files import Fingerprint, files_table, fingerprints, source_files
+from storelib.raw.lines import FAULTS, REASONS, Codes, Rules, line_query, wanted_columns
+from storelib.raw.sources import names_in, open_source, require_columns, unreadable, where_is
+from storelib.sql import identifier
+from storelib.tables import read_table
 
 PERIODS = {"week": "%G-W%V", "month": "%Y-%m"}
-INVALID = {
-    "missing_store": "no store",
-    "missing_sku": "no SKU",
-    "missing_sales": "no sales amount",
-    "invalid_sales": "a sales amount that is no number, or is too large",
-    "invalid_date": "no date, or one that is not written",
-    "ambiguous_date": "a date that two formats read as two different days",
-}
 ADVICE = {
     "invalid_sales": "mend the file, set `decimal`, `thousands` or `currency` of sources.sales",
     "invalid_date": "mend the file, set `date_format` of sources.sales",
+    "invalid_count": "mend the file, or name another column under sources.sales.columns.lines",
 }
+# Sums of one file are kept where they are this much smaller than the file: adding them up costs as much for each row as reading
+# Parquet does.
+WORTH_KEEPING = 4
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -56,131 +59,249 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = storelib.runtime.stage_parser(__doc__)
     parser.add_argument("--config", type=Path, required=True, help="configs/<env>.yml")
     parser.add_argument("--raw", type=Path, required=True, help="folder of raw files")
-    parser.add_argument("--sales", type=Path, required=True, help="output: exact sums")
+    parser.add_argument("--product_map", type=Path, required=True, help="what the map says of each SKU")
+    parser.add_argument(
+        "--sales", type=Path, required=True, help="output: sums by store, category and entry of the map"
+    )
+    parser.add_argument(
+        "--sku_sales", type=Path, required=True, help="output: sums of SKUs that the map does not place"
+    )
+    parser.add_argument("--period_sales", type=Path, required=True, help="output: sums by category and period")
+    parser.add_argument("--files", type=Path, required=True, help="output: the files that were read, with their hashes")
     parser.add_argument("--ledger", type=Path, required=True, help="output: what came in and what was set aside")
+    parser.add_argument("--cache", type=Path, help="folder of sums by content of file; without it nothing is kept")
     parser.add_argument("--period", choices=["week", "month", "all"], required=True)
     parser.add_argument("--negative_sales", choices=["keep", "drop", "fail"], required=True)
     parser.add_argument("--invalid_lines", choices=["drop", "fail"], required=True)
     return parser.parse_args(argv)
 
 
-def line_query(types: dict[str, str], source: SalesSource, period: str, negative_sales: str) -> str:
-    """SQL: one row per raw line, as text, amount and the reason why it is set aside (empty: kept)."""
-
-    def text(column: str | None) -> str:
-        return text_of(column, types[column], source) if column else "CAST(NULL AS VARCHAR)"
-
-    columns = source.columns
-    dated = columns.date is not None and period != "all"
-    day, unclear = day_query(types, source)
-    amount = (columns.sales, types[columns.sales], source)
-    flags = "".join(f", {condition} AS {reason}" for reason, condition in repairs_in(types, source, period).items())
-    negative = "WHEN amount < 0 THEN 'negative_sales'" if negative_sales != "keep" else ""
-    return f"""
-        SELECT *,
-            CASE
-                WHEN store_id IS NULL THEN 'missing_store'
-                WHEN sku IS NULL THEN 'missing_sku'
-                WHEN amount_text IS NULL THEN 'missing_sales'
-                WHEN amount IS NULL THEN 'invalid_sales'
-                WHEN {dated} AND is_ambiguous THEN 'ambiguous_date'
-                WHEN {dated} AND day IS NULL THEN 'invalid_date'
-                {negative}
-                ELSE ''
-            END AS reason,
-            {f"strftime(day, '{PERIODS[period]}')" if dated else "''"} AS period
-        FROM (
-            SELECT _file,
-                {text(columns.store_id)} AS store_id,
-                {text(columns.sku)} AS sku,
-                {text(columns.category)} AS category,
-                {number_text(*amount)} AS amount_text,
-                TRY_CAST({number_of(*amount)} AS DECIMAL(18, 2)) AS amount,
-                TRY_CAST({number_of(*amount)} AS DOUBLE) AS unrounded,
-                {text(columns.date)} AS date_text,
-                {day} AS day,
-                {unclear} AS is_ambiguous
-                {flags}
-            FROM raw_lines
-        )
-    """  # noqa: S608 (names by way of `identifier`)
+def settings_hash(source: SalesSource, rules: Rules, product_map: Path) -> str:
+    """A hash of all that a file's sums depend on, beside the file: how it is read, the map, and the code that counts."""
+    scripts = Path(storelib.runtime.__file__).resolve().parents[1]
+    loaded = {
+        Path(module.__file__).resolve() for module in list(sys.modules.values()) if getattr(module, "__file__", None)
+    }
+    code = sorted(path for path in {*loaded, Path(__file__).resolve()} if path.is_relative_to(scripts))
+    told = hashlib.sha256(json.dumps([source.model_dump(exclude={"path"}), rules], sort_keys=True).encode())
+    for package in ("duckdb", "numpy", "pyarrow"):
+        told.update(f"{package} {metadata.version(package)}\n".encode())
+    for path in [product_map, *code]:
+        told.update(hashlib.sha256(path.read_bytes()).digest())
+    return told.hexdigest()
 
 
-def repairs_in(types: dict[str, str], source: SalesSource, period: str) -> dict[str, str]:
-    """SQL conditions on a raw line, by the ledger's word for what was repaired in it."""
-    sales, date = source.columns.sales, source.columns.date
-    found = number_repairs(sales, types[sales], source)
-    if date is not None and period != "all" and source.date_formats and types[date] not in DATES:
-        text = text_of(date, types[date], source)
-        found["date_rewritten"] = f"{day_of(text, [])} IS NULL AND {day_of(text, source.date_formats)} IS NOT NULL"
-    return found
+def count_files(
+    files: Sequence[Fingerprint], how: Pass, ledgers: Ledgers, cache: Cache | None, total: Counter
+) -> Counts:
+    """Add the sums of every file to `total`, from the cache as far as they are there; returns what each file held.
+
+    Raises DataError for a file that was changed while it was read, and other errors as `Pass.read`.
+    """
+    counts: Counts = {}
+    missing = Multiset(file.sha256 for file in files)
+    used = []
+    for kept in cache.cover(missing) if cache else []:
+        found = cache.read(kept, ledgers) if cache else None
+        if found is None:
+            continue
+        times = min(missing[content] // number for content, number in kept.contents.items())
+        for _ in range(times):
+            total.merge(found.sums)
+            missing -= kept.contents
+        if times:
+            counts |= found.counts
+            used.append(kept.path)
+    by_content = {file.sha256: file for file in reversed(files)}
+    # Without a cache nothing is known of contents beyond this run: each file is read.
+    to_read = [by_content[content] for content in sorted(missing)] if cache else list(files)
+    by_path = {file.path: file for file in to_read}
+
+    def done(path: Path, parts: list[Sums]) -> None:
+        file = by_path[path]
+        file.refuse_changed()
+        for part in parts:
+            for _ in range(missing[file.sha256] if cache else 1):
+                total.merge(part)
+        counts[file.sha256] = held_by(parts)
+        rows, cells = counts[file.sha256][0], sum(len(part.cells.lines) for part in parts)
+        if cache and len(files) > 1 and (how.source.reader != "parquet" or cells * WORTH_KEEPING < rows):
+            used.append(cache.write(Multiset([file.sha256]), parts, ledgers, counts))
+
+    how.read([file.path for file in to_read], ledgers, done)
+    if cache:
+        cache.shrink(used)
+    return counts
 
 
-def sum_lines(connection: duckdb.DuckDBPyConnection, repaired: Iterable[str]) -> None:
-    """The one pass over raw sales: table `sums`, small enough to be read again. `repaired` are flags of a line."""
-    flags = "".join(f", CAST(count_if({flag}) AS BIGINT) AS {flag}" for flag in repaired)
-    connection.execute(
-        f"""
-        CREATE TABLE sums AS
-        SELECT reason, store_id, sku, category, period,
-            coalesce(sum(amount), 0) AS sales,
-            count(*) AS lines,
-            CAST(count_if(amount < 0) AS BIGINT) AS negative_lines,
-            coalesce(sum(amount) FILTER (amount < 0), 0) AS negative_sales,
-            CAST(count_if(amount = 0) AS BIGINT) AS zero_lines,
-            CAST(count_if(abs(unrounded - amount) > 1e-6) AS BIGINT) AS rounded_lines
-            {flags}
-        FROM lines
-        GROUP BY ALL
-        """  # noqa: S608 (names above)
+def held_by(parts: Sequence[Sums]) -> tuple[int, int]:
+    """Lines and cents that came in with a file, those that were set aside too."""
+    lines = cents = 0
+    for part in parts:
+        for cells, which in ((part.cells, slice(None)), (part.marks, part.marks.columns < len(REASONS))):
+            lines += int(cells.lines[which].sum())
+            cents += int(cells.cents[which].sum())
+    return lines, cents
+
+
+def sales_table(sums: Sums, ledgers: Ledgers) -> pa.Table:
+    """Kept sums by category, store and entry, in this order."""
+    cells = sums.cells
+    pairs = np.array([*ledgers.combinations.pairs, (0, 0)], np.int64)[cells.columns]
+    category, category_texts = ranked(pairs[:, 0], ledgers.coding.category)
+    store, store_texts = ranked(cells.rows, ledgers.coding.store_id)
+    entry = pairs[:, 1]
+    order = np.argsort((category * len(store_texts) + store) * (int(entry.max(initial=0)) + 1) + entry)
+    return pa.table(
+        {
+            "category": text_column(category[order], category_texts),
+            "store_id": text_column(store[order], store_texts),
+            "entry": pa.array(entry[order], pa.int32()),
+            "sales": money_column(cells.cents[order]),
+            "lines": pa.array(cells.lines[order]),
+        }
     )
 
 
-def refuse(
-    connection: duckdb.DuckDBPyConnection, source: SalesSource, raw: Path, reasons: Sequence[str], policy: str
-) -> None:
-    """Raise DataError for the first of `reasons` that occurs, with one line as an example."""
-    for reason in reasons:
-        (count,) = one_row(connection, "SELECT sum(lines) FROM sums WHERE reason = ?", [reason])
-        if not count:
+def ranked(codes: np.ndarray, coding: Codes) -> tuple[np.ndarray, list[str | None]]:
+    """Places in a sorted list of texts, no text last, and that list."""
+    texts = [*sorted(coding.texts[1:], key=str), None]
+    place = {text: number for number, text in enumerate(texts)}
+    return np.fromiter((place[text] for text in coding.texts), np.int64, len(coding.texts))[codes], texts
+
+
+def text_column(places: np.ndarray, texts: Sequence[str | None]) -> pa.Array:
+    """Places in a list as texts."""
+    return pa.DictionaryArray.from_arrays(pa.array(places, pa.int32()), pa.array(texts, pa.string())).cast(pa.string())
+
+
+def sku_table(sums: Sums, ledgers: Ledgers) -> pa.Table:
+    """Kept sums of SKUs that the map does not place in their category."""
+    cells = sums.skus
+    sku, skus = ranked(cells.rows, ledgers.coding.sku)
+    category, categories = ranked(cells.columns, ledgers.coding.category)
+    order = np.lexsort((sku, category))
+    return pa.table(
+        {
+            "category": text_column(category[order], categories),
+            "sku": text_column(sku[order], skus),
+            "entry": pa.array(ledgers.entry_of(cells.rows)[order], pa.int32()),
+            "sales": money_column(cells.cents[order]),
+            "lines": pa.array(cells.lines[order]),
+        }
+    )
+
+
+def period_table(sums: Sums, ledgers: Ledgers, period: str) -> pa.Table:
+    """Kept sums by category and period; one period without a name where dates do not count."""
+    found: dict[tuple[str | None, str], list[int]] = {}
+    if period in PERIODS:
+        names = [(date(1970, 1, 1) + timedelta(days=day)).strftime(PERIODS[period]) for day in ledgers.days]
+        rows, columns, cents, lines = (column.tolist() for column in sums.days)
+        keys = [(row, names[column]) for row, column in zip(rows, columns, strict=True)]
+    else:
+        pairs = ledgers.combinations.pairs
+        width = len(ledgers.coding.category)
+        category = np.array([category for category, _ in pairs] + [0])[sums.cells.columns]
+        cents, lines = (np.zeros(width, np.int64) for _ in range(2))
+        np.add.at(cents, category, sums.cells.cents)
+        np.add.at(lines, category, sums.cells.lines)
+        present = np.flatnonzero(lines).tolist()
+        keys = [(code, "") for code in present]
+        cents, lines = (column[present].tolist() for column in (cents, lines))
+    for (code, name), amount, count in zip(keys, cents, lines, strict=True):
+        sum_of = found.setdefault((ledgers.coding.category.texts[code], name), [0, 0])
+        sum_of[0] += amount
+        sum_of[1] += count
+    ordered = sorted(found.items(), key=lambda item: (item[0][0] is None, item[0][0] or "", item[0][1]))
+    return pa.table(
+        {
+            "category": pa.array([key[0] for key, _ in ordered], pa.string()),
+            "period": pa.array([key[1] for key, _ in ordered], pa.string()),
+            "sales": money_column(np.array([amount for _, (amount, _) in ordered], np.int64)),
+            "lines": pa.array([count for _, (_, count) in ordered], pa.int64()),
+        }
+    )
+
+
+def ledger_entries(sums: Sums, ledgers: Ledgers) -> list[Entry]:
+    """In, out, set aside and noted. A store of which nothing is left is set aside under the first reason by name."""
+    size = len(ledgers.coding.store_id)
+    cents, lines = (np.zeros(size, np.int64) for _ in range(2))
+    np.add.at(cents, sums.cells.rows, sums.cells.cents)
+    np.add.at(lines, sums.cells.rows, sums.cells.lines)
+    aside: dict[str, Any] = {}
+    notes: list[Entry] = []
+    for mark, (flow, reason) in enumerate(MARKS):
+        which = sums.marks.columns == mark
+        if not which.any():
             continue
-        file, store, sku, amount, date = one_row(
-            connection,
-            "SELECT _file, store_id, sku, amount_text, date_text FROM lines WHERE reason = ? ORDER BY ALL LIMIT 1",
-            [reason],
-        )
+        stores = sums.marks.rows[which]
+        told = (int(sums.marks.lines[which].sum()), money_of(int(sums.marks.cents[which].sum())))
+        if flow == "noted":
+            notes.append(Entry("ingest_sales", "", flow, reason, len(stores), *told))
+        else:
+            aside[reason] = (set(stores[stores > 0].tolist()), *told)
+    kept = set(np.flatnonzero(lines).tolist())
+    gone: set[int] = set()
+    entries = []
+    for reason in sorted(aside):
+        stores, count, amount = aside[reason]
+        lost = stores - kept - gone
+        gone |= lost
+        entries.append(Entry("ingest_sales", "", "set_aside", reason, len(lost), count, amount))
+    whole = int(lines.sum()) + sum(entry.lines for entry in entries)
+    out = money_of(int(cents.sum()))
+    came = out + sum((entry.sales for entry in entries), Decimal(0))
+    return [
+        Entry("ingest_sales", "", "in", "", len(kept) + len(gone), whole, came),
+        Entry("ingest_sales", "", "out", "", len(kept), int(lines.sum()), out),
+        *entries,
+        *notes,
+    ]
+
+
+def refuse(entries: Sequence[Entry], reasons: Sequence[str], policy: str, how: Pass) -> None:
+    """Raise DataError for the first of `reasons` that occurs, with one line as an example."""
+    found = {entry.reason: entry.lines for entry in entries if entry.flow == "set_aside"}
+    for reason in reasons:
+        if reason not in found:
+            continue
+        file, store, sku, amount, day, count = example(reason, how)
+        source = how.source
         columns = source.columns
         row = {columns.store_id: store, columns.sku: sku, columns.sales: amount}
-        written = INVALID.get(reason, "negative sales")
-        if columns.date is not None:
-            row[columns.date] = date
+        written = FAULTS.get(reason, "negative sales")
+        if columns.date is not None and how.rules.dated:
+            row[columns.date] = day
         if reason == "invalid_date":
             written += f" {' or '.join(source.date_formats) or 'YYYY-MM-DD'}"
+        more = f", lines {shown(count)}" if reason == "invalid_count" else ""
         raise DataError(
-            f"{where_is(source, raw, row, file)}: {written}, on {count} lines of sales, "
-            f"such as store {shown(store)}, SKU {shown(sku)}, sales {shown(amount)}, date {shown(date)}",
+            f"{where_is(source, how.raw, row, file)}: {written}, on {found[reason]} lines of sales, "
+            f"such as store {shown(store)}, SKU {shown(sku)}, sales {shown(amount)}, date {shown(day)}{more}",
             solution=f"{ADVICE.get(reason, 'mend the file')}, or set internal.ingest_sales.{policy} to drop "
             "(each is kept in the ledger)",
         )
 
 
-def notes(connection: duckdb.DuckDBPyConnection, repaired: Iterable[str]) -> list[Entry]:
-    """Ledger rows for lines that stay in but deserve a word: what they are, and what was repaired in them."""
-    found = []
-    for reason, count, amount in (
-        ("negative_sales", "negative_lines", "negative_sales"),
-        ("zero_sales", "zero_lines", "0"),
-        ("rounded_to_cent", "rounded_lines", "0"),
-        *((flag, flag, "0") for flag in repaired),
-    ):
-        stores, lines, sales = one_row(
+def example(reason: str, how: Pass) -> tuple[Any, ...]:
+    """File, store, SKU, amount, date and count of the first line with this fault, by their order and not that of the files."""
+    with database(how.compute) as connection:
+        types = open_source(connection, how.source, how.raw, "raw_lines")
+        require_columns(types, wanted_columns(how.source, how.rules).values(), how.source, how.raw)
+        columns = how.source.columns.model_dump(exclude_none=True)
+        columns = {ours: theirs for ours, theirs in columns.items() if theirs in types}
+        named = ", ".join(["_file", *(f"{identifier(theirs)} AS {ours}" for ours, theirs in columns.items())])
+        kinds = {ours: types[theirs] for ours, theirs in columns.items()} | {"_file": "VARCHAR"}
+        query = line_query(kinds, how.source, how.rules, f"(SELECT {named} FROM raw_lines)", with_texts=True)  # noqa: S608 (quoted)
+        day = "date_text" if "date" in columns else "NULL"
+        count = "lines_text" if "lines" in columns else "NULL"
+        return one_row(
             connection,
-            f"""SELECT count(DISTINCT store_id), coalesce(sum({count}), 0), coalesce(sum({amount}), 0)
-            FROM sums WHERE reason = '' AND {count} > 0""",  # noqa: S608 (names above)
+            f"SELECT _file, store_id, sku, sales_text, {day}, {count} FROM ({query}) WHERE reason = ? ORDER BY ALL LIMIT 1",  # noqa: S608
+            [REASONS.index(reason)],
         )
-        if stores:
-            found.append(Entry("ingest_sales", "", "noted", reason, stores, int(lines), Decimal(sales)))
-    return found
 
 
 def refuse_nothing(entries: Sequence[Entry], path: Path) -> None:
@@ -197,33 +318,49 @@ def refuse_nothing(entries: Sequence[Entry], path: Path) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Read, sum, account, write."""
+    """Read, count, account, write."""
     args = parse_args(argv)
     log = storelib.runtime.start_log(args.log)
     place = load_place(args.config)
     source = place.sources.sales
-    with database(place.compute.memory_limit, place.compute.threads) as connection:
-        types = open_source(connection, source, args.raw, "raw_lines")
-        require_columns(types, source.columns.model_dump(exclude_none=True).values(), source, args.raw)
-        repaired = list(repairs_in(types, source, args.period))
-        connection.execute(f"CREATE VIEW lines AS {line_query(types, source, args.period, args.negative_sales)}")
+    compute: Compute = place.compute.model_copy(update={"threads": storelib.runtime.threads(place.compute.threads)})
+    rules = Rules(
+        dated=source.columns.date is not None and args.period != "all", negatives=args.negative_sales != "keep"
+    )
+    how = Pass(source, args.raw, rules, compute)
+    paths = source_files(source, args.raw)
+    if not paths:
+        raise DataError(
+            f"{args.raw / source.path} does not exist or holds no {source.reader} file",
+            solution=f"put the file there, or mend `path` of this source; {args.raw} holds: {names_in(args.raw)}",
+        )
+    files = fingerprints(paths)
+    ledgers = Ledgers(entries_of(read_table(args.product_map)))
+    cache = None
+    if args.cache:
+        limit = megabytes(compute.cache_limit) * 1_000_000
+        cache = Cache(args.cache, settings_hash(source, rules, args.product_map), limit, log)
+    with database(compute.part(2)) as connection:
+        total = Counter(ledgers, compute.megabytes * 1e6 * TABLE_SHARE, connection)
         try:
-            sum_lines(connection, repaired)
-        except duckdb.Error as error:
+            counts = count_files(files, how, ledgers, cache, total)
+        except (duckdb.Error, pa.ArrowException, OSError) as error:
             raise unreadable(source, args.raw, error) from None
-        if args.invalid_lines == "fail":
-            refuse(connection, source, args.raw, list(INVALID), "invalid_lines")
-        if args.negative_sales == "fail":
-            refuse(connection, source, args.raw, ["negative_sales"], "negative_sales")
-        entries = [*count_entries(connection, "sums", "ingest_sales", ""), *notes(connection, repaired)]
-        refuse_nothing(entries, args.raw / source.path)
-        kept = connection.sql(
-            """SELECT category, store_id, sku, period, sales, lines, negative_lines, negative_sales, zero_lines
-            FROM sums WHERE reason = '' ORDER BY category NULLS FIRST, store_id, sku, period"""
-        ).to_arrow_reader(100_000)
-        with outputs() as write:
-            write(kept, SALES, args.sales)
-            write(balanced(entries), LEDGER, args.ledger)
+        sums = total.take()
+    if cache:
+        cache.write(Multiset(file.sha256 for file in files), [sums], ledgers, counts)
+    entries = ledger_entries(sums, ledgers)
+    if args.invalid_lines == "fail":
+        refuse(entries, list(FAULTS), "invalid_lines", how)
+    if args.negative_sales == "fail":
+        refuse(entries, ["negative_sales"], "negative_sales", how)
+    refuse_nothing(entries, args.raw / source.path)
+    with outputs() as write:
+        write(sales_table(sums, ledgers), SALES, args.sales)
+        write(sku_table(sums, ledgers), SKU_SALES, args.sku_sales)
+        write(period_table(sums, ledgers, args.period), PERIOD_SALES, args.period_sales)
+        write(files_table({"sales": files}, args.raw, counts), RAW_FILES, args.files)
+        write(balanced(entries), LEDGER, args.ledger)
     log_entries(log, entries)
 
 

@@ -16,7 +16,9 @@ import pandera.pandas as pandera
 from storelib.configuration.place import load_place
 from storelib.contracts.contract import check_table, outputs
 from storelib.contracts.places import STORES
+from storelib.contracts.raw_files import RAW_FILES
 from storelib.errors import DataError, shown
+from storelib.raw.files import files_table, fingerprints, source_files
 from storelib.raw.sources import by_their_names, read_texts, where_is
 
 CONTRACT = pandera.DataFrameSchema({"store_id": pandera.Column(str, nullable=False)})
@@ -30,6 +32,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--config", type=Path, required=True, help="configs/<env>.yml")
     parser.add_argument("--raw", type=Path, required=True, help="folder of raw files")
     parser.add_argument("--stores", type=Path, required=True, help="output: one row per store")
+    parser.add_argument("--files", type=Path, required=True, help="output: the files that were read, with their hashes")
     return parser.parse_args(argv)
 
 
@@ -54,10 +57,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Read, check, write."""
     args = parse_args(argv)
     log = storelib.runtime.start_log(args.log)
-    source = load_place(args.config).sources.stores
+    place = load_place(args.config)
+    source = place.sources.stores
     if source is None:
         with outputs() as write:
             write(STORES.schema().empty_table(), STORES, args.stores)
+            write(files_table({}, args.raw), RAW_FILES, args.files)
         log.info("no store table is configured")
         return
     where = str(args.raw / source.path)
@@ -66,7 +71,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     def locate(row: Mapping[str, str | None]) -> str:
         return where_is(source, args.raw, by_their_names(row, columns))
 
-    rows = read_texts(source, args.raw, columns, numbers=COORDINATES)
+    files = fingerprints(source_files(source, args.raw))
+    rows = read_texts(source, args.raw, place.compute, columns, numbers=COORDINATES)
     if rows.empty:
         raise DataError(
             f"{where} holds no row", solution="put the store table there, or take `stores` out of the config"
@@ -77,6 +83,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     stores = rows.groupby("store_id", as_index=False).first()[list(columns)]
     with outputs() as write:
         write(stores.sort_values("store_id", ignore_index=True), STORES, args.stores)
+        write(files_table({"stores": files}, args.raw), RAW_FILES, args.files)
     log.info("%d stores in %d rows", len(stores), len(rows))
 
 

@@ -20,6 +20,7 @@ from storelib.accounts.ledger import Entry, balanced
 from storelib.contracts.contract import outputs
 from storelib.contracts.ledger import LEDGER
 from storelib.contracts.segments import SEGMENTS
+from storelib.contracts.views import FEATURES
 from storelib.errors import DataError
 from storelib.method.labels import canonical_labels, known_labels, match_to_baseline
 from storelib.tables import read_frame
@@ -114,7 +115,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     external_features = by_store(args.external_features, stores, "external features")
     trains = (internal_features["trains"] & external_features["trains"]).to_numpy()
     blocks = [
-        weighted(table.iloc[:, 2:].to_numpy(dtype="float64"), table["trains"].to_numpy(), weight)
+        weighted(FEATURES.others_of(table).to_numpy(dtype="float64"), table["trains"].to_numpy(), weight)
         for table, weight in ((internal_features, args.internal_weight), (external_features, args.external_weight))
     ]
     points = np.hstack(blocks)

@@ -1,4 +1,4 @@
-"""Split one category's sales over need states, and make each store's shares of them.
+"""Split each category's sales over need states, and make each store's shares of them.
 
 A SKU's sales are divided evenly over its distinct need states in the category; the weight depends on the map alone. The
 split is exact: cents are counted in integer fractions (the least common multiple of the numbers of need states), so the
@@ -9,155 +9,328 @@ import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
 
 import argparse
 import math
-from collections.abc import Sequence
-from decimal import Decimal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+from itertools import pairwise
 from pathlib import Path
+from typing import Any, NamedTuple
 
-import duckdb
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
-from storelib.accounts.counting import count_entries
+from storelib.accounts.entries import Entries, entries_of
 from storelib.accounts.ledger import Entry, balanced, log_entries
 from storelib.contracts.contract import outputs
 from storelib.contracts.ledger import LEDGER
 from storelib.contracts.sales import NEED_STATE_SALES, SHARES, STORE_SALES
-from storelib.database import database, one_row
 from storelib.errors import DataError, nearest_name, shown
-from storelib.sql import literal
+from storelib.money import cents_of, money_column, money_of
+from storelib.tables import read_frame, read_table
 
 UNMAPPED = "(unmapped)"
+# Beyond this the fractions of a category's cents might not fit a 64-bit number, and are counted as Python counts.
+LARGEST = 9.2e18
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Flags of this stage."""
     parser = storelib.runtime.stage_parser(__doc__)
-    parser.add_argument("--category", type=storelib.runtime.view_key, required=True, help="key of the category")
-    parser.add_argument("--name", required=True, help="the category as the source spells it")
-    parser.add_argument("--category_sales", type=Path, required=True, help="sums by category, store and SKU")
-    parser.add_argument("--product_map", type=Path, required=True, help="distinct (sku, category, need_state)")
-    parser.add_argument("--need_state_sales", type=Path, required=True, help="output: sales by store and need state")
+    parser.add_argument("--categories", type=Path, required=True, help="key and name of each category to cluster")
     parser.add_argument(
-        "--shares", type=Path, required=True, help="output: one row per store, one column per need state"
+        "--category_sales", type=Path, required=True, help="sums by category, store and entry of the map"
     )
-    parser.add_argument("--store_sales", type=Path, required=True, help="output: lines and net sales of each store")
-    parser.add_argument("--ledger", type=Path, required=True, help="output: what was set aside, and why")
+    parser.add_argument(
+        "--category_skus", type=Path, required=True, help="SKUs that the map does not place, by category"
+    )
+    parser.add_argument(
+        "--product_map", type=Path, required=True, help="distinct (sku, category, need_state), by entry"
+    )
+    parser.add_argument(
+        "--need_state_sales", type=Path, required=True, help="output: folder, sales by store and need state"
+    )
+    parser.add_argument(
+        "--shares", type=Path, required=True, help="output: folder, one row per store, one column per need state"
+    )
+    parser.add_argument(
+        "--store_sales", type=Path, required=True, help="output: folder, lines and net sales of each store"
+    )
+    parser.add_argument("--ledger", type=Path, required=True, help="output: folder, what was set aside, and why")
     parser.add_argument("--unmapped_skus", choices=["own_need_state", "drop", "fail"], required=True)
+    parser.add_argument("--skus_of_other_categories", choices=["keep", "unmapped", "fail"], required=True)
     parser.add_argument("--stores_without_net_sales", choices=["place", "drop", "fail"], required=True)
     return parser.parse_args(argv)
 
 
-def refuse_unknown_category(connection: duckdb.DuckDBPyConnection, name: str) -> None:
-    """A category that the sales do not have is a misspelling or a missing file."""
-    known = [row[0] for row in connection.execute("SELECT DISTINCT category FROM category_sales").fetchall()]
-    if name not in known:
+class Policies(NamedTuple):
+    """What is done with sales that have no plain place."""
+
+    unmapped_skus: str
+    skus_of_other_categories: str
+    stores_without_net_sales: str
+
+
+class Sales(NamedTuple):
+    """Sums of one category. stores: sorted; the rest by row: place of the store, entry of the map, cents, lines."""
+
+    stores: list[str]
+    store: NDArray[np.int64]
+    entry: NDArray[np.int64]
+    cents: NDArray[np.int64]
+    lines: NDArray[np.int64]
+
+    def total(self, rows: NDArray[np.bool_]) -> tuple[int, int, Decimal]:
+        """Stores, lines and sales of some rows."""
+        return len(np.unique(self.store[rows])), int(self.lines[rows].sum()), money_of(int(self.cents[rows].sum()))
+
+
+def by_category(path: Path) -> Iterator[tuple[str, Sales]]:
+    """Each category of `category_sales`, one at a time: the file is sorted by category and store."""
+    parts: list[pa.Table] = []
+    name: str | None = None
+    try:
+        with pq.ParquetFile(path, read_dictionary=["category", "store_id"]) as file:
+            for batch in file.iter_batches(use_threads=False):
+                table = pa.Table.from_batches([batch])
+                codes = table["category"].combine_chunks().indices.to_numpy()
+                cuts = [0, *(np.flatnonzero(np.diff(codes)) + 1).tolist(), len(codes)]
+                for start, end in pairwise(cuts):
+                    found = table["category"][start].as_py()
+                    if found != name and name is not None:
+                        yield name, sales_of(parts)
+                        parts = []
+                    name = found
+                    parts.append(table.slice(start, end - start))
+    except FileNotFoundError:
+        raise DataError(f"{path} does not exist", solution="run the stages that make it") from None
+    except pa.ArrowException as error:
         raise DataError(
-            f"no sales in category {shown(name)}{nearest_name(name, known)}; categories in the data: {', '.join(sorted(known)[:30])}",
-            solution="mend the name under internal.categories in params.yaml, or take the category out",
-        )
+            f"{path} is no whole Parquet file: {error}", solution="delete it, and run the pipeline again"
+        ) from None
+    if name is not None:
+        yield name, sales_of(parts)
 
 
-def split_sales(connection: duckdb.DuckDBPyConnection, name: str, unmapped_skus: str) -> int:
-    """Table `split` (reason, store_id, sku, need_state, lines, sales, units): one row per store, SKU and need state.
+def sales_of(parts: Sequence[pa.Table]) -> Sales:
+    """Rows of one category as arrays."""
+    table = pa.concat_tables(parts).unify_dictionaries().combine_chunks()
+    stores = table["store_id"].combine_chunks()
+    used = np.unique(stores.indices.to_numpy())
+    texts = stores.dictionary.take(pa.array(used)).to_pylist()
+    order = np.argsort(np.array(texts, dtype=object))
+    place = np.zeros(len(stores.dictionary), np.int64)
+    place[used[order]] = np.arange(len(order))
+    return Sales(
+        [texts[number] for number in order],
+        place[stores.indices.to_numpy()],
+        table["entry"].to_numpy().astype(np.int64),
+        cents_of(table["sales"].combine_chunks()),
+        table["lines"].to_numpy(),
+    )
 
-    `units` are fractions of a cent, of which the returned number makes a cent. `lines` and `sales` are whole, on the first
-    of a SKU's need states, so that their sums count each line once.
+
+@dataclass
+class Placing:
+    """What the map says of one category's entries: their need states, and which are unmapped or of another category."""
+
+    needs: dict[int, list[str]]
+    unmapped: set[int]
+    foreign: set[int]
+
+
+def placing_of(entries: Entries, found: Sequence[int], name: str, foreign_policy: str) -> Placing:
+    """Need states of entries in a category.
+
+    An entry that the map knows in this category has its need states there. One that the map knows in other categories alone has
+    all of them, unless the policy says that it has none.
     """
-    connection.execute(
-        """
-        CREATE TABLE joined AS
-        WITH mapped AS (
-            -- need states within this category; all of the SKU's where the map does not know it in this category
-            SELECT sku, need_state FROM product_map
-            QUALIFY category IS NOT DISTINCT FROM ? OR NOT coalesce(bool_or(category = ?) OVER (PARTITION BY sku), FALSE)
-        ),
-        need_states AS (SELECT DISTINCT sku, need_state FROM mapped WHERE need_state IS NOT NULL),
-        weighted AS (SELECT *, count(*) OVER (PARTITION BY sku) AS parts FROM need_states)
-        SELECT s.store_id, s.sku, coalesce(w.need_state, ?) AS need_state, coalesce(w.parts, 1) AS parts,
-            row_number() OVER (PARTITION BY s.store_id, s.sku ORDER BY w.need_state) = 1 AS is_first,
-            s.lines, s.sales, CAST(s.sales * 100 AS HUGEINT) AS cents,
-            CASE WHEN w.sku IS NULL AND ? = 'drop' THEN 'unmapped_sku' ELSE '' END AS reason,
-            w.sku IS NULL AS is_unmapped
-        FROM category_sales AS s LEFT JOIN weighted AS w USING (sku)
-        WHERE s.category = ?
-        """,
-        [name, name, UNMAPPED, unmapped_skus, name],
-    )
-    parts = [row[0] for row in connection.execute("SELECT DISTINCT parts FROM joined").fetchall()]
-    per_cent = math.lcm(*parts)
-    connection.execute(
-        """
-        CREATE TABLE split AS
-        SELECT reason, store_id, sku, need_state, is_unmapped,
-            CASE WHEN is_first THEN lines ELSE 0 END AS lines,
-            CASE WHEN is_first THEN sales ELSE 0 END AS sales,
-            cents * (CAST(? AS HUGEINT) // parts) AS units
-        FROM joined
-        """,
-        [per_cent],
-    )
-    return per_cent
+    placing = Placing({}, set(), set())
+    for entry in found:
+        pairs = entries.pairs.get(entry, ())
+        categories = {category for category, _ in pairs} - {None}
+        if name in categories:
+            needs = {need for category, need in pairs if category == name}
+        else:
+            if categories:
+                placing.foreign.add(entry)
+            hidden = bool(categories) and foreign_policy == "unmapped"
+            needs = {need for category, need in pairs if not (hidden and category is not None)}
+        placing.needs[entry] = sorted(need for need in needs if need is not None)
+        if not placing.needs[entry]:
+            placing.unmapped.add(entry)
+            placing.needs[entry] = [UNMAPPED]
+    return placing
 
 
-def refuse_unmapped(connection: duckdb.DuckDBPyConnection, name: str) -> None:
-    """Raise DataError where a SKU of this category has no need state."""
-    skus, example, sales = one_row(
-        connection, "SELECT count(DISTINCT sku), min(sku), sum(sales) FROM split WHERE is_unmapped"
-    )
-    if skus:
+class Split(NamedTuple):
+    """Sales by store and need state. units: (n_stores, n_needs), of which per_cent make a cent; sold: where there were any."""
+
+    needs: list[str]
+    units: NDArray[Any]
+    sold: NDArray[np.bool_]
+    per_cent: int
+
+
+def split_sales(sales: Sales, rows: NDArray[np.bool_], placing: Placing) -> Split:
+    """Cents of some rows, divided evenly over the need states of their entries."""
+    present = np.unique(sales.entry[rows]).tolist()
+    per_cent = math.lcm(*(len(placing.needs[entry]) for entry in present))
+    needs = sorted({need for entry in present for need in placing.needs[entry]})
+    column = {need: number for number, need in enumerate(needs)}
+    magnitude = float(np.abs(sales.cents[rows]).sum(dtype=np.float64)) * per_cent
+    units = np.zeros((len(sales.stores), len(needs)), np.int64 if magnitude < LARGEST else object)
+    sold = np.zeros(units.shape, np.bool_)
+    counts = np.zeros(max(present, default=0) + 1, np.int64)
+    for entry in present:
+        counts[entry] = len(placing.needs[entry])
+    starts = np.cumsum(counts) - counts
+    columns = np.array([column[need] for entry in present for need in placing.needs[entry]], np.int64)
+    entry = sales.entry[rows]
+    times = counts[entry]
+    # Each row once for each need state of its entry.
+    offsets = np.arange(times.sum()) - np.repeat(np.cumsum(times) - times, times)
+    target = columns[np.repeat(starts[entry], times) + offsets]
+    store = np.repeat(sales.store[rows], times)
+    parts = np.repeat(sales.cents[rows].astype(units.dtype) * (per_cent // times), times)
+    np.add.at(units, (store, target), parts)
+    sold[store, target] = True
+    return Split(needs, units, sold, per_cent)
+
+
+def refuse_skus(skus: pd.DataFrame, which: set[int], words: str, policy: str, name: str) -> None:
+    """Raise DataError where a SKU of this category has one of some entries. skus: those that the map does not place."""
+    found = skus[skus["entry"].isin(which)]
+    if len(found):
         raise DataError(
-            f"{skus} SKUs of category {shown(name)} have no need state in the product map, "
-            f"such as {shown(example)} (sales {sales})",
-            solution="complete the map, or choose another policy in internal.split_need_states.unmapped_skus",
+            f"{len(found)} SKUs of category {shown(name)} {words}, such as {shown(found['sku'].min())} "
+            f"(sales {sum(found['sales'], Decimal(0))})",
+            solution=f"complete the map, or choose another policy in internal.split_need_states.{policy}",
         )
 
 
-def handle_stores_without_net_sales(connection: duckdb.DuckDBPyConnection, policy: str, name: str) -> None:
-    """Tell apart the stores whose every need state nets to nothing: they have no shares of their own."""
-    connection.execute(
-        """
-        CREATE TABLE netted AS
-        SELECT store_id, need_state, sum(units) AS units FROM split WHERE reason = '' GROUP BY ALL;
-        CREATE TABLE empty_stores AS SELECT store_id FROM netted GROUP BY store_id HAVING max(units) <= 0;
-        """
-    )
-    count, example = one_row(connection, "SELECT count(*), min(store_id) FROM empty_stores")
-    if count and policy == "fail":
+class Result(NamedTuple):
+    """The tables of one category."""
+
+    need_state_sales: pa.Table
+    shares: pd.DataFrame
+    store_sales: pa.Table
+    ledger: list[Entry]
+
+
+def split_category(
+    key: str, name: str, sales: Sales, entries: Entries, skus: pd.DataFrame, policies: Policies
+) -> Result:
+    """Split, account and share one category. skus: of this category, those that the map does not place. Raises DataError."""
+    placing = placing_of(entries, np.unique(sales.entry).tolist(), name, policies.skus_of_other_categories)
+    if policies.skus_of_other_categories == "fail":
+        words = "are in the product map for other categories only"
+        refuse_skus(skus, placing.foreign, words, "skus_of_other_categories", name)
+    if policies.unmapped_skus == "fail":
+        refuse_skus(skus, placing.unmapped, "have no need state in the product map", "unmapped_skus", name)
+    unmapped = np.isin(sales.entry, sorted(placing.unmapped))
+    aside = {"unmapped_sku": unmapped & (policies.unmapped_skus == "drop")}
+    kept = ~aside["unmapped_sku"]
+    split = split_sales(sales, kept, placing)
+    has_sales = split.sold.any(axis=1)
+    empty = has_sales & ~((split.units > 0) & split.sold).any(axis=1).astype(bool)
+    if empty.any() and policies.stores_without_net_sales == "fail":
         raise DataError(
-            f"{count} stores have no net sales in category {shown(name)}, such as {shown(example)}",
+            f"{int(empty.sum())} stores have no net sales in category {shown(name)}, such as "
+            f"{shown(sales.stores[int(np.flatnonzero(empty)[0])])}",
             solution="choose another policy in internal.split_need_states.stores_without_net_sales",
         )
-    if policy == "drop":
-        connection.execute(
-            """
-            UPDATE split SET reason = 'no_net_sales'
-            WHERE reason = '' AND store_id IN (SELECT store_id FROM empty_stores);
-            DELETE FROM netted WHERE store_id IN (SELECT store_id FROM empty_stores);
-            """
-        )
-
-
-def ledger_entries(connection: duckdb.DuckDBPyConnection, category: str, per_cent: int) -> list[Entry]:
-    """In, out and set aside, with notes on what stayed in. Raises DataError where a fraction of a cent was lost."""
-    entries = count_entries(connection, "split", "split_need_states", category)
-    (units,) = one_row(connection, "SELECT coalesce(sum(units), 0) FROM netted")
-    (out,) = (entry for entry in entries if entry.flow == "out")
-    if int(units) != int(out.sales * 100) * per_cent:
+    if policies.stores_without_net_sales == "drop":
+        aside["no_net_sales"] = kept & empty[sales.store]
+        kept &= ~aside["no_net_sales"]
+        split.sold[empty] = False
+    if not kept.any():
         raise DataError(
-            f"category {category}: {units} units of {per_cent} to the cent came of {out.sales}",
+            f"every sale of category {shown(name)} was set aside", solution="look at the policies in params.yaml"
+        )
+    notes = {
+        "unmapped_sku": unmapped & kept,
+        "no_net_sales": empty[sales.store] & kept,
+        "sku_of_other_category": np.isin(sales.entry, sorted(placing.foreign)) & kept,
+    }
+    ledger = ledger_entries(key, sales, kept, aside, notes, split)
+    long = need_state_table(sales, split)
+    shares = shares_of(long.to_pandas(), name)
+    if "store_id" in shares.columns:
+        raise DataError(
+            "a need state is called 'store_id', the name of the key", solution="rename it in the product map"
+        )
+    return Result(long, shares.reset_index(), store_table(sales, kept, empty), ledger)
+
+
+def ledger_entries(
+    category: str,
+    sales: Sales,
+    kept: NDArray[np.bool_],
+    aside: Mapping[str, NDArray[np.bool_]],
+    notes: Mapping[str, NDArray[np.bool_]],
+    split: Split,
+) -> list[Entry]:
+    """In, out and set aside, with notes on what stayed in. Raises DataError where a fraction of a cent was lost.
+
+    A store is set aside where nothing of it is left; it then counts under the first reason by name.
+    """
+
+    def entry(flow: str, reason: str, stores: int, lines: int, amount: Decimal) -> Entry:
+        return Entry("split_need_states", category, flow, reason, stores, lines, amount)
+
+    whole, out = sales.total(np.ones(len(kept), np.bool_)), sales.total(kept)
+    units = sum(split.units[split.sold].tolist())
+    if units != int(out[2] * 100) * split.per_cent:
+        raise DataError(
+            f"category {category}: {units} units of {split.per_cent} to the cent came of {out[2]}",
             solution="this is a defect of the pipeline, not of the data: report it with the log",
         )
-    for reason, query in {
-        "unmapped_sku": "SELECT count(DISTINCT store_id), sum(lines), sum(sales) FROM split WHERE is_unmapped AND reason = ''",
-        "no_net_sales": """SELECT count(DISTINCT store_id), sum(lines), sum(sales)
-            FROM split JOIN empty_stores USING (store_id) WHERE reason = ''""",
-        "negative_need_state": f"""SELECT count(DISTINCT store_id), 0, round(sum(units) / {100 * per_cent}, 2)
-            FROM netted WHERE units < 0""",  # noqa: S608 (a number)
-    }.items():
-        stores, lines, sales = one_row(connection, query)
-        if stores:
-            amount = Decimal(str(sales)).quantize(Decimal("0.01"))
-            entries.append(Entry("split_need_states", category, "noted", reason, stores, int(lines), amount))
+    entries = [entry("in", "", *whole), entry("out", "", *out)]
+    gone = set(sales.store.tolist()) - set(sales.store[kept].tolist())
+    for reason in sorted(aside):
+        if aside[reason].any():
+            lost = gone & set(sales.store[aside[reason]].tolist())
+            gone -= lost
+            _, lines, amount = sales.total(aside[reason])
+            entries.append(entry("set_aside", reason, len(lost), lines, amount))
+    entries += [entry("noted", reason, *sales.total(rows)) for reason, rows in notes.items() if rows.any()]
+    negative = split.sold & (split.units < 0).astype(bool)
+    if negative.any():
+        amount = Decimal(sum(split.units[negative].tolist())) / (100 * split.per_cent)
+        amount = amount.quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)
+        entries.append(entry("noted", "negative_need_state", int(negative.any(axis=1).sum()), 0, amount))
     return entries
+
+
+def need_state_table(sales: Sales, split: Split) -> pa.Table:
+    """Sales by store and need state, where there were any, in the order of both."""
+    stores, needs = np.nonzero(split.sold)
+    return pa.table(
+        {
+            "store_id": pa.array([sales.stores[store] for store in stores.tolist()], pa.string()),
+            "need_state": pa.array([split.needs[need] for need in needs.tolist()], pa.string()),
+            "sales": split.units[stores, needs].astype(np.float64) / (100 * split.per_cent),
+        }
+    )
+
+
+def store_table(sales: Sales, kept: NDArray[np.bool_], empty: NDArray[np.bool_]) -> pa.Table:
+    """Lines and net sales of each store that is kept."""
+    cents, lines = (np.zeros(len(sales.stores), np.int64) for _ in range(2))
+    np.add.at(cents, sales.store[kept], sales.cents[kept])
+    np.add.at(lines, sales.store[kept], sales.lines[kept])
+    stores = np.flatnonzero(lines)
+    return pa.table(
+        {
+            "store_id": pa.array([sales.stores[store] for store in stores.tolist()], pa.string()),
+            "lines": lines[stores],
+            "sales": money_column(cents[stores]),
+            "has_net_sales": ~empty[stores],
+        }
+    )
 
 
 def shares_of(sales: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -181,43 +354,35 @@ def shares_of(sales: pd.DataFrame, name: str) -> pd.DataFrame:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Split, account, share, write."""
+    """Split, account, share and write every category: all of them, or none."""
     args = parse_args(argv)
     log = storelib.runtime.start_log(args.log)
-    with database() as connection:
-        for view in ("category_sales", "product_map"):
-            connection.execute(f"CREATE VIEW {view} AS SELECT * FROM read_parquet({literal(str(vars(args)[view]))})")  # noqa: S608
-        refuse_unknown_category(connection, args.name)
-        per_cent = split_sales(connection, args.name, args.unmapped_skus)
-        if args.unmapped_skus == "fail":
-            refuse_unmapped(connection, args.name)
-        handle_stores_without_net_sales(connection, args.stores_without_net_sales, args.name)
-        entries = ledger_entries(connection, args.category, per_cent)
-        sales = connection.sql(
-            f"""SELECT store_id, need_state, CAST(units AS DOUBLE) / {100 * per_cent} AS sales
-            FROM netted ORDER BY store_id, need_state"""  # noqa: S608 (a number)
-        ).to_arrow_table()
-        store_sales = connection.sql(
-            """SELECT store_id, CAST(sum(lines) AS BIGINT) AS lines, sum(sales) AS sales,
-                store_id NOT IN (SELECT store_id FROM empty_stores) AS has_net_sales
-            FROM split WHERE reason = '' GROUP BY store_id ORDER BY store_id"""
-        ).to_arrow_table()
-    if sales.num_rows == 0:
-        raise DataError(
-            f"every sale of category {shown(args.name)} was set aside", solution="look at the policies in params.yaml"
-        )
-    shares = shares_of(sales.to_pandas(), args.name)
-    if "store_id" in shares.columns:
-        raise DataError(
-            "a need state is called 'store_id', the name of the key", solution="rename it in the product map"
-        )
+    categories = read_frame(args.categories)
+    keys = dict(zip(categories["name"], categories["key"], strict=True))
+    entries = entries_of(read_table(args.product_map))
+    skus = read_frame(args.category_skus)
+    policies = Policies(args.unmapped_skus, args.skus_of_other_categories, args.stores_without_net_sales)
+    known = []
     with outputs() as write:
-        write(sales, NEED_STATE_SALES, args.need_state_sales)
-        write(shares.reset_index(), SHARES, args.shares)
-        write(store_sales, STORE_SALES, args.store_sales)
-        write(balanced(entries), LEDGER, args.ledger)
-    log.info("%d stores, %d need states", *shares.shape)
-    log_entries(log, entries)
+        for name, sales in by_category(args.category_sales):
+            known.append(name)
+            if name not in keys:
+                continue
+            key = keys[name]
+            found = split_category(key, name, sales, entries, skus[skus["category"] == name], policies)
+            write(found.need_state_sales, NEED_STATE_SALES, args.need_state_sales / f"{key}.parquet")
+            write(found.shares, SHARES, args.shares / f"{key}.parquet")
+            write(found.store_sales, STORE_SALES, args.store_sales / f"{key}.parquet")
+            write(balanced(found.ledger), LEDGER, args.ledger / f"{key}.parquet")
+            log.info("%s: %d stores, %d need states", key, len(found.shares), len(found.shares.columns) - 1)
+            log_entries(log, found.ledger)
+        for name in keys:
+            if name not in known:
+                raise DataError(
+                    f"no sales in category {shown(name)}{nearest_name(name, known)}; "
+                    f"categories in the data: {', '.join(sorted(known)[:30])}",
+                    solution="mend the name under internal.categories in params.yaml, or take the category out",
+                )
 
 
 if __name__ == "__main__":

@@ -98,10 +98,11 @@ def main(argv: Sequence[str] | None = None) -> None:
             f"{args.config}: sources.sales.columns names no date, so the sales cannot be split by week",
             solution="add `date: <column>` under sources.sales.columns: the day, or the first day of the week, of a line",
         )
-    with database(place.compute.memory_limit, place.compute.threads) as connection:
+    with database(place.compute) as connection:
         types = open_source(connection, source, args.raw, "raw_lines")
         require_columns(types, source.columns.model_dump(exclude_none=True).values(), source, args.raw)
-        day, _ = day_query(types, source)
+        date = source.columns.date
+        day, _ = day_query(date, types[date], source)
         week = week_of(day)
         query = f"SELECT * EXCLUDE (_file), {week} AS week FROM raw_lines"  # noqa: S608 (names by way of `identifier`)
         try:

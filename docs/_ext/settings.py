@@ -8,6 +8,8 @@ from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from storelib.names import KEY
+
 # Free keys: what the documentation writes in their place.
 FREE = {
     "fetch": "<source>",
@@ -21,7 +23,7 @@ FREE = {
 }
 NAMES = {str: "text", int: "whole number", float: "number", bool: "`true`, `false`"}
 PATTERNS = {
-    r"^[a-z][a-z0-9_]{0,40}$": "of lower-case letters, digits and `_`",
+    f"^{KEY}$": "of lower-case letters, digits and `_`",
     r'^[^"\r\n\x00]*$': "without quotes or line ends",
     r"^[1-9]\d*(MB|GB)$": "such as `512MB` or `2GB`",
 }

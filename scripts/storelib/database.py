@@ -3,23 +3,38 @@
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import duckdb
 
 from storelib.errors import DataError
+from storelib.runtime import threads
+
+
+class Limits(Protocol):
+    """What one stage may use: `compute` of configs/<env>.yml."""
+
+    @property
+    def memory_limit(self) -> str:
+        """Such as 512MB."""
+        ...
+
+    @property
+    def threads(self) -> int:
+        """At least 1."""
+        ...
 
 
 @contextmanager
-def database(memory_limit: str = "512MB", threads: int = 2) -> Iterator[duckdb.DuckDBPyConnection]:
-    """An in-memory DuckDB within limits, spilling to a temporary folder that is removed.
+def database(limits: Limits) -> Iterator[duckdb.DuckDBPyConnection]:
+    """An in-memory DuckDB within limits, and the threads that the runner gives; it spills to a temporary folder that is removed.
 
     Raises DataError where the limit is too small, and where a file that is read inside of the block is not there or broken.
     """
     with tempfile.TemporaryDirectory(prefix="clustering-") as folder:
         settings: dict[str, str | bool | int | float | list[str]] = {
-            "memory_limit": memory_limit,
-            "threads": threads,
+            "memory_limit": limits.memory_limit,
+            "threads": threads(limits.threads),
             "temp_directory": folder,
         }
         with duckdb.connect(":memory:", config=settings) as connection:
@@ -29,13 +44,19 @@ def database(memory_limit: str = "512MB", threads: int = 2) -> Iterator[duckdb.D
                 yield connection
             except duckdb.OutOfMemoryException as error:
                 raise DataError(
-                    f"DuckDB needs more than its {memory_limit} of memory, or than the disk has to spill to: {first_line(error)}",
-                    solution="raise compute.memory_limit in configs/<env>.yml, or lower compute.threads",
+                    f"DuckDB needs more than its {limits.memory_limit} of memory, or than the disk has to spill to: {first_line(error)}",
+                    solution=f"set compute.memory_limit in configs/<env>.yml to {larger(limits.memory_limit)} or more, "
+                    "or compute.threads to 1",
                 ) from None
             except (duckdb.IOException, duckdb.InvalidInputException) as error:
                 raise DataError(
                     f"a file cannot be read: {first_line(error)}", solution="delete it, and run the pipeline again"
                 ) from None
+
+
+def larger(size: str) -> str:
+    """Twice a memory limit, and at least the default."""
+    return f"{max(2 * int(size[:-2]) * (1000 if size.endswith('GB') else 1), 512)}MB"
 
 
 def first_line(error: duckdb.Error) -> str:

@@ -19,12 +19,16 @@ FOLDERS = (
     "data/internal/store_sales",
     "data/merging/category_ledger",
     "data/merging/category_segments",
+    "logs/benchmarks/build_features",
+    "logs/benchmarks/cluster_stores",
+    "logs/benchmarks/export_workbook",
+    "logs/benchmarks/merge_segments",
+    "logs/benchmarks/profile_clusters",
     "logs/build_features",
     "logs/cluster_stores",
     "logs/export_workbook",
     "logs/merge_segments",
     "logs/profile_clusters",
-    "logs/split_need_states",
     "reports/figures/k_scores",
     "reports/figures/profile",
     "reports/figures/silhouettes",
@@ -40,7 +44,7 @@ def prune(keys: Collection[str], root: Path = Path()) -> list[Path]:
         path
         for folder in FOLDERS
         for path in sorted((root / folder).glob("*"))
-        if path.is_file() and path.suffix in {".parquet", ".png", ".xlsx", ".log"} and path.stem not in kept
+        if path.is_file() and path.suffix in {".parquet", ".png", ".xlsx", ".log", ".tsv"} and path.stem not in kept
     ]
     for path in stale:
         path.unlink()

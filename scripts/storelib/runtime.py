@@ -6,6 +6,9 @@ threads is not the same bytes as a sum over one. Snakemake exports its own count
 
 import os
 
+# How many threads Snakemake gives this job, where it does: it exports the number of the rule's `threads`, or of --cores.
+_ALLOWED = os.environ.get("OMP_NUM_THREADS", "")
+
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
     os.environ[_variable] = "1"
 
@@ -19,10 +22,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from storelib.errors import DataError, PipelineError, one_line
+from storelib.names import KEY, LARGEST_SEED, LONGEST_KEY
 
-LARGEST_SEED = 2**32 - 1
 LOGGER = logging.getLogger("clustering")
-KEY_PATTERN = re.compile(r"[a-z][a-z0-9_]{0,40}")
 
 
 class StageParser(argparse.ArgumentParser):
@@ -43,9 +45,11 @@ def stage_parser(docstring: str | None) -> argparse.ArgumentParser:
 
 
 def view_key(text: str) -> str:
-    """A category's key. Keys become file and stage names, so anything else could write outside `data/`."""
-    if not KEY_PATTERN.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a key: lower-case letters, digits and _, at most 41")
+    """A flag's type: a category's key, or `external`."""
+    if not re.fullmatch(KEY, text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a key: lower-case letters, digits and _, at most {LONGEST_KEY}"
+        )
     return text
 
 
@@ -79,6 +83,14 @@ def number(least: float, most: float = math.inf, *, above: bool = False) -> Call
         return value
 
     return value_of
+
+
+seed = whole(0, LARGEST_SEED)
+
+
+def threads(configured: int) -> int:
+    """The threads that a stage may keep busy: those of `compute.threads`, and no more than its runner gives it."""
+    return min(configured, int(_ALLOWED)) if _ALLOWED.isdigit() and int(_ALLOWED) else configured
 
 
 def start_log(path: Path) -> logging.Logger:

@@ -13,24 +13,23 @@ import pandas as pd
 from storelib.configuration.params import Params
 from storelib.configuration.place import Place
 from storelib.database import database
+from storelib.names import LONGEST_KEY
 from storelib.raw.sources import number_of, open_source, require_columns, text_of
 from storelib.raw.spellings import respelt
 from storelib.tables import write_text
 
-LONGEST = 41
-
 
 def safe_key(name: str, taken: Collection[str]) -> str:
-    """A key for a category: `^[a-z][a-z0-9_]{0,40}$`, made from its name, not yet taken, and not the external view's."""
+    """A key for a category: as `names.KEY` describes them, made from its name, not yet taken, and not the external view's."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     key = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
     if not key[:1].isalpha():
         key = f"category_{key}".rstrip("_")
-    key = key[:LONGEST].rstrip("_")
+    key = key[:LONGEST_KEY].rstrip("_")
     candidate, number = key, 2
     while candidate in taken or candidate == "external":
         ending = f"_{number}"
-        candidate = key[: LONGEST - len(ending)].rstrip("_") + ending
+        candidate = key[: LONGEST_KEY - len(ending)].rstrip("_") + ending
         number += 1
     return candidate
 
@@ -41,7 +40,7 @@ def found_categories(root: Path, params: Params, place: Place, env: str) -> list
     wanted = (
         [products.columns.need_state] if isinstance(products.columns.need_state, str) else products.columns.need_state
     )
-    with database(place.compute.memory_limit, place.compute.threads) as connection:
+    with database(place.compute) as connection:
         types = open_source(connection, sales, raw, "raw_sales")
         columns = {k: v for k, v in sales.columns.model_dump().items() if v is not None and k != "date"}
         require_columns(types, columns.values(), sales, raw)

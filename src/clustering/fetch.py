@@ -24,7 +24,7 @@ from clustering.databases import batches_of, connected, look_ahead, shown_addres
 from clustering.objects import GLOB, Place
 from clustering.retry import retried
 from clustering.secrets import filled_in, redact
-from storelib.configuration.place import Fetch, Source
+from storelib.configuration.place import Compute, Fetch, Source
 from storelib.database import database, one_row
 from storelib.errors import ConfigError, DataError
 from storelib.raw.files import sha256
@@ -179,7 +179,7 @@ def copy_files(place: Place, source: Source, stage: Path, path: Path, say: Say) 
 
 def looked_at(name: str, source: Source, stage: Path) -> int:
     """The rows of a new snapshot. Raises DataError where it cannot be read, lacks a column, or is empty."""
-    with database() as connection:
+    with database(Compute()) as connection:
         types = open_source(connection, source, stage, "source")
         require_columns(types, wanted_columns(source), source, stage)
         try:
@@ -215,7 +215,7 @@ def content_hash(path: Path, *, by_rows: bool) -> str:
             digest.update(f"{sha256(file)} {file.relative_to(path).as_posix()}\n".encode())
         return digest.hexdigest()
     schema = hashlib.md5(str(pq.read_schema(path).remove_metadata()).encode(), usedforsecurity=False).hexdigest()
-    with database() as connection:
+    with database(Compute()) as connection:
         # No name in the statement is the data's: the file is a bound value.
         low, high, rows = one_row(
             connection,

@@ -26,10 +26,14 @@ RUNNERS = ("snakemake", "dvc")
 
 
 def environment() -> dict[str, str]:
-    """The environment for runners: this interpreter's programs first in PATH, since stages call `python`."""
+    """The environment for runners: this interpreter's programs first in PATH, since stages call `python`.
+
+    PYTHONSAFEPATH is left out: with it a script would not look beside itself for the project's copy of what stages share.
+    """
     # Not resolved: a virtual environment's interpreter is a link, and its folder is what counts.
     programs = str(Path(sys.executable).parent)
-    return os.environ | {"PATH": programs + os.pathsep + os.environ.get("PATH", ""), "DVC_NO_ANALYTICS": "1"}
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
+    return kept | {"PATH": programs + os.pathsep + os.environ.get("PATH", ""), "DVC_NO_ANALYTICS": "1"}
 
 
 def call(root: Path, program: str, arguments: Sequence[str]) -> int:

@@ -10,15 +10,15 @@ from bad_input.sales import HEADER, then
 from bad_input.settings import params, place
 
 SALES = "ingest_sales assign_categories"
-SPLIT = f"{SALES} split_need_states@beauty"
+SPLIT = f"{SALES} split_need_states"
 FEATURES = f"{SPLIT} build_features@beauty"
 CLUSTERS = f"{FEATURES} cluster_stores@beauty"
-MAPPED = "ingest_sales ingest_product_map assign_categories split_need_states@beauty"
+MAPPED = "ingest_sales ingest_product_map assign_categories split_need_states"
 EXTERNAL = "ingest_external join_external build_external_features cluster_external_stores"
 JOINED = "ingest_external join_external"
 MERGED = "merge_segments@beauty"
 WHOLE = (
-    "select_categories ingest_sales ingest_product_map assign_categories split_need_states@beauty build_features@beauty "
+    "select_categories ingest_sales ingest_product_map assign_categories split_need_states build_features@beauty "
     "cluster_stores@beauty join_external build_external_features cluster_external_stores merge_segments@beauty"
 )
 
@@ -204,14 +204,14 @@ ASSIGN = [
 NEED_STATES = [
     fails(
         "split: a category that is misspelt",
-        "split_need_states@beauty",
+        "split_need_states",
         params("internal.categories.beauty.name", "BEUATY"),
         "no sales in category 'BEUATY' (nearest: 'BEAUTY'); categories in the data: BEAUTY, SNACKS",
         advises="internal.categories",
     ),
     fails(
         "split: a category without sales",
-        "split_need_states@coffee",
+        "split_need_states",
         params("internal.categories.coffee", {"name": "COFFEE"}),
         "no sales in category 'COFFEE'",
     ),
@@ -454,7 +454,7 @@ POINTS = [
     ),
     fails(
         "split: sales of categories are cut in half",
-        "split_need_states@beauty",
+        "split_need_states",
         lambda p: (p / "data/internal/category_sales.parquet").write_bytes(b"PAR1" + b"x" * 99),
         "category_sales.parquet",
     ),
@@ -634,7 +634,7 @@ NAMED = [
     *(
         right(
             f"names: a need state with {what}",
-            "ingest_product_map assign_categories split_need_states@beauty build_features@beauty cluster_stores@beauty",
+            "ingest_product_map assign_categories split_need_states build_features@beauty cluster_stores@beauty",
             need_state(name),
             clustered(25, thin=1),
         )

@@ -186,7 +186,7 @@ class Project:
     # What it does ------------------------------------------------------------------------------------------
 
     def stages(self, *wanted: str) -> dict[str, Stage]:
-        """Every stage, or those wanted, by name, such as `split_need_states@beauty`, in an order in which they can run."""
+        """Every stage, or those wanted, by name, such as `split_need_states`, in an order in which they can run."""
         values = loaded(self.root / "params.yaml")
         if wanted:
             return {name: self.stage_named(name, values) for name in wanted}

@@ -155,7 +155,7 @@ def test_pictures_are_small_and_used() -> None:
     assert pictures
     for picture in pictures:
         assert picture.stat().st_size < LARGEST_PICTURE, picture.name
-        assert f"docs/images/{picture.name})" in texts, f"{picture.name} is shown nowhere"
+        assert f"images/{picture.name})" in texts, f"{picture.name} is shown nowhere"
 
 
 def test_files_that_are_named_exist() -> None:

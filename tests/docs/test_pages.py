@@ -26,6 +26,7 @@ SHELL = "bash"
 # Commands that are not run here, and why.
 SKIPPED = {
     "make -n run-memory-optimized JOB=merging_job MEMORY_LIMIT=256MB": "tests/docs/test_make.py",
+    "make bench": "takes minutes; tests/unit/test_bench.py",
     "make build": "tests/docs/test_package.py, as the rest of that page",
     "python -m pip install --require-hashes --requirement envs/pipeline.txt": "installs what is installed",
     "python -m pip install --no-deps dist/*.whl": "tests/docs/test_package.py",

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from fuzz.drawing import drawn, examples
 from fuzz.strategies import SCALARS, any_text
+from storelib.configuration.place import Compute
 from storelib.configuration.yaml_files import TWO_READINGS
 from storelib.database import database
 from storelib.errors import DataError, shown
@@ -24,7 +25,7 @@ styles = st.tuples(
 
 def evaluated(sql: str, text: str) -> Any:
     """What SQL makes of a text x."""
-    with database() as connection:
+    with database(Compute()) as connection:
         (row,) = connection.execute(f"SELECT {sql} FROM (SELECT CAST(? AS VARCHAR) AS x)", [text]).fetchall()  # noqa: S608
     return row[0]
 

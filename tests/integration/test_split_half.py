@@ -95,7 +95,7 @@ def test_failure_of_a_half_is_told_and_its_logs_stay(
     project.change("internal.categories.beauty.name", "BEUATY")
     result = clustering(project.root, "split-half")
     assert_mistake(result, 4, "no sales in category 'BEUATY' (nearest: 'BEAUTY')")
-    (log,) = (tmp_path / "temporary").rglob("split_need_states/beauty.log")
+    (log,) = (tmp_path / "temporary").rglob("split_need_states.log")
     assert str(log) in result.stderr.splitlines()[-1]
 
 

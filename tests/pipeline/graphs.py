@@ -17,6 +17,7 @@ from typing import Any
 from dvc.repo import Repo
 from dvc.stage import PipelineStage
 from snakemake.api import SnakemakeApi
+from snakemake.io import is_flagged
 from snakemake.jobs import Job
 from snakemake.settings.types import (
     DAGSettings,
@@ -45,6 +46,13 @@ class Stage:
     params: Mapping[str, Any] = field(default_factory=dict)
     wildcards: Mapping[str, str] = field(default_factory=dict)
     logs: tuple[str, ...] = ()
+    # Snakemake's alone.
+    benchmark: str | None = None
+    environment: Path | None = None
+    captions: tuple[Path, ...] = ()
+    # What a job may use changes no result.
+    threads: int = field(default=0, compare=False)
+    memory: Any = field(default=None, compare=False)  # in MB, or that it is not known yet
 
     @property
     def group(self) -> str:
@@ -120,7 +128,7 @@ def snakemake_stages(root: Path, target: str = "full_pipeline") -> dict[str, Sta
     try:
         with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
             workflow_api = api.workflow(
-                resource_settings=ResourceSettings(cores=1),
+                resource_settings=ResourceSettings(cores=4),
                 workflow_settings=settings,
                 snakefile=root / "Snakefile",
                 workdir=root,
@@ -146,6 +154,15 @@ def snakemake_stage(job: Job) -> Stage:
         params=dict(job.params.items()),
         wildcards=wildcards,
         logs=tuple(map(str, job.log)),
+        benchmark=job.benchmark and str(job.benchmark),
+        environment=Path(job.rule.expand_conda_env(job.wildcards_dict).file.get_path_or_uri(secret_free=True)),
+        captions=tuple(
+            Path(out.flags["report"].caption.get_path_or_uri(secret_free=True))
+            for out in job.output
+            if is_flagged(out, "report")
+        ),
+        threads=job.threads,
+        memory=job.resources["mem_mb"],
     )
 
 

@@ -28,12 +28,16 @@ def output_folders() -> set[str]:
             path = Path(next(iter(out)) if isinstance(out, dict) else out)
             assert path.stem == "${key}", out
             folders.add(path.parent.as_posix())
+    for stage in yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"].values():
+        # One stage of all categories has whole folders.
+        folders |= {out for out in stage.get("outs", []) if isinstance(out, str) and not Path(out).suffix}
     return folders
 
 
-def test_folders_are_those_of_outputs_and_logs() -> None:
+def test_folders_are_those_of_outputs_logs_and_benchmarks() -> None:
     logs = {f"logs/{name}" for name, _ in stages_of_categories()}
     assert len(logs) > 4
+    logs |= {f"logs/benchmarks/{name}" for name, _ in stages_of_categories()}
     assert set(FOLDERS) == output_folders() | logs
     assert len(set(FOLDERS)) == len(FOLDERS)
 
@@ -41,7 +45,7 @@ def test_folders_are_those_of_outputs_and_logs() -> None:
 def fill(root: Path, *names: str) -> None:
     for folder in FOLDERS:
         suffix = {"data": ".parquet", "logs": ".log", "reports": ".png"}[folder.partition("/")[0]]
-        suffix = ".xlsx" if folder == "reports/workbooks" else suffix
+        suffix = {"reports/workbooks": ".xlsx", "logs/benchmarks": ".tsv"}.get("/".join(folder.split("/")[:2]), suffix)
         for name in names:
             path = root / folder / f"{name}{suffix}"
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -79,6 +83,7 @@ def test_external_view_is_kept(tmp_path: Path) -> None:
         "data/raw/dev/dropped.parquet",
         "logs/dropped.log",
         "logs/make_demo_data/dev.log",
+        "logs/benchmarks/dropped.tsv",
         "reports/figures/segments.png",
         "data/internal/shares/.gitignore",  # DVC writes these
         "data/internal/shares/notes.txt",

@@ -16,6 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from storelib.accounts.entries import entries_of, numbered
+
 MONEY = pa.decimal128(38, 2)
 SALES_COLUMNS = {"store_id": "STORE", "sku": "SKU", "category": "CAT", "sales": "AMOUNT", "date": "DAY"}
 MAP_COLUMNS = {"sku": "SKU", "need_state": "NEED", "category": "CAT"}
@@ -38,6 +40,7 @@ class Bench:
         self.folder = folder
         self.raw = folder / "raw"
         self.raw.mkdir(parents=True, exist_ok=True)
+        self.sold: list[tuple[str, str, str, Decimal, int]] = []
 
     def __truediv__(self, name: str) -> Path:
         path = self.folder / name
@@ -93,41 +96,61 @@ class Bench:
         """A Parquet file by store."""
         return pq.ParquetFile(self / name).read().to_pandas().set_index("store_id")
 
-    def ledger(self, name: str = "ledger.parquet") -> dict[tuple[str, str], Amounts]:
-        """(flow, reason): (stores, lines, sales)."""
-        rows = self.rows(name, "flow", "reason", "stores", "lines", "sales")
-        return {(flow, reason): (stores, lines, sales) for flow, reason, stores, lines, sales in rows}
+    def ledger(self, name: str = "ledger.parquet", stage: str = "") -> dict[tuple[str, str], Amounts]:
+        """(flow, reason): (stores, lines, sales); of one stage, where one is named."""
+        rows = self.rows(name, "stage", "flow", "reason", "stores", "lines", "sales")
+        return {(flow, reason): tuple(amounts) for made, flow, reason, *amounts in rows if made.startswith(stage)}
 
     def product_map(self, *rows: tuple[str, str | None, str | None], name: str = "product_map.parquet") -> Path:
         """(sku, category, need_state) as `ingest_product_map` writes it."""
-        schema = pa.schema([("sku", pa.string()), ("category", pa.string()), ("need_state", pa.string())])
-        columns = zip(*rows, strict=True) if rows else [[], [], []]
+        schema = pa.schema(
+            [("sku", pa.string()), ("category", pa.string()), ("need_state", pa.string()), ("entry", pa.int32())]
+        )
+        entries = numbered(rows)
+        columns = zip(*((*row, entries[row[0]]) for row in rows), strict=True) if rows else [[], [], [], []]
         return self.parquet(name, dict(zip(schema.names, map(list, columns), strict=True)), schema)
+
+    def entries(self) -> dict[str, int]:
+        """The entry of each SKU of the product map."""
+        return dict(self.rows("product_map.parquet", "sku", "entry"))
 
     def categories(self, **keys: str) -> Path:
         """Name to key, as `select_categories` writes them."""
         return self.parquet("categories.parquet", {"key": list(keys.values()), "name": list(keys)}, NAMED)
 
     def category_sales(self, *rows: tuple[str, str, str, str, int]) -> Path:
-        """(category, store_id, sku, sales, lines) as `assign_categories` writes it."""
-        schema = pa.schema(
-            [
-                ("category", pa.string()),
-                ("store_id", pa.string()),
-                ("sku", pa.string()),
-                ("sales", MONEY),
-                ("lines", pa.int64()),
-            ]
-        )
-        category, store, sku, sales, lines = map(list, zip(*rows, strict=True))
-        columns = {
-            "category": category,
-            "store_id": store,
-            "sku": sku,
-            "sales": [Decimal(s) for s in sales],
-            "lines": lines,
-        }
-        return self.parquet("category_sales.parquet", columns, schema)
+        """(category, store_id, sku, sales, lines) as `assign_categories` writes it, for the product map that is there by then.
+
+        SKUs of one entry are summed; those that the map does not have, or not in their category, are in `category_skus` too.
+        """
+        self.sold = [(category, store, sku, Decimal(sales), lines) for category, store, sku, sales, lines in rows]
+        return self / "category_sales.parquet"
+
+    def write_category_sales(self) -> None:
+        """The tables of `category_sales`."""
+        entries = entries_of(pq.ParquetFile(self / "product_map.parquet").read())
+        sums: dict[tuple[str, str, int], list[Any]] = {}
+        skus: dict[tuple[str, str, int], list[Any]] = {}
+        for category, store, sku, sales, lines in self.sold:
+            entry = entries.of_sku.get(sku, 0)
+            found = [sums.setdefault((category, store, entry), [Decimal(0), 0])]
+            if not entries.places(category, entry):
+                found.append(skus.setdefault((category, sku, entry), [Decimal(0), 0]))
+            for amounts in found:
+                amounts[0] += sales
+                amounts[1] += lines
+        for name, table, middle in (("category_sales", sums, "store_id"), ("category_skus", skus, "sku")):
+            schema = pa.schema(
+                [
+                    ("category", pa.string()),
+                    (middle, pa.string()),
+                    ("entry", pa.int32()),
+                    ("sales", MONEY),
+                    ("lines", pa.int64()),
+                ]
+            )
+            rows = [dict(zip(schema.names, (*key, *amounts), strict=True)) for key, amounts in sorted(table.items())]
+            pq.write_table(pa.Table.from_pylist(rows, schema), self / f"{name}.parquet")
 
     def labels(self, *rows: tuple[str, str, int, int, int], name: str = "baseline.parquet") -> Path:
         """(category, store_id, internal, external, segment) as `ingest_labels` writes it."""
@@ -210,23 +233,26 @@ def run_chain(bench: Bench, files: dict[str, list[str]], threads: int = 2, seed:
         external={"county": {"reader": "csv", "path": "counties.csv", "key": {"county": "FIPS"}}},
     )
     source = {"config": config, "raw": bench.raw}
-    bench.run(
-        "ingest_sales", **source, sales=bench / "sales.parquet", ledger=bench / "ingest_ledger.parquet",
-        period="month", negative_sales="keep", invalid_lines="fail",
-    )  # fmt: skip
     bench.categories(BEAUTY="beauty", SNACKS="snacks")
     bench.run(
         "ingest_product_map", **source, categories=bench / "categories.parquet", product_map=bench / "product_map.parquet",
-        spelling="unify",
+        files=bench / "product_map_files.parquet", spelling="unify",
     )  # fmt: skip
-    bench.run("ingest_stores", **source, stores=bench / "stores.parquet")
-    bench.run("ingest_external", **source, sources=bench / "sources.parquet")
-    for kind in ("baseline", "reference"):
-        bench.run("ingest_labels", **source, source=kind, labels=bench / f"{kind}.parquet")
     bench.run(
-        "assign_categories", sales=bench / "sales.parquet", product_map=bench / "product_map.parquet",
+        "ingest_sales", **source, product_map=bench / "product_map.parquet", sales=bench / "sales.parquet",
+        sku_sales=bench / "sku_sales.parquet", period_sales=bench / "period_sales.parquet", files=bench / "sales_files.parquet",
+        ledger=bench / "ingest_ledger.parquet", period="month", negative_sales="keep", invalid_lines="fail",
+    )  # fmt: skip
+    bench.run("ingest_stores", **source, stores=bench / "stores.parquet", files=bench / "stores_files.parquet")
+    bench.run("ingest_external", **source, sources=bench / "sources.parquet", files=bench / "sources_files.parquet")
+    for kind in ("baseline", "reference"):
+        files = bench / f"{kind}_files.parquet"
+        bench.run("ingest_labels", **source, source=kind, labels=bench / f"{kind}.parquet", files=files)
+    bench.run(
+        "assign_categories", config=config, sales=bench / "sales.parquet", sku_sales=bench / "sku_sales.parquet",
+        product_map=bench / "product_map.parquet",
         stores=bench / "stores.parquet", categories=bench / "categories.parquet", spelling="unify",
-        category_sales=bench / "category_sales.parquet",
+        category_sales=bench / "category_sales.parquet", category_skus=bench / "category_skus.parquet",
         selling_stores=bench / "selling_stores.parquet", ledger=bench / "assign_ledger.parquet",
         unknown_stores="keep", skus_without_category="drop",
     )  # fmt: skip
@@ -251,13 +277,14 @@ def run_chain(bench: Bench, files: dict[str, list[str]], threads: int = 2, seed:
         "cluster_stores", view="external", features=bench / "external_features.parquet",
         clusters=bench / "external_clusters.parquet", k_scores=bench / "external_k_scores.parquet", **clustering,
     )  # fmt: skip
-    for key, name in (("beauty", "BEAUTY"), ("snacks", "SNACKS")):
-        bench.run(
-            "split_need_states", category=key, name=name, category_sales=bench / "category_sales.parquet",
-            product_map=bench / "product_map.parquet", need_state_sales=bench / f"need_state_sales/{key}.parquet",
-            shares=bench / f"shares/{key}.parquet", store_sales=bench / f"store_sales/{key}.parquet",
-            ledger=bench / f"split_ledgers/{key}.parquet", unmapped_skus="own_need_state", stores_without_net_sales="place",
-        )  # fmt: skip
+    bench.run(
+        "split_need_states", categories=bench / "categories.parquet", category_sales=bench / "category_sales.parquet",
+        category_skus=bench / "category_skus.parquet", product_map=bench / "product_map.parquet",
+        need_state_sales=bench / "need_state_sales", shares=bench / "shares", store_sales=bench / "store_sales",
+        ledger=bench / "split_ledgers", unmapped_skus="own_need_state", skus_of_other_categories="keep",
+        stores_without_net_sales="place",
+    )  # fmt: skip
+    for key in ("beauty", "snacks"):
         bench.run(
             "build_features", table=bench / f"shares/{key}.parquet", store_sales=bench / f"store_sales/{key}.parquet",
             features=bench / f"features/{key}.parquet", transform="hellinger", scaling="none", pca_variance=1, min_lines=3,

@@ -29,11 +29,16 @@ PARQUET = {
 @pytest.fixture
 def ingest(bench: Any) -> Callable[..., None]:
     def run(period: str = "all", negative_sales: str = "keep", invalid_lines: str = "fail", **place: Any) -> None:
+        cache = {"cache": place.pop("cache")} if "cache" in place else {}
         bench.run(
-            ingest_sales, config=bench.place(**place), raw=bench.raw, sales=bench / "sales.parquet",
-            ledger=bench / "ledger.parquet", period=period, negative_sales=negative_sales, invalid_lines=invalid_lines,
+            ingest_sales, config=bench.place(**place), raw=bench.raw, product_map=bench / "product_map.parquet",
+            sales=bench / "sales.parquet", sku_sales=bench / "sku_sales.parquet", period_sales=bench / "period_sales.parquet",
+            files=bench / "files.parquet", ledger=bench / "ledger.parquet", period=period, negative_sales=negative_sales,
+            invalid_lines=invalid_lines, **cache,
         )  # fmt: skip
 
+    # a is entry 1, b is 2, c is 3
+    bench.product_map(*[(sku, None, f"need {sku}") for sku in "abc"])
     return run
 
 
@@ -45,7 +50,9 @@ def write_lines(bench: Any, **columns: Any) -> dict[str, Any]:
     return PARQUET
 
 
-def test_lines_are_summed_exactly_by_store_sku_category_and_period(bench: Any, ingest: Callable[..., None]) -> None:
+def test_lines_are_summed_exactly_by_store_category_and_entry_and_by_period(
+    bench: Any, ingest: Callable[..., None]
+) -> None:
     bench.csv(
         "raw/sales.csv", HEADER,
         "2,a,BEAUTY,0.10,2024-01-05", "1,b,BEAUTY,5,2024-01-05", "1,a,SNACKS,7.00,2024-01-05",
@@ -53,26 +60,21 @@ def test_lines_are_summed_exactly_by_store_sku_category_and_period(bench: Any, i
         "1,a,BEAUTY,0,2024-01-07",
     )  # fmt: skip
     ingest(period="month")
-    # store 1, a, BEAUTY, January: 0.10 + 0.20 - 0.05 + 0 = 0.25 in 4 lines
-    columns = (
-        "category",
-        "store_id",
-        "sku",
-        "period",
-        "sales",
-        "lines",
-        "negative_lines",
-        "negative_sales",
-        "zero_lines",
-    )
-    nothing = Decimal("0.00")
-    assert bench.rows("sales.parquet", *columns) == [
-        ("BEAUTY", "1", "a", "2024-01", Decimal("0.25"), 4, 1, Decimal("-0.05"), 1),
-        ("BEAUTY", "1", "a", "2024-02", Decimal("0.30"), 1, 0, nothing, 0),
-        ("BEAUTY", "1", "b", "2024-01", Decimal("5.00"), 1, 0, nothing, 0),
-        ("BEAUTY", "2", "a", "2024-01", Decimal("0.10"), 1, 0, nothing, 0),
-        ("SNACKS", "1", "a", "2024-01", Decimal("7.00"), 1, 0, nothing, 0),
+    # store 1, a, BEAUTY: 0.10 + 0.20 + 0.30 - 0.05 + 0 = 0.55 in 5 lines
+    assert bench.rows("sales.parquet", "category", "store_id", "entry", "sales", "lines") == [
+        ("BEAUTY", "1", 1, Decimal("0.55"), 5),
+        ("BEAUTY", "1", 2, Decimal("5.00"), 1),
+        ("BEAUTY", "2", 1, Decimal("0.10"), 1),
+        ("SNACKS", "1", 1, Decimal("7.00"), 1),
     ]
+    # January, BEAUTY: 0.10 + 5 + 0.10 + 0.20 - 0.05 + 0 = 5.35 in 6 lines
+    assert bench.rows("period_sales.parquet", "category", "period", "sales", "lines") == [
+        ("BEAUTY", "2024-01", Decimal("5.35"), 6),
+        ("BEAUTY", "2024-02", Decimal("0.30"), 1),
+        ("SNACKS", "2024-01", Decimal("7.00"), 1),
+    ]
+    # the map places every SKU
+    assert bench.rows("sku_sales.parquet", "sku") == []
     # 0.25 + 0.30 + 5 + 0.10 + 7 = 12.65
     assert bench.ledger() == {
         ("in", ""): (2, 8, Decimal("12.65")),
@@ -108,7 +110,7 @@ def test_fractions_of_a_cent_are_rounded_line_by_line_and_noted(bench: Any, inge
 def test_period(bench: Any, ingest: Callable[..., None], period: str, expected: list[tuple[str, Decimal]]) -> None:
     bench.csv("raw/sales.csv", HEADER, "1,a,B,1,2024-12-29", "1,a,B,2,2024-12-30", "1,a,B,4,2025-01-05")
     ingest(period=period)
-    assert bench.rows("sales.parquet", "period", "sales") == expected
+    assert bench.rows("period_sales.parquet", "period", "sales") == expected
 
 
 @pytest.mark.parametrize(
@@ -122,7 +124,7 @@ def test_period(bench: Any, ingest: Callable[..., None], period: str, expected: 
 )
 def test_dates_of_any_type(bench: Any, ingest: Callable[..., None], days: pa.Array) -> None:
     ingest(period="week", sales=write_lines(bench, DAY=days))
-    assert bench.rows("sales.parquet", "period", "sales") == [("2024-W10", Decimal("2.00"))]
+    assert bench.rows("period_sales.parquet", "period", "sales") == [("2024-W10", Decimal("2.00"))]
 
 
 class TestNegativeSales:
@@ -252,7 +254,7 @@ def test_no_usable_line_is_refused(bench: Any, ingest: Callable[..., None]) -> N
 def test_missing_category_is_kept_for_the_product_map_to_fill(bench: Any, ingest: Callable[..., None]) -> None:
     bench.csv("raw/sales.csv", HEADER, "1,a,,1,2024-01-01", "1,a,B,2,2024-01-01")
     ingest()
-    assert bench.rows("sales.parquet", "category", "sales") == [(None, Decimal("1.00")), ("B", Decimal("2.00"))]
+    assert bench.rows("sales.parquet", "category", "sales") == [("B", Decimal("2.00")), (None, Decimal("1.00"))]
 
 
 @pytest.mark.parametrize(
@@ -278,7 +280,9 @@ def test_ids_are_text_whatever_their_type(
 def test_leading_zeros_of_csv_ids_survive(bench: Any, ingest: Callable[..., None]) -> None:
     bench.csv("raw/sales.csv", HEADER, "007,0010,B,1,2024-01-01", "7,0010,B,1,2024-01-01", "x904631,10,B,1,2024-01-01")
     ingest()
-    assert bench.rows("sales.parquet", "store_id", "sku") == [("007", "0010"), ("7", "0010"), ("x904631", "10")]
+    assert bench.rows("sales.parquet", "store_id") == ["007", "7", "x904631"]
+    # none is in the map
+    assert bench.rows("sku_sales.parquet", "sku", "entry", "lines") == [("0010", 0, 2), ("10", 0, 1)]
 
 
 @pytest.mark.parametrize(
@@ -400,6 +404,8 @@ def test_mistake_of_the_user_is_told_in_two_lines_with_its_exit_code(
     script = Path(ingest_sales.__file__)
     flags = {
         "config": bench / f"configs/{config}.yml", "raw": bench.raw, "sales": bench / "s.parquet", "ledger": bench / "l.parquet",
+        "product_map": bench.product_map(("a", None, "n")), "sku_sales": bench / "k.parquet",
+        "period_sales": bench / "p.parquet", "files": bench / "f.parquet",
         "log": bench / "logs/x.log", "period": "all", "negative_sales": "keep", "invalid_lines": "fail",
     }  # fmt: skip
     command = [sys.executable, str(script), *(str(w) for name, value in flags.items() for w in (f"--{name}", value))]

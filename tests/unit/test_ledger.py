@@ -8,6 +8,7 @@ import pytest
 
 from storelib.accounts.counting import count_entries
 from storelib.accounts.ledger import Entry, balanced, check_balance, ledger_table, read_ledger
+from storelib.configuration.place import Compute
 from storelib.database import database
 from storelib.errors import DataError
 from storelib.tables import write_table
@@ -94,7 +95,7 @@ def test_stores_are_counted_once_under_the_first_reason() -> None:
         ("late", "3", 5, "5.00"),
         ("bad", None, 6, "6.00"),  # no store
     ]  # fmt: skip
-    with database() as connection:
+    with database(Compute()) as connection:
         connection.execute("CREATE TABLE t (reason VARCHAR, store_id VARCHAR, lines BIGINT, sales DECIMAL(18, 2))")
         connection.executemany("INSERT INTO t VALUES (?, ?, ?, CAST(? AS DECIMAL(18, 2)))", rows)
         entries = count_entries(connection, "t", "s", "c")

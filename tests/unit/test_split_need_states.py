@@ -1,5 +1,6 @@
 """Sales split over need states: evenly, exactly, nothing lost."""
 
+import shutil
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -14,14 +15,22 @@ from storelib.errors import DataError
 @pytest.fixture
 def split(bench: Any) -> Callable[..., None]:
     def run(
-        unmapped_skus: str = "own_need_state", stores_without_net_sales: str = "place", name: str = "BEAUTY"
+        unmapped_skus: str = "own_need_state",
+        stores_without_net_sales: str = "place",
+        name: str = "BEAUTY",
+        skus_of_other_categories: str = "keep",
     ) -> None:
+        if bench.sold:
+            bench.write_category_sales()
+        folders = ("need_state_sales", "shares", "store_sales", "ledger")
         bench.run(
-            split_need_states, category="beauty", name=name, category_sales=bench / "category_sales.parquet",
-            product_map=bench / "product_map.parquet", need_state_sales=bench / "need_state_sales.parquet",
-            shares=bench / "shares.parquet", store_sales=bench / "store_sales.parquet", ledger=bench / "ledger.parquet",
-            unmapped_skus=unmapped_skus, stores_without_net_sales=stores_without_net_sales,
+            split_need_states, categories=bench.categories(**{name: "beauty"}), category_sales=bench / "category_sales.parquet",
+            category_skus=bench / "category_skus.parquet", product_map=bench / "product_map.parquet",
+            **{folder: bench / folder for folder in folders}, unmapped_skus=unmapped_skus,
+            skus_of_other_categories=skus_of_other_categories, stores_without_net_sales=stores_without_net_sales,
         )  # fmt: skip
+        for folder in folders:
+            shutil.copyfile(bench / f"{folder}/beauty.parquet", bench / f"{folder}.parquet")
 
     return run
 
@@ -60,17 +69,20 @@ def test_sku_in_many_weeks_is_not_divided_again(bench: Any, split: Callable[...,
     bench.csv("raw/map.csv", "SKU,NEED,CAT", "a,dry,BEAUTY", "a,oily,BEAUTY", "a,dry,BEAUTY")
     source = {"config": bench.place(), "raw": bench.raw}
     bench.run(
-        "ingest_sales", **source, sales=bench / "sales.parquet", ledger=bench / "l.parquet", period="month",
-        negative_sales="keep", invalid_lines="fail",
-    )  # fmt: skip
-    bench.run(
         "ingest_product_map", **source, categories=bench.categories(BEAUTY="beauty"), spelling="fail",
-        product_map=bench / "product_map.parquet",
+        product_map=bench / "product_map.parquet", files=bench / "f.parquet",
     )  # fmt: skip
-    bench.run("ingest_stores", **source, stores=bench / "stores.parquet")
     bench.run(
-        "assign_categories", sales=bench / "sales.parquet", product_map=bench / "product_map.parquet",
-        stores=bench / "stores.parquet", category_sales=bench / "category_sales.parquet", selling_stores=bench / "s.parquet",
+        "ingest_sales", **source, product_map=bench / "product_map.parquet", sales=bench / "sales.parquet",
+        sku_sales=bench / "sku_sales.parquet", period_sales=bench / "p.parquet", files=bench / "f.parquet",
+        ledger=bench / "l.parquet", period="month", negative_sales="keep", invalid_lines="fail",
+    )  # fmt: skip
+    bench.run("ingest_stores", **source, stores=bench / "stores.parquet", files=bench / "f.parquet")
+    bench.run(
+        "assign_categories", config=source["config"], sales=bench / "sales.parquet", sku_sales=bench / "sku_sales.parquet",
+        product_map=bench / "product_map.parquet", stores=bench / "stores.parquet",
+        category_sales=bench / "category_sales.parquet", category_skus=bench / "category_skus.parquet",
+        selling_stores=bench / "s.parquet",
         ledger=bench / "a.parquet", unknown_stores="fail", skus_without_category="fail",
         categories=bench / "categories.parquet", spelling="fail",
     )  # fmt: skip

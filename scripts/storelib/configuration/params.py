@@ -7,15 +7,13 @@ from pydantic import Field, field_validator, model_validator
 
 from storelib.configuration.place import Key, Model, validated
 from storelib.configuration.yaml_files import read_yaml
+from storelib.names import LARGEST_SEED
 from storelib.raw.spellings import folded
 
 Rule = Literal[
     "silhouette", "calinski_harabasz", "davies_bouldin", "consensus", "bic", "bic_tied",
     "gap", "prediction_strength", "stability",
 ]  # fmt: skip
-
-# What random generators take.
-LARGEST_SEED = 2**32 - 1
 
 
 class Demo(Model):
@@ -86,6 +84,9 @@ class SplitNeedStates(Model):
 
     unmapped_skus: Literal["own_need_state", "drop", "fail"] = Field(
         description="SKUs without a need state; their own is called `(unmapped)`"
+    )
+    skus_of_other_categories: Literal["keep", "unmapped", "fail"] = Field(
+        description="SKUs that the product map has in other categories only; `keep` takes their need states there"
     )
     stores_without_net_sales: Literal["place", "drop", "fail"] = Field(
         description="stores whose every need state nets to nothing; `place` gives them the chain's shares and a flag"

@@ -14,10 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from storelib.configuration.yaml_files import read_yaml
 from storelib.errors import ConfigError, nearest_name, shown
+from storelib.names import KEY
 from storelib.raw.readers import BUILT_IN, reader_names, reader_of
 
 ENVIRONMENT_VARIABLE = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)(?:,([^}]*))?\}")
-Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
+Key = Annotated[str, Field(pattern=f"^{KEY}$")]
 # How pydantic names the branches of a union in the place of an error.
 BRANCH = re.compile(r"^((constrained-)?(str|int|float)|(constrained-)?list\[.*\])$")
 Column = Annotated[str, Field(min_length=1)]
@@ -119,6 +120,10 @@ class SalesColumns(Model):
     sku: Column = Field(description="the article; kept as text")
     sales: Column = Field(description="the amount, in currency; returns are negative")
     category: Column | None = Field(default=None, description="the category; needed here or in `product_map`")
+    lines: Column | None = Field(
+        default=None,
+        description="how many sales lines each row stands for, in a table that is summed already; by default each row is one",
+    )
     date: Column | None = Field(
         default=None, description="the day, or the first day of the week; written YYYY-MM-DD, or as `date_format` says"
     )
@@ -342,13 +347,40 @@ class Publish(Remote):
         return self
 
 
+def megabytes(size: str) -> int:
+    """`512MB` or `2GB` as a number of megabytes."""
+    return int(size[:-2]) * (1000 if size.endswith("GB") else 1)
+
+
+# What DuckDB needs to start, in megabytes.
+LEAST_MEMORY = 64
+
+
 class Compute(Model):
     """What one stage may use of this machine."""
 
     memory_limit: str = Field(
         default="512MB", pattern=r"^[1-9]\d*(MB|GB)$", description="of DuckDB, which spills to disk beyond it"
     )
-    threads: int = Field(default=2, ge=1, description="of DuckDB; results do not depend on it")
+    threads: int = Field(
+        default=2, ge=1, description="of a stage that reads raw sales, or uses DuckDB; results do not depend on it"
+    )
+    cache_limit: str = Field(
+        default="2GB",
+        pattern=r"^(0|[1-9]\d*)(MB|GB)$",
+        description="of the sums of single raw files, which are kept so that a new file costs one file's work",
+    )
+
+    @property
+    def megabytes(self) -> int:
+        """The memory limit as a number."""
+        return megabytes(self.memory_limit)
+
+    def part(self, number: int, threads: int | None = None) -> "Compute":
+        """One of `number` equal parts of the memory, with all threads or those given."""
+        least = min(self.megabytes, LEAST_MEMORY)
+        limit = f"{max(self.megabytes // number, least)}MB"
+        return self.model_copy(update={"memory_limit": limit, "threads": threads or self.threads})
 
 
 class Logging(Model):

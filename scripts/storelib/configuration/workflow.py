@@ -1,18 +1,24 @@
 """What the Snakefile needs to say the same as dvc.yaml: flags of a block, raw files, checked configuration."""
 
 import json
+import math
 import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from snakemake.io import report
+
 from storelib.configuration.params import Params
-from storelib.configuration.place import Place, Source, load_place, named_sources, validated
+from storelib.configuration.place import Compute, Place, Source, load_place, validated
 from storelib.configuration.yaml_files import read_yaml
 from storelib.raw.files import source_files
 
 # Where what stages share lies.
 MODULES = "scripts/storelib/"
+# Memory of a process in MB: what Python and its libraries take, and what is made of each MB of input, which is compressed.
+PROCESS_MB = 400
+MEMORY_PER_INPUT = 20
 # What make_demo_data writes; a runner must know the files before they are there.
 DEMO_FILES = (
     "county_features.parquet",
@@ -57,14 +63,58 @@ def shown(value: object) -> str:
     return shlex.quote(value) if isinstance(value, str) else str(value)
 
 
+def verbatim(text: str) -> Callable[[Any], str]:
+    """A rule's parameter. A function, because Snakemake fills in `{...}` in a plain text."""
+    return lambda wildcards: text  # noqa: ARG005
+
+
 def flags_of(block: Mapping[str, Any]) -> Callable[[Any], str]:
-    """A rule's parameter: the flags of a block. A function, because Snakemake fills in `{...}` in a plain text."""
-    return lambda wildcards: flags(block)  # noqa: ARG005
+    """A rule's parameter: the flags of a block."""
+    return verbatim(flags(block))
 
 
-def folder_of(name: str) -> Callable[[Any, Any], str]:
-    """A rule's parameter: the folder of the named input files."""
-    return lambda wildcards, input: Path(getattr(input, name)[0]).parent.as_posix()  # noqa: A006, ARG005
+def folders_of(*names: str) -> dict[str, Callable[[Any, Any], str]]:
+    """Parameters of a rule, by name: the folder of each of these lists of input files."""
+
+    def folder_of(name: str) -> Callable[[Any, Any], str]:
+        return lambda wildcards, input: Path(getattr(input, name)[0]).parent.as_posix()  # noqa: A006, ARG005
+
+    return {name: folder_of(name) for name in names}
+
+
+def folders_made(*names: str) -> dict[str, Callable[[Any, Any], str]]:
+    """The same for lists of output files."""
+
+    def folder_made(name: str) -> Callable[[Any, Any], str]:
+        return lambda wildcards, output: Path(getattr(output, name)[0]).parent.as_posix()  # noqa: ARG005
+
+    return {name: folder_made(name) for name in names}
+
+
+def in_report(path: str, group: str, shows: str) -> Any:
+    """An output that `snakemake --report` shows, in a group, as a picture (or page) that shows something.
+
+    path: `reports/figures/<kind>/<view>.png`, or `<kind>.png` where it is of all views.
+    """
+    *folders, _ = Path(path).parts
+    kind, view = (folders[2], Path(path).stem) if len(folders) > 2 else (Path(path).stem, "all")
+    # Found from where the rule stands.
+    caption = f"../scripts/captions/{kind}.rst"
+    return report(path, caption=caption, category=group, labels={"view": view, "picture": shows})
+
+
+def memory_mb(wildcards: Any, input: Any) -> int:  # noqa: A002, ARG001
+    """A rule's resource: what a stage needs that holds its input in memory. Raises FileNotFoundError where that is not made yet.
+
+    Snakemake's own `input.size_mb` cannot be asked from within its event loop, and warns there.
+    """
+    return PROCESS_MB + math.ceil(MEMORY_PER_INPUT * sum(Path(path).stat().st_size for path in input) / 1e6)
+
+
+def database_mb(compute: Compute) -> int:
+    """A rule's resource: what a stage needs that works in DuckDB, which spills to disk beyond its limit."""
+    number, unit = compute.memory_limit[:-2], compute.memory_limit[-2:]
+    return PROCESS_MB + int(number) * {"MB": 1, "GB": 1000}[unit]
 
 
 def check_params(config: Mapping[str, Any]) -> Params:
@@ -103,11 +153,9 @@ class RawFiles:
         found = {f for source in sources if source for f in source_files(source, Path(self.folder), self.made)}
         return [f.as_posix() for f in sorted(found)]
 
-    def every(self) -> list[str]:
-        """Files of every source."""
-        return self.of(*(source for _, source in named_sources(self.place.sources)))
-
     @property
-    def parameters(self) -> str:
-        """The section `sources`: what the ingesting stages take from configs/<env>.yml."""
-        return json.dumps(self.place.sources.model_dump(), sort_keys=True)
+    def params(self) -> dict[str, Callable[[Any], str]]:
+        """Parameters of a rule that reads raw files: `config`, `folder`, and the section `sources` of the configuration."""
+        sources = json.dumps(self.place.sources.model_dump(), sort_keys=True)
+        values = {"config": self.config, "folder": self.folder, "sources": sources}
+        return {name: verbatim(value) for name, value in values.items()}

@@ -21,6 +21,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from storelib import names
 from storelib.errors import DataError, shown
 from storelib.tables import MONEY, replacing, write_batches, write_table
 
@@ -178,6 +179,10 @@ class Contract:
         """The columns that every such file has."""
         return list(self.columns)
 
+    def others_of(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The further columns of a table, one for each feature; those of the contract are left out by name."""
+        return table.drop(columns=self.names, errors="ignore")
+
     def schema(self, others: Sequence[str] = ()) -> pa.Schema:
         """The file's schema. others: names of the further columns."""
         fields = [(name, column.kind) for name, column in self.columns.items()]
@@ -313,7 +318,7 @@ def like(pattern: str, text: str) -> Check:
 FILLED = check("text without spaces around it", lambda values: (values != "") & (values.str.strip(SPACE) == values))
 NAMED = check("filled", lambda values: values != "")
 FINITE = check("a finite number", lambda values: values.abs() < math.inf)
-KEY = like(r"[a-z][a-z0-9_]{0,40}", "a key of params.yaml")
+KEY = like(names.KEY, "a key of params.yaml")
 
 
 def text(*checks: Check, nullable: bool = False) -> Column:

@@ -1,10 +1,9 @@
 """The contract of every ledger."""
 
 import pandas as pd
-import pyarrow as pa
 
-from storelib.accounts.ledger import FLOWS
-from storelib.contracts.contract import FILLED, Column, Contract, count, money, one_of, rule, text
+from storelib.accounts.ledger import FLOWS, SCHEMA
+from storelib.contracts.contract import FILLED, Column, Contract, at_least, one_of, rule
 
 
 def has_a_reason(table: pd.DataFrame) -> pd.Series:
@@ -12,16 +11,14 @@ def has_a_reason(table: pd.DataFrame) -> pd.Series:
     return (table["reason"] != "") == table["flow"].isin(["set_aside", "noted"])
 
 
+CHECKS = {
+    "stage": (FILLED,),
+    "flow": (one_of(FLOWS),),
+    "stores": (at_least(0),),
+    "lines": (at_least(0),),
+}
 LEDGER = Contract(
-    {
-        "stage": text(FILLED),
-        "category": Column(pa.string()),
-        "flow": text(one_of(FLOWS)),
-        "reason": Column(pa.string()),
-        "stores": count(),
-        "lines": count(),
-        "sales": money(),
-    },
+    {field.name: Column(field.type, CHECKS.get(field.name, ())) for field in SCHEMA},
     ["stage", "category", "flow", "reason"],
     rule("there is a reason where something is set aside or noted, and nowhere else", has_a_reason),
     ranks={"flow": FLOWS},

@@ -2,14 +2,16 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from storelib.contracts.contract import (
     KEY,
     NAMED,
     TRUTH,
+    Column,
     Contract,
+    at_least,
     between,
-    check,
     count,
     like,
     money,
@@ -23,38 +25,49 @@ SUM_TOLERANCE = 1e-9
 
 
 def sums_to_one(shares: pd.DataFrame) -> pd.Series:
-    """Whether the columns after the first add up to 1, by row."""
-    total = shares.iloc[:, 1:].to_numpy(dtype="float64", na_value=np.nan).sum(axis=1)
+    """Whether the shares add up to 1, by row."""
+    total = SHARES.others_of(shares).to_numpy(dtype="float64", na_value=np.nan).sum(axis=1)
     return pd.Series(np.abs(total - 1) <= SUM_TOLERANCE, index=shares.index)
 
 
+ENTRY = Column(pa.int32(), (at_least(0),))
+PERIOD = text(like(r"(-?\d+-W?\d{2})?", "a month such as 2025-01, a week such as 2025-W06, or empty"))
+# Category as the sale spells it, or none; entry of the product map, 0 where it does not have the SKU.
 SALES = Contract(
-    {
-        "category": text(nullable=True),
-        "store_id": text(),
-        "sku": text(),
-        "period": text(like(r"(-?\d+-W?\d{2})?", "a month such as 2025-01, a week such as 2025-W06, or empty")),
-        "sales": money(),
-        "lines": count(1),
-        "negative_lines": count(),
-        "negative_sales": money(check("at most 0", lambda amounts: amounts <= 0)),
-        "zero_lines": count(),
-    },
-    ["category", "store_id", "sku", "period"],
-    rule(
-        "negative_lines and zero_lines are among the lines",
-        lambda table: table["negative_lines"] + table["zero_lines"] <= table["lines"],
-    ),
+    {"category": text(nullable=True), "store_id": text(), "entry": ENTRY, "sales": money(), "lines": count(1)},
+    ["category", "store_id", "entry"],
+    nulls_last=True,
+)
+SKU_SALES = Contract(
+    {"category": text(nullable=True), "sku": text(), "entry": ENTRY, "sales": money(), "lines": count(1)},
+    ["category", "sku"],
+    nulls_last=True,
+    may_be_empty=True,
+)
+PERIOD_SALES = Contract(
+    {"category": text(nullable=True), "period": PERIOD, "sales": money(), "lines": count(1)},
+    ["category", "period"],
+    nulls_last=True,
 )
 PRODUCT_MAP = Contract(
-    {"sku": text(), "category": text(nullable=True), "need_state": text(nullable=True)},
+    {
+        "sku": text(),
+        "category": text(nullable=True),
+        "need_state": text(nullable=True),
+        "entry": Column(pa.int32(), (at_least(1),)),
+    },
     ["sku", "category", "need_state"],
     nulls_last=True,
 )
 CATEGORIES = Contract({"key": text(KEY), "name": text(NAMED)}, ["key"])
 CATEGORY_SALES = Contract(
-    {"category": text(), "store_id": text(), "sku": text(), "sales": money(), "lines": count(1)},
-    ["category", "store_id", "sku"],
+    {"category": text(), "store_id": text(), "entry": ENTRY, "sales": money(), "lines": count(1)},
+    ["category", "store_id", "entry"],
+)
+CATEGORY_SKUS = Contract(
+    {"category": text(), "sku": text(), "entry": ENTRY, "sales": money(), "lines": count(1)},
+    ["category", "sku"],
+    may_be_empty=True,
 )
 SELLING_STORES = Contract({"store_id": text(), "sales": money(), "lines": count(1)}, ["store_id"])
 NEED_STATE_SALES = Contract({"store_id": text(), "need_state": text(), "sales": number()}, ["store_id", "need_state"])

@@ -4,8 +4,8 @@ import pandas as pd
 import pyarrow as pa
 
 from storelib.contracts.contract import KEY, TRUTH, Contract, between, count, label, like, number, one_of, rule, text
+from storelib.names import LABELS
 
-LABELS = ("internal_cluster", "external_cluster", "segment")
 TEXT = pd.ArrowDtype(pa.string())
 
 

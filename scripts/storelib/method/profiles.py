@@ -3,10 +3,6 @@
 import numpy as np
 import pandas as pd
 
-COLUMNS = [
-    "cluster", "stores", "share_of_stores", "sales", "share_of_sales", "feature", "mean", "chain_mean", "index",
-]  # fmt: skip
-
 
 def profile_table(table: pd.DataFrame, clusters: pd.DataFrame, sales: pd.Series) -> pd.DataFrame:
     """One row per cluster and feature.
@@ -33,8 +29,7 @@ def profile_table(table: pd.DataFrame, clusters: pd.DataFrame, sales: pd.Series)
     long["chain_mean"] = long["feature"].map(chain)
     long["index"] = 100 * long["mean"] / long["chain_mean"].where(long["chain_mean"] > 0)
     merged: pd.DataFrame = long.merge(sizes, left_on="cluster", right_index=True, validate="many_to_one")
-    ordered: pd.DataFrame = merged.sort_values(["cluster", "feature"], ignore_index=True)[COLUMNS]
-    return ordered
+    return merged.sort_values(["cluster", "feature"], ignore_index=True)
 
 
 def profile_by(

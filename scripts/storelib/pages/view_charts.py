@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from storelib.contracts.views import FEATURES
 from storelib.method.k_rules import STABLE, STRENGTH, choices_of
 from storelib.pages.charts import LINE, NUMBERS, PLAIN, SMALL, Picture, colour_of, note, points, rgb, written
 from storelib.pages.palette import ABOVE, BELOW, GREY, INK, MIDDLE, RED, SOFT
@@ -115,7 +116,7 @@ def stores_on_axes(features: pd.DataFrame) -> Matrix:
 
     They are cut at the spread of the stores that train, so that an outlier does not press the rest into a dot.
     """
-    values = features.iloc[:, 3:].to_numpy(dtype="float64")
+    values = FEATURES.others_of(features).to_numpy(dtype="float64")
     trains = features["trains"].to_numpy()
     centred = values - values[trains].mean(axis=0)
     _, _, axes = np.linalg.svd(centred[trains], full_matrices=False)

@@ -1,11 +1,16 @@
 """Which files belong to a source."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from storelib.configuration.place import Source
+from storelib.errors import DataError
 from storelib.raw.readers import reader_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def source_files(source: Source, folder: Path, listing: Iterable[Path] | None = None) -> list[Path]:
@@ -27,6 +32,66 @@ def source_files(source: Source, folder: Path, listing: Iterable[Path] | None = 
 def is_hidden(path: Path) -> bool:
     """Whether a file, or a folder that it lies in, is no part of any source: one that is being written, for instance."""
     return any(part.startswith(".") for part in path.parts)
+
+
+class Fingerprint(NamedTuple):
+    """A raw file as it was when it was hashed. state: what changes when it is replaced or written to."""
+
+    path: Path
+    sha256: str
+    size: int
+    state: tuple[int, ...]
+
+    def refuse_changed(self) -> None:
+        """Raise DataError where the file is not the one that was hashed: what is told of it would be about another."""
+        if state_of(self.path) != self.state:
+            raise DataError(
+                f"{self.path} was replaced or written to while it was read",
+                solution="run again when the delivery is complete",
+            )
+
+
+def files_table(
+    files: Mapping[str, Sequence[Fingerprint]], folder: Path, counts: Mapping[str, tuple[int, int]] | None = None
+) -> "pa.Table":
+    """The files that were read, by the name of their source, in the order of the contract.
+
+    counts: lines and cents that came in with a file, by its hash, where they were counted.
+    Raises DataError where one is not what it was when it was hashed.
+    """
+    import pyarrow as pa
+
+    from storelib.money import money_of
+
+    rows = []
+    for source, found in sorted(files.items()):
+        for file in sorted(found, key=lambda file: file.path.relative_to(folder).as_posix()):
+            file.refuse_changed()
+            lines, cents = (counts or {}).get(file.sha256, (None, None))
+            sales = None if cents is None else money_of(cents)
+            rows.append((source, file.path.relative_to(folder).as_posix(), file.size, file.sha256, lines, sales))
+    columns = list(zip(*rows, strict=True)) or [[] for _ in range(6)]
+    types = [pa.string(), pa.string(), pa.int64(), pa.string(), pa.int64(), pa.decimal128(38, 2)]
+    names = ["source", "file", "bytes", "sha256", "lines", "sales"]
+    return pa.table([pa.array(column, kind) for column, kind in zip(columns, types, strict=True)], names=names)
+
+
+def fingerprints(paths: Iterable[Path]) -> list[Fingerprint]:
+    """The fingerprint of each file; one that has several names is hashed once."""
+    hashes: dict[tuple[int, ...], str] = {}
+    found = []
+    for path in paths:
+        state = state_of(path)
+        if state not in hashes:
+            hashes[state] = sha256(path)
+        found.append(Fingerprint(path, hashes[state], state[2], state))
+    return found
+
+
+def state_of(path: Path) -> tuple[int, ...]:
+    """Device, inode, size, and time of the last change."""
+    stat = path.stat()
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
 def sha256(path: Path) -> str:

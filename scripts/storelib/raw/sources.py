@@ -1,6 +1,7 @@
 """Raw files as DuckDB tables, whatever their format: columns by our names, ids as text, 'missing' values as null."""
 
 import json
+import math
 import tempfile
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -10,7 +11,7 @@ import duckdb
 import pandas as pd
 
 from storelib.configuration.place import NumbersSource, SalesSource, Source
-from storelib.database import database, one_row
+from storelib.database import Limits, database, one_row
 from storelib.errors import DataError, nearest_name, shown
 from storelib.raw.files import source_files
 from storelib.raw.formats import day_of, in_our_time, is_ambiguous, plain_number, repairs_of
@@ -38,9 +39,14 @@ WHITE = (
 )
 
 
-def open_source(connection: duckdb.DuckDBPyConnection, source: Source, folder: Path, view: str) -> dict[str, str]:
-    """Make `view` over the files of a source, with the columns they have and `_file`; returns their SQL types."""
-    files = source_files(source, folder)
+def open_source(
+    connection: duckdb.DuckDBPyConnection, source: Source, folder: Path, view: str, files: Sequence[Path] | None = None
+) -> dict[str, str]:
+    """Make `view` over the files of a source, with the columns they have and `_file`; returns their SQL types.
+
+    files: those to open; by default all that the source has in `folder`.
+    """
+    files = source_files(source, folder) if files is None else files
     if not files:
         raise DataError(
             f"{folder / source.path} does not exist or holds no {source.reader} file",
@@ -50,7 +56,7 @@ def open_source(connection: duckdb.DuckDBPyConnection, source: Source, folder: P
     try:
         scan = reader_of(source.reader).scan(request)
         columns = "* REPLACE (" + original("_file", request.copies) + " AS _file)" if request.copies else "*"
-        connection.execute(f"CREATE VIEW {identifier(view)} AS SELECT {columns} FROM {scan}")  # noqa: S608 (quoted)
+        connection.execute(f"CREATE OR REPLACE VIEW {identifier(view)} AS SELECT {columns} FROM {scan}")  # noqa: S608 (quoted)
         described = connection.execute(f"DESCRIBE {identifier(view)}").fetchall()
     except duckdb.Error as error:
         raise unreadable(source, folder, error) from None
@@ -175,22 +181,44 @@ def is_number(sql_type: str) -> bool:
 def number_text(column: str, sql_type: str, source: NumbersSource) -> str:
     """SQL: a column of numbers as trimmed text, null where it is missing, in whatever way that is written: -1 as -1.00."""
     text = text_of(column, sql_type, source)
+    if is_number(sql_type):
+        return f"CASE WHEN {known_number(column, sql_type, source)} IS NOT NULL THEN {text} END"
     unknown = ", ".join(repr(float(value)) for value in source.missing if not isinstance(value, str))
     if not unknown:
         return text
-    number = identifier(column) if is_number(sql_type) else plain_number(text, source)
+    number = plain_number(text, source)
     return f"CASE WHEN coalesce(TRY_CAST({number} AS DOUBLE) NOT IN ({unknown}), TRUE) THEN {text} END"
 
 
 def number_of(column: str, sql_type: str, source: NumbersSource) -> str:
     """SQL: a column of numbers as what SQL casts to a number, null where it is missing or none."""
-    text = number_text(column, sql_type, source)
-    # A double is cast as it is, not by way of its text, which may be in exponent form.
-    return (
-        f"CASE WHEN {text} IS NOT NULL THEN {identifier(column)} END"
-        if is_number(sql_type)
-        else plain_number(text, source)
-    )
+    # A number is cast as it is, not by way of its text, which costs ten times as much and may be in exponent form.
+    if is_number(sql_type):
+        return known_number(column, sql_type, source)
+    return plain_number(number_text(column, sql_type, source), source)
+
+
+def known_number(column: str, sql_type: str, source: NumbersSource) -> str:
+    """SQL: a column of a numeric type, null where it is missing; a missing value that is text counts as the number it says."""
+    name = identifier(column)
+    unknown = set()
+    for value in source.missing:
+        with suppress(ValueError):
+            unknown.add(float(value))
+    missing = [f"isnan({name})"] if sql_type in FLOATS else []
+    finite = ", ".join(sorted(repr(value) for value in unknown if math.isfinite(value)))
+    if finite:
+        missing.append(f"CAST({name} AS DOUBLE) IN ({finite})")
+    return f"CASE WHEN {' OR '.join(missing)} THEN NULL ELSE {name} END" if missing else name
+
+
+def is_rounded(column: str, sql_type: str, source: NumbersSource) -> str | None:
+    """SQL: whether an amount holds fractions of a cent; None for a type that cannot hold any."""
+    scale = sql_type.removeprefix("DECIMAL(").rstrip(")").rpartition(",")[2] if sql_type.startswith("DECIMAL") else "9"
+    if sql_type in WHOLE or int(scale) <= 2:
+        return None
+    number = number_of(column, sql_type, source)
+    return f"abs(TRY_CAST({number} AS DOUBLE) - TRY_CAST({number} AS DECIMAL(18, 2))) > 1e-6"
 
 
 def number_repairs(column: str, sql_type: str, source: NumbersSource) -> dict[str, str]:
@@ -198,14 +226,13 @@ def number_repairs(column: str, sql_type: str, source: NumbersSource) -> dict[st
     return {} if is_number(sql_type) else repairs_of(number_text(column, sql_type, source), source)
 
 
-def day_query(types: dict[str, str], source: SalesSource) -> tuple[str, str]:
-    """SQL: the day of a line, and whether its date can be read in two ways."""
-    date = source.columns.date
-    if date is None:
-        return "CAST(NULL AS DATE)", "FALSE"
-    text = text_of(date, types[date], source)
-    if types[date] in DATES:
-        return in_our_time(f"CASE WHEN {text} IS NOT NULL THEN TRY_CAST({identifier(date)} AS DATE) END"), "FALSE"
+def day_query(column: str, sql_type: str, source: SalesSource) -> tuple[str, str]:
+    """SQL: the day in a column of dates, and whether its text can be read in two ways."""
+    if sql_type == "DATE" and not source.missing:
+        return in_our_time(identifier(column)), "FALSE"
+    text = text_of(column, sql_type, source)
+    if sql_type in DATES:
+        return in_our_time(f"CASE WHEN {text} IS NOT NULL THEN TRY_CAST({identifier(column)} AS DATE) END"), "FALSE"
     return day_of(text, source.date_formats), is_ambiguous(text, source.date_formats)
 
 
@@ -216,12 +243,14 @@ def missing_text(value: str | float) -> str:
     return str(int(value)) if float(value).is_integer() else repr(value)
 
 
-def read_texts(source: Source, folder: Path, columns: dict[str, str], numbers: Collection[str] = ()) -> pd.DataFrame:
+def read_texts(
+    source: Source, folder: Path, limits: Limits, columns: dict[str, str], numbers: Collection[str] = ()
+) -> pd.DataFrame:
     """A small source as text columns under our names (ours: theirs), null where missing, in no promised order.
 
     numbers: columns, by our names, whose texts are written with a decimal point where they are numbers of the source's.
     """
-    with database() as connection:
+    with database(limits) as connection:
         types = open_source(connection, source, folder, "source")
         require_columns(types, columns.values(), source, folder)
         selected = {ours: text_of(theirs, types[theirs], source) for ours, theirs in columns.items()}
@@ -234,14 +263,14 @@ def read_texts(source: Source, folder: Path, columns: dict[str, str], numbers: C
 
 
 def read_numbers(
-    source: NumbersSource, folder: Path, key: str, numbers: Sequence[str]
+    source: NumbersSource, folder: Path, limits: Limits, key: str, numbers: Sequence[str]
 ) -> tuple[pd.Series, pd.DataFrame, pd.DataFrame]:
     """A small source of numbers by a key: the keys as text, and each column as text and as float64.
 
     The columns of both tables are positions in `numbers`. A text is null where it is missing, a number NaN where it is missing
     or its text is none.
     """
-    with database() as connection:
+    with database(limits) as connection:
         types = open_source(connection, source, folder, "source")
         require_columns(types, [key, *numbers], source, folder)
         selected = {"key": text_of(key, types[key], source)}
@@ -266,9 +295,9 @@ def read_selected(
     return frame
 
 
-def column_types(source: Source, folder: Path) -> dict[str, str]:
+def column_types(source: Source, folder: Path, limits: Limits) -> dict[str, str]:
     """The columns of a source and their SQL types; every column of a CSV file is text."""
-    with database() as connection:
+    with database(limits) as connection:
         types = open_source(connection, source, folder, "source")
     types.pop("_file")
     return types

@@ -1,0 +1,69 @@
+"""Entries of the product map: all that it says about a SKU, its pairs of category and need state.
+
+SKUs of which the map says the same share an entry, and whatever is decided about a sale by way of the map (its category,
+its need states) is the same for all SKUs of one entry. So sales are summed by entry, of which there are few.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import pyarrow as pa
+
+Pair = tuple[str | None, str | None]
+
+
+class Entries(NamedTuple):
+    """of_sku: the number of each SKU's entry, from 1; pairs: by number, the entry's (category, need state)."""
+
+    of_sku: Mapping[str, int]
+    pairs: Mapping[int, tuple[Pair, ...]]
+
+    def __len__(self) -> int:
+        return max(self.pairs, default=0)
+
+    def category(self, entry: int) -> str | None:
+        """The category of products of an entry; None where there is none, or several."""
+        found = {category for category, _ in self.pairs.get(entry, ())} - {None}
+        return found.pop() if len(found) == 1 else None
+
+    def places(self, category: str | None, entry: int) -> bool:
+        """Whether sales of an entry, in a category as the sale spells it, have a category and need states of their own in it."""
+        category = self.category(entry) if category is None else category
+        pairs = self.pairs.get(entry, ())
+        if category is None:
+            return False
+        categories = {found for found, _ in pairs} - {None}
+        return any(
+            need is not None and (found == category or (found is None and not categories)) for found, need in pairs
+        )
+
+
+def numbered(rows: Iterable[tuple[str, str | None, str | None]]) -> dict[str, int]:
+    """The entry of each SKU. rows: (sku, category, need state). Entries are numbered from 1 in the order of what they say."""
+    said: dict[str, set[Pair]] = {}
+    for sku, category, need in rows:
+        said.setdefault(sku, set()).add((category, need))
+    entries = {sku: tuple(sorted(pairs, key=by_text)) for sku, pairs in said.items()}
+    order = {entry: number for number, entry in enumerate(sorted(set(entries.values()), key=by_texts), start=1)}
+    return {sku: order[entry] for sku, entry in entries.items()}
+
+
+def by_text(pair: Pair) -> tuple[tuple[bool, str], ...]:
+    """Order by code point, what is missing last."""
+    return tuple((text is None, text or "") for text in pair)
+
+
+def by_texts(pairs: tuple[Pair, ...]) -> tuple[tuple[tuple[bool, str], ...], ...]:
+    """The same for whole entries."""
+    return tuple(by_text(pair) for pair in pairs)
+
+
+def entries_of(product_map: pa.Table) -> Entries:
+    """The entries of `product_map.parquet`."""
+    of_sku: dict[str, int] = {}
+    pairs: dict[int, set[Pair]] = {}
+    names = ("sku", "category", "need_state", "entry")
+    for sku, category, need, entry in zip(*(product_map[name].to_pylist() for name in names), strict=True):
+        of_sku[sku] = entry
+        pairs.setdefault(entry, set()).add((category, need))
+    return Entries(of_sku, {entry: tuple(sorted(found, key=by_text)) for entry, found in pairs.items()})

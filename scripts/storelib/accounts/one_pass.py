@@ -1,0 +1,270 @@
+"""The one pass over raw sales: each file's lines are read once and counted into small exact tables.
+
+Four tables are made: kept lines by store, category as spelt and entry of the product map; kept lines of SKUs that the map
+does not place in their category; kept lines by category and day; and what was set aside or noted, by store. They are the
+same whatever the order of lines and files and the number of threads, since whole cents are added. Files whose sums were
+kept by an earlier run are not read again.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from storelib.accounts.entries import Entries
+from storelib.accounts.sums import Cells, Grid, refuse_too_large
+from storelib.configuration.place import Compute, SalesSource
+from storelib.database import database
+from storelib.raw.lines import FIRST_DAY, LAST_DAY, REASONS, Codes, Coding, LineReader, Lines, Rules, Share, shares_of
+
+# What is told of lines, beside the reasons why they are set aside.
+NOTES = (
+    "negative_sales", "zero_sales", "rounded_to_cent", "currency_symbol_removed", "thousands_separator_removed",
+    "decimal_sign_replaced", "date_rewritten",
+)  # fmt: skip
+MARKS = (*(("set_aside", reason) for reason in REASONS), *(("noted", note) for note in NOTES))
+# The part of the memory limit that the table of sums may take; DuckDB has the rest.
+TABLE_SHARE = 0.4
+
+
+class Sums(NamedTuple):
+    """What was counted: cells by store and combination, skus by SKU and category, days by category and day, marks by store.
+
+    Codes are those of one pass. magnitude: the sum of absolute amounts in cents.
+    """
+
+    cells: Cells
+    skus: Cells
+    days: Cells
+    marks: Cells
+    magnitude: float
+
+
+class Combinations:
+    """Numbers for pairs of category and entry, in the order in which they come, and whether the map places such lines."""
+
+    def __init__(self, entries: Entries, categories: Codes) -> None:
+        self.entries = entries
+        self.categories = categories
+        self.pairs: list[tuple[int, int]] = []
+        self.is_loose = np.zeros(0, np.bool_)
+        self._table = np.full((1, len(entries) + 1), -1, np.int32)
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def of(self, category: NDArray[np.int32], entry: NDArray[np.int32]) -> NDArray[np.int32]:
+        """The number of each pair."""
+        table = self._table
+        if len(table) < len(self.categories):
+            with self._lock:
+                missing = len(self.categories) - len(self._table)
+                if missing > 0:
+                    self._table = np.vstack([self._table, np.full((missing, self._table.shape[1]), -1, np.int32)])
+                table = self._table
+        found = table.reshape(-1)[category * table.shape[1] + entry]
+        if found.min(initial=0) < 0:
+            new = np.unique(category[found < 0].astype(np.int64) * table.shape[1] + entry[found < 0])
+            with self._lock:
+                for pair in new.tolist():
+                    self.number(*divmod(pair, table.shape[1]))
+                found = self._table[category, entry]
+        return found
+
+    def number(self, category: int, entry: int) -> int:
+        """The number of one pair; a new one gets the next. The lock is held."""
+        if self._table[category, entry] < 0:
+            self.pairs.append((category, entry))
+            loose = not self.entries.places(self.categories.texts[category], entry)
+            self.is_loose = np.append(self.is_loose, loose)
+            # Last, since other threads look here without the lock.
+            self._table[category, entry] = len(self.pairs) - 1
+        return int(self._table[category, entry])
+
+
+class Ledgers:
+    """What all threads of one pass share: codes of texts, of combinations and of days, and the entry of each SKU."""
+
+    def __init__(self, entries: Entries) -> None:
+        self.coding = Coding(Codes(), Codes(), Codes())
+        self.combinations = Combinations(entries, self.coding.category)
+        self.days: list[int] = []
+        self._entries = entries
+        self._entry_of = np.zeros(1, np.int32)
+        self._day_codes = np.full(LAST_DAY - FIRST_DAY + 1, -1, np.int32)
+        self._lock = threading.Lock()
+
+    def entry_of(self, sku: NDArray[np.int32]) -> NDArray[np.int32]:
+        """The entry of the product map for each SKU, 0 for one that it does not have."""
+        if len(self._entry_of) < len(self.coding.sku):
+            with self._lock:
+                new = self.coding.sku.texts[len(self._entry_of) :]
+                more = np.fromiter((self._entries.of_sku.get(str(text), 0) for text in new), np.int32, len(new))
+                self._entry_of = np.append(self._entry_of, more)
+        return self._entry_of[sku]
+
+    def day_codes(self, day: NDArray[np.int32]) -> NDArray[np.int32]:
+        """A number for each day, in the order in which they come."""
+        found = self._day_codes[day - FIRST_DAY]
+        if found.min(initial=0) < 0:
+            with self._lock:
+                for new in np.unique(day[found < 0]).tolist():
+                    if self._day_codes[new - FIRST_DAY] < 0:
+                        self.days.append(new)
+                        self._day_codes[new - FIRST_DAY] = len(self.days) - 1
+            found = self._day_codes[day - FIRST_DAY]
+        return found
+
+
+class Counter:
+    """Counts lines into sums; one for each thread."""
+
+    def __init__(self, ledgers: Ledgers, memory: float, connection: duckdb.DuckDBPyConnection) -> None:
+        self.ledgers = ledgers
+        self.cells = Grid(memory, connection, "cells")
+        self.skus = Grid(memory / 4, connection, "skus")
+        self.days = Grid(memory / 4, connection, "days")
+        self.marks = Grid(memory / 4, connection, "marks")
+        self.magnitude = 0.0
+
+    def add(self, lines: Lines) -> None:
+        """Count a batch."""
+        shared = self.ledgers
+        codes = shared.coding
+        self.magnitude += float(np.abs(lines.cents).sum(dtype=np.float64))
+        if lines.reason.any():
+            self.mark(lines, np.flatnonzero(lines.reason), lines.reason[lines.reason > 0].astype(np.int32))
+            lines = chosen(lines, lines.reason == 0)
+        self.note(lines)
+        combination = shared.combinations.of(lines.category, shared.entry_of(lines.sku))
+        count = 1 if lines.count is None else lines.count
+        shape = (len(codes.store_id), len(shared.combinations))
+        self.cells.add(lines.store, combination, shape, lines.cents, count)
+        is_loose = shared.combinations.is_loose
+        loose = np.flatnonzero(is_loose[combination]) if is_loose.any() else ()
+        if len(loose):
+            part = chosen(lines, loose)
+            shape = (len(codes.sku), len(codes.category))
+            self.skus.add(part.sku, part.category, shape, part.cents, 1 if part.count is None else part.count)
+        if lines.day is not None:
+            days = shared.day_codes(lines.day)
+            self.days.add(lines.category, days, (len(codes.category), len(shared.days)), lines.cents, count)
+
+    def note(self, lines: Lines) -> None:
+        """What stays in but deserves a word. Only negative sales have an amount of their own."""
+        notes = {"negative_sales": lines.cents < 0, "zero_sales": lines.cents == 0} | lines.notes
+        for note, which in notes.items():
+            if which.any():
+                places = np.flatnonzero(which)
+                mark = np.full(len(places), MARKS.index(("noted", note)), np.int32)
+                self.mark(lines, places, mark, has_amount=note == "negative_sales")
+
+    def mark(self, lines: Lines, places: NDArray[np.intp], mark: NDArray[np.int32], *, has_amount: bool = True) -> None:
+        """Count some lines under a mark."""
+        shape = (len(self.ledgers.coding.store_id), len(MARKS))
+        cents = lines.cents[places] if has_amount else np.zeros(len(places), np.int64)
+        self.marks.add(lines.store[places], mark, shape, cents, 1 if lines.count is None else lines.count[places])
+
+    def merge(self, sums: Sums) -> None:
+        """Add what was counted before."""
+        shared = self.ledgers
+        stores, categories = len(shared.coding.store_id), len(shared.coding.category)
+        shapes = {
+            "cells": (stores, len(shared.combinations)),
+            "skus": (len(shared.coding.sku), categories),
+            "days": (categories, len(shared.days)),
+            "marks": (stores, len(MARKS)),
+        }
+        for name, shape in shapes.items():
+            found: Cells = getattr(sums, name)
+            getattr(self, name).add(found.rows, found.columns, shape, found.cents, found.lines)
+        self.magnitude += sums.magnitude
+        refuse_too_large(self.magnitude)
+
+    def take(self) -> Sums:
+        """What was counted; nothing is left."""
+        magnitude, self.magnitude = self.magnitude, 0.0
+        refuse_too_large(magnitude)
+        return Sums(self.cells.take(), self.skus.take(), self.days.take(), self.marks.take(), magnitude)
+
+
+def chosen(lines: Lines, which: NDArray[np.bool_] | NDArray[np.intp]) -> Lines:
+    """Some lines of a batch."""
+    notes = {name: column[which] for name, column in lines.notes.items()}
+    columns = (None if column is None else column[which] for column in lines[:-1])
+    return Lines(*columns, notes)  # type: ignore[arg-type]  # an optional column stays one
+
+
+class Pass(NamedTuple):
+    """How files are read: as the source says, under the rules, within the limits of `compute`."""
+
+    source: SalesSource
+    raw: Path
+    rules: Rules
+    compute: Compute
+
+    def read(self, files: Sequence[Path], ledgers: Ledgers, done: Callable[[Path, list[Sums]], None]) -> None:
+        """Count files, each as a whole. `done` is given a file and its sums, part by part, when it was read; one call at a time.
+
+        No more than `compute.threads` threads are busy. Raises DuckDB's, Arrow's and the system's errors where a file is broken.
+        """
+        threads = self.compute.threads
+        pieces = max(1, -(-2 * threads // max(len(files), 1)))
+        plans = {file: shares_of(file, self.source, self.rules, pieces) for file in files}
+        with ExitStack() as stack:
+            by_arrow = {file: shares for file, shares in plans.items() if shares[0].row_groups is not None}
+            if by_arrow:
+                workers = [self.worker(stack, ledgers, threads) for _ in range(threads)]
+                self.read_shares(by_arrow, workers, done)
+            if len(by_arrow) < len(plans):
+                # DuckDB uses all threads for one file.
+                reader, counter = self.worker(stack, ledgers, 1)
+                for file in [file for file in files if file not in by_arrow]:
+                    for lines in reader.read(plans[file][0]):
+                        counter.add(lines)
+                    done(file, [counter.take()])
+
+    def worker(self, stack: ExitStack, ledgers: Ledgers, number: int) -> tuple[LineReader, Counter]:
+        """One of `number` readers, each with its part of the limits."""
+        connection = stack.enter_context(database(self.compute.part(2 * number, self.compute.threads // number or 1)))
+        reader = LineReader(self.source, self.raw, self.rules, ledgers.coding, connection)
+        return reader, Counter(ledgers, self.compute.megabytes * 1e6 * TABLE_SHARE / number, connection)
+
+    @staticmethod
+    def read_shares(
+        plans: dict[Path, list[Share]],
+        workers: list[tuple[LineReader, Counter]],
+        done: Callable[[Path, list[Sums]], None],
+    ) -> None:
+        """Let the workers read shares in turn; whoever reads the last share of a file gives its sums away."""
+        idle = list(workers)
+        lock = threading.Lock()
+        found: dict[Path, list[Sums]] = {file: [] for file in plans}
+
+        def count(share: Share) -> None:
+            reader, counter = idle.pop()
+            for lines in reader.read(share):
+                counter.add(lines)
+            sums = counter.take()
+            idle.append((reader, counter))
+            with lock:
+                found[share.file].append(sums)
+                if len(found[share.file]) == len(plans[share.file]):
+                    done(share.file, found.pop(share.file))
+
+        with ThreadPoolExecutor(len(workers)) as pool:
+            tasks = [pool.submit(count, share) for shares in plans.values() for share in shares]
+            try:
+                for task in tasks:
+                    task.result()
+            finally:
+                # After a fault the rest is not read.
+                for task in tasks:
+                    task.cancel()

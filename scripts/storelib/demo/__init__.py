@@ -1,0 +1,1 @@
+"""What the planted retailer of the demo is made of."""

@@ -1,0 +1,33 @@
+"""Exact amounts: decimals with two places in files, whole cents in between."""
+
+from decimal import Decimal
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from storelib.tables import MONEY
+
+
+def money_of(cents: int) -> Decimal:
+    """Cents as an amount."""
+    return Decimal(cents).scaleb(-2)
+
+
+def money_column(cents: np.ndarray) -> pa.Array:
+    """Whole cents as exact amounts: the same number, with two places after the point."""
+    halves = np.empty((len(cents), 2), np.int64)
+    halves[:, 0] = cents
+    halves[:, 1] = cents >> 63
+    return pa.Array.from_buffers(MONEY, len(cents), [None, pa.py_buffer(np.ascontiguousarray(halves))])
+
+
+def cents_of(amounts: pa.Array) -> NDArray[np.int64]:
+    """Decimals with two places in cents, 0 where there is none: the lower half of what Arrow holds.
+
+    The upper half is the sign alone, for amounts whose cents fit 64 bits: others never come into a file.
+    """
+    halves = np.frombuffer(amounts.buffers()[1], dtype="<i8")[2 * amounts.offset :: 2][: len(amounts)]
+    if amounts.null_count:
+        return np.where(amounts.is_valid().to_numpy(zero_copy_only=False), halves, 0)
+    return halves

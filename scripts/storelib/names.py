@@ -1,0 +1,9 @@
+"""Names and limits on which several rooms agree, each said once. It imports nothing, so that anything may import it."""
+
+# A category's key, all of it: keys become names of files and stages, so anything else could write outside `data/`.
+LONGEST_KEY = 41
+KEY = rf"[a-z][a-z0-9_]{{0,{LONGEST_KEY - 1}}}"
+# The labels of a store, in tables of segments.
+LABELS = ("internal_cluster", "external_cluster", "segment")
+# What random generators take.
+LARGEST_SEED = 2**32 - 1

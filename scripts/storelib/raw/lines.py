@@ -1,0 +1,433 @@
+"""Raw sales lines, file by file, in batches of numbers: codes for texts, cents for amounts, days, and what is wrong with a line.
+
+A text is cleaned once for each time that it stands in a dictionary, not once for each line: Parquet files keep a dictionary
+of their texts, and Arrow makes one of other columns. What is read by DuckDB alone (CSV, JSON, workbooks) goes through the
+same expressions. Every row stays whole: no column is put beside another by position after a query.
+"""
+
+import math
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from storelib.configuration.place import SalesSource
+from storelib.money import cents_of
+from storelib.raw.formats import day_of
+from storelib.raw.sources import (
+    DATES,
+    day_query,
+    is_number,
+    is_rounded,
+    known_number,
+    number_of,
+    number_repairs,
+    number_text,
+    open_source,
+    require_in,
+    text_of,
+)
+from storelib.sql import identifier
+
+# Why a line is set aside, and what that means in words; a line with several faults has the first.
+FAULTS = {
+    "missing_store": "no store",
+    "missing_sku": "no SKU",
+    "missing_sales": "no sales amount",
+    "invalid_sales": "a sales amount that is no number, or is too large",
+    "invalid_count": "a number of lines that is not whole, or less than 1",
+    "ambiguous_date": "a date that two formats read as two different days",
+    "invalid_date": "no date, or one that is not written",
+}
+REASONS = ("", *FAULTS, "negative_sales")
+TEXTS = ("store_id", "sku", "category")
+# Of a decimal(18, 2), in cents; and what of a cent is more than an inexact number.
+LARGEST_AMOUNT = 1e18
+ROUNDED = 1e-4
+HALF = 0.5
+# Dates are between the years 1000 and 9999, in days since 1970.
+FIRST_DAY = -354_285
+LAST_DAY = 2_932_896
+# Rows of a batch.
+BATCH = 1 << 20
+# What Arrow makes dictionaries of. Other types, such as lists, are read by DuckDB alone.
+PLAIN = (
+    pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_integer, pa.types.is_floating,
+    pa.types.is_decimal, pa.types.is_date, pa.types.is_boolean,
+)  # fmt: skip
+
+
+class Rules(NamedTuple):
+    """What is asked of a line. dated: whether its date counts; negatives: whether negative sales are set aside."""
+
+    dated: bool
+    negatives: bool
+
+
+class Lines(NamedTuple):
+    """One batch. store, sku, category: (n,) codes, 0 for none; cents: (n,) int64; reason: (n,) places in REASONS.
+
+    day: (n,) days since 1970, where dates count; count: (n,) lines that each row stands for, where a column says so.
+    notes: by the ledger's word, which lines were repaired or rounded.
+    """
+
+    store: NDArray[np.int32]
+    sku: NDArray[np.int32]
+    category: NDArray[np.int32]
+    cents: NDArray[np.int64]
+    reason: NDArray[np.uint8]
+    day: NDArray[np.int32] | None
+    count: NDArray[np.int64] | None
+    notes: dict[str, NDArray[np.bool_]]
+
+
+class Codes:
+    """Numbers for texts, from 1 in the order in which they come; 0 is no text. Several threads may ask at a time."""
+
+    def __init__(self) -> None:
+        self.texts: list[str | None] = [None]
+        self._codes: dict[str | None, int] = {None: 0}
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def of(self, texts: pa.Array) -> NDArray[np.int32]:
+        """The code of each text; new texts get one."""
+        values = texts.to_pylist()
+        with self._lock:
+            for text in values:
+                if text not in self._codes:
+                    self._codes[text] = len(self.texts)
+                    self.texts.append(text)
+            return np.fromiter((self._codes[text] for text in values), np.int32, len(values))
+
+
+class Coding(NamedTuple):
+    """The codes of all files that are read: `store_id`, `sku` and `category`."""
+
+    store_id: Codes
+    sku: Codes
+    category: Codes
+
+
+def wanted_columns(source: SalesSource, rules: Rules) -> dict[str, str]:
+    """Ours: theirs, of the columns that are read."""
+    named = source.columns.model_dump(exclude_none=True)
+    return {ours: theirs for ours, theirs in named.items() if ours != "date" or rules.dated}
+
+
+def repairs_in(types: dict[str, str], source: SalesSource, rules: Rules) -> dict[str, str]:
+    """SQL conditions on a raw line, by the ledger's word for what was repaired in it or is rounded.
+
+    types: SQL types by our names, under which the columns are.
+    """
+    found = {}
+    rounded = is_rounded("sales", types["sales"], source)
+    if rounded:
+        found["rounded_to_cent"] = rounded
+    found |= number_repairs("sales", types["sales"], source)
+    if rules.dated and source.date_formats and types["date"] not in DATES:
+        text = text_of("date", types["date"], source)
+        found["date_rewritten"] = f"{day_of(text, [])} IS NULL AND {day_of(text, source.date_formats)} IS NOT NULL"
+    return found
+
+
+def line_query(
+    types: dict[str, str], source: SalesSource, rules: Rules, relation: str, *, with_texts: bool = False
+) -> str:
+    """SQL of one row per raw line: texts or codes, amount, day, count, place of its reason in REASONS, and notes.
+
+    types: SQL types by our names, under which the columns are in `relation`; a text whose type is `code` is coded already.
+    with_texts: amount, date and count as they are written, too, which costs more than all the rest.
+    """
+    columns: dict[str, str] = {}
+    missing: dict[str, str] = {}
+    for name in TEXTS:
+        kind = types.get(name)
+        columns[name] = "NULL" if kind is None else name if kind == "code" else text_of(name, kind, source)
+        missing[name] = f"{name} = 0" if kind == "code" else f"{name} IS NULL"
+    known = known_number if is_number(types["sales"]) else number_text
+    columns["is_missing"] = f"({known('sales', types['sales'], source)}) IS NULL"
+    columns["amount"] = f"TRY_CAST({number_of('sales', types['sales'], source)} AS DECIMAL(18, 2))"
+    faults = {
+        "missing_store": missing["store_id"],
+        "missing_sku": missing["sku"],
+        "missing_sales": "is_missing",
+        "invalid_sales": "amount IS NULL",
+    }
+    if "lines" in types:
+        number = f"TRY_CAST({number_of('lines', types['lines'], source)} AS DECIMAL(38, 6))"
+        columns["count"] = (
+            f"CASE WHEN {number} >= 1 AND {number} = trunc({number}) THEN TRY_CAST({number} AS BIGINT) END"
+        )
+        faults["invalid_count"] = "count IS NULL"
+    if rules.dated:
+        columns["day"], columns["is_ambiguous"] = day_query("date", types["date"], source)
+        faults |= {"ambiguous_date": "day IS NULL AND is_ambiguous", "invalid_date": "day IS NULL"}
+    if rules.negatives:
+        faults["negative_sales"] = "amount < 0"
+    if with_texts:
+        columns |= {
+            f"{name}_text": number_text(name, types[name], source) for name in ("sales", "lines") if name in types
+        }
+        columns |= {"date_text": text_of("date", types["date"], source)} if "date" in types else {}
+    cases = " ".join(f"WHEN {faults[reason]} THEN {REASONS.index(reason)}" for reason in REASONS if reason in faults)
+    inner = ", ".join(f"{expression} AS {name}" for name, expression in columns.items())
+    notes = "".join(f", coalesce({flag}, FALSE) AS {name}" for name, flag in repairs_in(types, source, rules).items())
+    kept = [name for name in types if name == "_file"]
+    inner = ", ".join([*kept, inner])
+    return f"SELECT *, CAST(CASE {cases} ELSE 0 END AS UTINYINT) AS reason FROM (SELECT {inner}{notes} FROM {relation})"  # noqa: S608 (names by way of `identifier`)
+
+
+def asked_for(source: SalesSource, rules: Rules, notes: Sequence[str]) -> str:
+    """The columns of a batch, of those that `line_query` gives."""
+    more = [*(["day"] if rules.dated else []), *(["count"] if source.columns.lines else []), *notes]
+    return ", ".join([*TEXTS, "amount", "reason", *more])
+
+
+class Share(NamedTuple):
+    """A part of a file that one worker reads: row groups of Parquet, or the whole of anything else."""
+
+    file: Path
+    row_groups: Sequence[int] | None
+
+
+def shares_of(file: Path, source: SalesSource, rules: Rules, pieces: int) -> list[Share]:
+    """What workers read of a file, in so many pieces or fewer.
+
+    Raises DataError where a column is missing, OSError or ArrowException where the file is broken.
+    """
+    columns = wanted_columns(source, rules)
+    if source.reader != "parquet" or any("=" in part for part in file.parts):
+        return [Share(file, None)]
+    metadata = pq.read_metadata(file)
+    schema = metadata.schema.to_arrow_schema()
+    require_in(columns.values(), schema.names, str(file))
+    fields = [schema.field(theirs) for theirs in columns.values()]
+    texts = [schema.field(columns[name]).type for name in TEXTS if name in columns]
+    plain = all(
+        any(test(kind.value_type if pa.types.is_dictionary(kind) else kind) for test in PLAIN) for kind in texts
+    )
+    if not plain or any(pa.types.is_nested(field.type) for field in fields) or not metadata.num_row_groups:
+        return [Share(file, None)]
+    groups = np.array_split(np.arange(metadata.num_row_groups), min(pieces, metadata.num_row_groups))
+    return [Share(file, part.tolist()) for part in groups]
+
+
+class LineReader:
+    """Reads shares of files as batches. Each thread has one, with a DuckDB of its own for what SQL says."""
+
+    def __init__(
+        self, source: SalesSource, raw: Path, rules: Rules, coding: Coding, connection: duckdb.DuckDBPyConnection
+    ) -> None:
+        self.source = source
+        self.raw = raw
+        self.rules = rules
+        self.coding = coding
+        self.connection = connection
+        # The code of each value of a dictionary, by column and type, as it stands in the files.
+        self.known: dict[str, dict[str, dict[Any, int]]] = {name: {} for name in TEXTS}
+        self.queries: dict[pa.Schema, tuple[str, list[str]]] = {}
+
+    def read(self, share: Share) -> Iterator[Lines]:
+        """The lines of a share."""
+        return self.by_arrow(share) if share.row_groups is not None else self.by_duckdb(share.file)
+
+    def by_arrow(self, share: Share) -> Iterator[Lines]:
+        """Row groups of a Parquet file, decoded as dictionaries."""
+        columns = wanted_columns(self.source, self.rules)
+        with pq.ParquetFile(share.file) as plain:
+            schema = plain.schema_arrow
+        texts = [columns[name] for name in TEXTS if name in columns]
+        dictionaries = [name for name in texts if pa.types.is_string(schema.field(name).type)]
+        with pq.ParquetFile(share.file, read_dictionary=dictionaries, pre_buffer=False) as file:
+            batches = file.iter_batches(
+                BATCH, row_groups=share.row_groups, columns=list(columns.values()), use_threads=False
+            )
+            for batch in batches:
+                yield self.coded(batch, columns)
+
+    def coded(self, batch: pa.RecordBatch, columns: dict[str, str]) -> Lines:
+        """A batch of raw columns with codes for its texts."""
+        arrays: dict[str, Any] = {}
+        for name, theirs in columns.items():
+            column = batch.column(theirs)
+            arrays[name] = self.codes(name, column) if name in TEXTS else column
+        if all(is_plain_number(name, column.type) for name, column in arrays.items() if name not in TEXTS):
+            return self.counted(arrays)
+        raw = pa.table(arrays)
+        self.connection.register("raw", raw)
+        if raw.schema not in self.queries:
+            types = {row[0]: row[1] for row in self.connection.execute("DESCRIBE raw").fetchall()}
+            types |= {name: "code" for name in TEXTS if name in arrays}
+            notes = list(repairs_in(types, self.source, self.rules))
+            query = line_query(types, self.source, self.rules, "raw")
+            names = asked_for(self.source, self.rules, notes)
+            self.queries[raw.schema] = f"SELECT {names} FROM ({query})", notes  # noqa: S608 (ours)
+        query, notes = self.queries[raw.schema]
+        return self.lines(self.connection.sql(query).to_arrow_table(), notes)
+
+    def counted(self, columns: dict[str, Any]) -> Lines:
+        """A batch whose figures are numbers and days already: what `line_query` says, at a tenth of its cost."""
+        store, sku = columns["store_id"], columns["sku"]
+        amounts = exact_cents(columns["sales"], known_values(self.source))
+        faults = {"missing_store": store == 0, "missing_sku": sku == 0, **amounts.faults}
+        day = count = None
+        if "lines" in columns:
+            lines = exact_cents(columns["lines"], known_values(self.source))
+            whole = (lines.cents % 100 == 0) & (lines.cents >= 100)
+            for fault in lines.faults.values():
+                whole &= ~fault
+            if lines.rounded is not None:
+                whole &= ~lines.rounded
+            count, faults["invalid_count"] = lines.cents // 100, ~whole
+        if "date" in columns:
+            day, faults["invalid_date"] = exact_days(columns["date"])
+        if self.rules.negatives:
+            faults["negative_sales"] = amounts.cents < 0
+        reason = np.zeros(len(store), np.uint8)
+        # The first fault of a line is the last to be written.
+        for name in reversed(REASONS):
+            if name in faults and faults[name].any():
+                reason[faults[name]] = REASONS.index(name)
+        notes = {} if amounts.rounded is None else {"rounded_to_cent": amounts.rounded}
+        category = columns.get("category")
+        category = np.zeros(len(store), np.int32) if category is None else category
+        return Lines(store, sku, category, amounts.cents, reason, day, count, notes)
+
+    def codes(self, name: str, column: pa.Array) -> NDArray[np.int32]:
+        """The code of each text of a column, which is cleaned once for each distinct value."""
+        if not pa.types.is_dictionary(column.type):
+            column = pc.dictionary_encode(column)
+        values = column.dictionary.to_pylist()
+        known = self.known[name].setdefault(str(column.dictionary.type), {})
+        new = [value for value in values if value not in known]
+        if new:
+            known.update(
+                zip(new, self.cleaned_codes(name, pa.array(new, column.dictionary.type)).tolist(), strict=True)
+            )
+        # A null has no place in the dictionary: it takes the last.
+        codes = np.fromiter((known[value] for value in values), np.int32, len(values))
+        return at_places(np.append(codes, np.int32(0)), column.indices)
+
+    def cleaned_codes(self, name: str, values: pa.Array) -> NDArray[np.int32]:
+        """The code of each distinct value, as `text_of` cleans it."""
+        self.connection.register("dictionary", pa.table({"place": np.arange(len(values)), "value": values}))
+        kind = str(self.connection.sql("SELECT value FROM dictionary").types[0])
+        text = text_of("value", kind, self.source)
+        cleaned = self.connection.sql(f"SELECT {text} AS text FROM dictionary ORDER BY place").to_arrow_table()  # noqa: S608 (ours)
+        return getattr(self.coding, name).of(cleaned["text"].combine_chunks())
+
+    def by_duckdb(self, file: Path) -> Iterator[Lines]:
+        """A whole file by the source's reader. Raises DataError where a column is missing."""
+        columns = wanted_columns(self.source, self.rules)
+        view = "raw_file"
+        kinds = open_source(self.connection, self.source, self.raw, view, [file])
+        require_in(columns.values(), [name for name in kinds if name != "_file"], str(file))
+        types = {ours: kinds[theirs] for ours, theirs in columns.items()}
+        notes = list(repairs_in(types, self.source, self.rules))
+        named = ", ".join(f"{identifier(theirs)} AS {ours}" for ours, theirs in columns.items())
+        query = line_query(types, self.source, self.rules, f"(SELECT {named} FROM {identifier(view)})")  # noqa: S608 (quoted)
+        names = asked_for(self.source, self.rules, notes)
+        reader = self.connection.sql(f"SELECT {names} FROM ({query})").to_arrow_reader(BATCH)  # noqa: S608 (ours)
+        for batch in reader:
+            if batch.num_rows:
+                yield self.lines(pa.Table.from_batches([batch]), notes)
+
+    def lines(self, table: pa.Table, notes: Sequence[str]) -> Lines:
+        """What SQL gave as numbers."""
+        found = {name: table[name].combine_chunks() for name in table.column_names}
+        codes = [self.text_codes(name, found[name]) for name in TEXTS]
+        day = (
+            found["day"].cast(pa.int32()).fill_null(FIRST_DAY).to_numpy(zero_copy_only=False)
+            if self.rules.dated
+            else None
+        )
+        count = found["count"].fill_null(0).to_numpy(zero_copy_only=False) if self.source.columns.lines else None
+        return Lines(
+            *codes,
+            cents_of(found["amount"]),
+            found["reason"].to_numpy(zero_copy_only=False),
+            day,
+            count,
+            {name: found[name].to_numpy(zero_copy_only=False) for name in notes},
+        )
+
+    def text_codes(self, name: str, column: pa.Array) -> NDArray[np.int32]:
+        """Codes as they are, or of texts that DuckDB cleaned."""
+        if pa.types.is_int32(column.type) or pa.types.is_null(column.type):
+            return column.fill_null(0).cast(pa.int32()).to_numpy(zero_copy_only=False)
+        encoded = pc.dictionary_encode(column)
+        return at_places(np.append(getattr(self.coding, name).of(encoded.dictionary), np.int32(0)), encoded.indices)
+
+
+def at_places(codes: NDArray[np.int32], places: pa.Array) -> NDArray[np.int32]:
+    """Codes at places of a dictionary; the last of them where there is no place."""
+    if places.null_count:
+        places = pc.fill_null(places, len(codes) - 1)
+    return codes[places.to_numpy(zero_copy_only=False)]
+
+
+class Amounts(NamedTuple):
+    """Numbers in hundredths. faults: which are missing, or none; rounded: which held more than hundredths."""
+
+    cents: NDArray[np.int64]
+    faults: dict[str, NDArray[np.bool_]]
+    rounded: NDArray[np.bool_] | None
+
+
+def is_plain_number(name: str, kind: pa.DataType) -> bool:
+    """Whether a column of figures is of a type whose numbers, or days, are taken as they are."""
+    if name == "date":
+        return pa.types.is_date32(kind)
+    whole = pa.types.is_integer(kind) and kind.bit_width <= 32
+    return whole or pa.types.is_float64(kind) or pa.types.is_float32(kind)
+
+
+def known_values(source: SalesSource) -> list[float]:
+    """The numbers that mean 'not known', those among texts too."""
+    found = []
+    for value in source.missing:
+        with suppress(ValueError):
+            found.append(float(value))
+    return sorted({value for value in found if math.isfinite(value)})
+
+
+def exact_cents(column: pa.Array, unknown: Sequence[float]) -> Amounts:
+    """A column of numbers in whole hundredths, halves away from zero, as SQL rounds a number to decimals."""
+    values = column.to_numpy(zero_copy_only=False).astype(np.float64, copy=False)
+    hundredths = values * 100
+    nearest = np.rint(hundredths)
+    faults, rounded = {}, None
+    with np.errstate(invalid="ignore"):
+        gap = np.abs(hundredths - nearest)
+        # Mostly there is nothing to round; what is no number compares as neither.
+        if not gap.max(initial=0) <= ROUNDED:
+            ties = gap == HALF
+            nearest[ties] = hundredths[ties] + np.copysign(HALF, hundredths[ties])
+            rounded = gap > ROUNDED
+        if unknown or not max(nearest.max(initial=0), -nearest.min(initial=0)) < LARGEST_AMOUNT:
+            missing = np.isnan(values)
+            for value in unknown:
+                missing |= values == value
+            bad = missing | ~(np.abs(nearest) < LARGEST_AMOUNT)
+            faults = {"missing_sales": missing, "invalid_sales": bad}
+            nearest = np.where(bad, 0, nearest)
+            rounded = None if rounded is None else rounded & ~bad
+    return Amounts(nearest.astype(np.int64), faults, rounded)
+
+
+def exact_days(column: pa.Array) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+    """Days since 1970, and which are missing or not of our time, as `in_our_time` has it."""
+    days = column.cast(pa.int32()).fill_null(FIRST_DAY - 1).to_numpy(zero_copy_only=False)
+    wrong = (days < FIRST_DAY) | (days > LAST_DAY)
+    return np.where(wrong, FIRST_DAY, days), wrong
