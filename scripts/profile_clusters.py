@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     profile = profile_table(table, by_store, sales.reindex(by_store.index, fill_value=0.0))
     aligned = by_store.reindex(features["store_id"]).reset_index()
     with outputs() as write:
-        write(profile, PROFILE, args.profile)
+        write(profile[PROFILE.names], PROFILE, args.profile)
     k_chart(scores, args.view).save(args.k_figure)
     silhouette_chart(clusters, args.view).save(args.silhouette_figure)
     stores_chart(features, aligned, args.view).save(args.stores_figure)
