@@ -13,9 +13,11 @@ from typing import NamedTuple
 
 import psutil
 
+from clustering import TEMPLATE, __version__
 from clustering.projects import check_access
 from clustering.runners import RUNNERS, processes_in
 from clustering.secrets import is_open, load_environment
+from clustering.stamps import other_version, read_stamp
 from storelib.configuration.params import load_params
 from storelib.configuration.place import load_place
 from storelib.errors import PipelineError
@@ -34,7 +36,7 @@ class Check(NamedTuple):
 
 def examine(root: Path, access: Callable[[Path, int], bool] = os.access) -> list[Check]:
     """Every check of a project."""
-    return [*machine(root), *packages(root), *configuration(root, access), *locks(root), *secrets(root)]
+    return [*machine(root), *packages(root), workflow(root), *configuration(root, access), *locks(root), *secrets(root)]
 
 
 def machine(root: Path) -> Iterator[Check]:
@@ -82,6 +84,17 @@ def packages(root: Path) -> Iterator[Check]:
     found = f"{len(wanted)} locked" + (f"; {', '.join(wrong[:4])}" if wrong else "")
     advice = "install envs/pipeline.txt: other versions may give other bytes" if wrong else ""
     yield Check("note" if wrong else "fine", "packages", found, advice)
+
+
+def workflow(root: Path) -> Check:
+    """The version that wrote the project's workflow."""
+    stamp = read_stamp(root)
+    if stamp is None:
+        # A checkout of the workflow is of its own version.
+        ours = root.resolve() == TEMPLATE.resolve()
+        advice = "" if ours else "run `clustering upgrade --dry-run`"
+        return Check("fine" if ours else "note", "workflow", __version__ if ours else "of a version not known", advice)
+    return Check("note" if (advice := other_version(root) or "") else "fine", "workflow", stamp.version, advice)
 
 
 def configuration(root: Path, access: Callable[[Path, int], bool]) -> Iterator[Check]:

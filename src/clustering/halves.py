@@ -18,8 +18,9 @@ from typing import Any
 
 import yaml
 
-from clustering.projects import check_project, copy_workflow, start_git
+from clustering.projects import check_project
 from clustering.runners import call, call_script, failure, heal, only_run
+from clustering.templates import copy_workflow, start_git
 from storelib.configuration.params import Params
 from storelib.configuration.place import Sources
 from storelib.configuration.workflow import DEMO_FILES

@@ -3,6 +3,8 @@
 `publish` is a job of the command alone: what leaves the project is no file that a runner could keep up to date.
 """
 
+from enum import StrEnum
+
 JOBS: dict[str, tuple[str, ...]] = {
     "internal_preprocessing": ("split_need_states",),
     "external_preprocessing": ("join_external",),
@@ -21,6 +23,13 @@ DESCRIPTIONS = {
     "full_pipeline": "everything but publishing",
     PUBLISH: "segments and profiles where `publish` of configs/<env>.yml says; never part of full_pipeline_job",
 }
+
+
+class Engine(StrEnum):
+    """Which runner does the work."""
+
+    snakemake = "snakemake"
+    dvc = "dvc"
 
 
 def job_name(text: str) -> str | None:

@@ -8,9 +8,10 @@ import os
 import sys
 from logging.handlers import MemoryHandler, RotatingFileHandler
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from clustering.secrets import Redacting
-from storelib.configuration.place import Logging
+if TYPE_CHECKING:
+    from storelib.configuration.place import Logging
 
 LOGGER = logging.getLogger("clustering_command")
 NAME = "clustering.log"
@@ -27,7 +28,7 @@ def start_journal() -> None:
     LOGGER.addHandler(MemoryHandler(capacity=1000, flushLevel=logging.CRITICAL + 1, flushOnClose=False))
 
 
-def open_journal(settings: Logging, root: Path) -> None:
+def open_journal(settings: "Logging", root: Path) -> None:
     """Write to the file from here on, with what was kept. Where it cannot be written warn once and go on without.
 
     root: the project, which a relative folder lies in. CLUSTERING_LOG_DIR goes before the configured folder.
@@ -35,6 +36,8 @@ def open_journal(settings: Logging, root: Path) -> None:
     kept = [handler for handler in LOGGER.handlers if isinstance(handler, MemoryHandler)]
     if not kept:
         return
+    from clustering.secrets import Redacting
+
     LOGGER.setLevel(settings.level)
     try:
         folder = root / Path(os.environ.get("CLUSTERING_LOG_DIR") or settings.folder).expanduser()
@@ -58,5 +61,7 @@ def open_journal(settings: Logging, root: Path) -> None:
 
 def end_journal() -> None:
     """Write what is still kept: no configuration was read, or it could not be."""
+    from storelib.configuration.place import Logging
+
     open_journal(Logging(), Path.cwd())
     logging.shutdown()

@@ -1,14 +1,13 @@
 """Follow a runner at work: as its own lines, as a live display, as JSON lines, or silently."""
 
-import json
-import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
-from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from queue import SimpleQueue
+from threading import Thread
+from typing import TextIO
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -22,89 +21,54 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from clustering.jobs import JOBS
+from clustering.dvc_output import read_line
+from clustering.events import Event, EventFile, is_work, logger_options, stage_of
 from clustering.runners import call, environment
 from clustering.secrets import redact
+from clustering.shown import Mode, emit
 
-
-class Mode(StrEnum):
-    """How a run is shown."""
-
-    plain = "plain"
-    live = "live"
-    json = "json"
-    quiet = "quiet"
-
-
-def choose_mode(*, quiet: bool, as_json: bool, terminal: bool) -> Mode:
-    """What was asked for; by default live on a terminal and plain elsewhere."""
-    if as_json:
-        return Mode.json
-    if quiet:
-        return Mode.quiet
-    return Mode.live if terminal else Mode.plain
-
-
-def emit(event: str, **fields: Any) -> None:
-    """One JSON object on one line."""
-    sys.stdout.write(json.dumps({"event": event, **fields}, ensure_ascii=False) + "\n")
-    sys.stdout.flush()
+# Seconds between two looks at what has happened.
+LOOK = 0.1
 
 
 class Follower:
-    """Understands lines of Snakemake and of DVC: which stage starts or ends, and how far the run is."""
+    """How far a run is: which stages are at work, how many steps are done, of how many."""
 
     def __init__(self, total: int | None = None) -> None:
         self.done = 0
         self.total = total
-        self.rule = ""
-        self.category = ""
-        self.names: dict[str, str] = {}
+        self.names: dict[int, str] = {}
         self.running: list[str] = []
 
-    def read(self, line: str) -> tuple[str, str] | None:
-        """`started`, `finished` or `skipped` and the stage that it is about; None for other lines."""
-        return self.snakemake(line) or self.dvc(line)
-
-    def snakemake(self, line: str) -> tuple[str, str] | None:
-        """Lines such as `rule cluster_stores:`, `Finished jobid: 3 (Rule: x)`, `4 of 25 steps (16%) done`."""
-        if found := re.match(r"(?:local)?(?:rule|checkpoint) (\w+):$", line):
-            self.rule, self.category = found[1], ""
-        elif found := re.match(r"    wildcards: (?:category|env)=(\w+)", line):
-            self.category = found[1]
-        elif found := re.match(r"    jobid: (\d+)$", line):
-            self.names[found[1]] = self.rule
-        elif self.rule and re.match(r"    (threads|resources): ", line):
-            # The last lines of a block: by now its wildcards are known.
-            stage = f"{self.rule}/{self.category}" if self.category else self.rule
-            self.names = {job: stage if name == self.rule else name for job, name in self.names.items()}
-            # A job is a rule too, of no work.
-            self.running += [] if self.rule in JOBS else [stage]
-            self.rule = ""
-            return "started", stage
-        elif found := re.match(r"Finished jobid: (\d+) \(Rule: (\w+)\)", line):
-            self.done += 1
-            stage = self.names.get(found[1], found[2])
-            self.running = [name for name in self.running if name != stage]
-            return "finished", stage
-        elif found := re.match(r"(\d+) of (\d+) steps", line):
-            self.done, self.total = int(found[1]), int(found[2])
-        elif found := re.match(r"total +(\d+)$", line):
-            self.total = int(found[1])
+    def snakemake(self, event: Event) -> tuple[str, str] | None:
+        """An event of Snakemake. Returns `started`, `finished` or `failed` and the stage; None for other events."""
+        match event["event"]:
+            case "run_info":
+                self.total = event["total"]
+            case "progress":
+                self.done, self.total = event["done"], event["total"]
+            case "job_info":
+                stage = self.names[event["job"]] = stage_of(event)
+                self.running += [stage] if is_work(event) else []
+                return "started", stage
+            case "job_finished" | "job_error" as how:
+                stage = self.names.get(event["job"], "")
+                self.running = [name for name in self.running if name != stage]
+                if how == "job_error":
+                    return "failed", stage
+                self.done += 1
+                return "finished", stage
         return None
 
     def dvc(self, line: str) -> tuple[str, str] | None:
-        """Lines such as `Running stage 'merge_segments@beauty':`."""
-        if found := re.match(r"Running stage '(.+)':$", line):
-            stage = found[1].replace("@", "/")
+        """A line of `dvc repro`. Returns `started`, `skipped` or `failed` and the stage; None for other lines."""
+        found = read_line(line)
+        if found:
+            state, stage = found
             # One at a time; that the one before has ended is not said.
-            self.running = [stage]
-            self.done += 1
-            return "started", stage
-        if found := re.match(r"Stage '(.+)' (?:didn't change|is cached)", line):
-            self.done += 1
-            return "skipped", found[1].replace("@", "/")
-        return None
+            self.running = [stage] if state == "started" else []
+            self.done += state != "failed"
+        return found
 
 
 class Display:
@@ -154,14 +118,24 @@ def follow(
 ) -> int:
     """Run a runner in the project and show it; returns its exit code.
 
-    log: takes the runner's own words, where they are not shown; total: how many stages there are, where that is known before
-    (Snakemake says it itself).
+    log: takes the runner's own words, where they are not shown, and Snakemake's events go beside it; total: how many stages
+    there are, where that is known before (Snakemake says it itself).
     """
     if mode is Mode.plain:
         return call(root, program, arguments)
     follower, display = Follower(total), Display(job, total, console)
+    lines: SimpleQueue[str] = SimpleQueue()
+    events = EventFile(log.with_name("events.jsonl"))
+    options = logger_options(events.path) if program != "dvc" else []
+
+    def changes() -> Iterator[tuple[str, str] | None]:
+        yield from map(follower.snakemake, events.new())
+        while not lines.empty():
+            line = lines.get()
+            yield follower.dvc(line) if program == "dvc" else None
+
     process = subprocess.Popen(
-        [sys.executable, "-m", program, *arguments],
+        [sys.executable, "-m", program, *options, *arguments],
         cwd=root,
         env=environment(),
         stdout=subprocess.PIPE,
@@ -169,19 +143,28 @@ def follow(
         text=True,
         errors="replace",
     )
-    with (
-        log.open("w", encoding="utf-8") as words,
-        process,
-        display.live if mode is Mode.live else nullcontext(),
-    ):
+    with log.open("w", encoding="utf-8") as words, process, display.live if mode is Mode.live else nullcontext():
+        reader = Thread(target=keep_words, args=(process.stdout, words, lines))
+        reader.start()
         try:
-            for line in process.stdout or ():
-                words.write(redact(line))
-                event = follower.read(line.rstrip("\n"))
-                if event and mode is Mode.json:
-                    emit("stage", state=event[0], stage=event[1], done=follower.done, total=follower.total)
-                display.update(follower)
-        except KeyboardInterrupt:
+            at_work = True
+            while at_work:
+                # Before the look: what comes until it has ended is seen by that last one.
+                at_work = reader.is_alive()
+                for change in changes():
+                    if change and mode is Mode.json:
+                        emit("stage", state=change[0], stage=change[1], done=follower.done, total=follower.total)
+                    display.update(follower)
+                reader.join(LOOK)
+        finally:
+            # After ^C, which the runner gets from the terminal too: it ends its stages, and says so.
             process.wait()
-            raise
+            reader.join()
     return process.returncode
+
+
+def keep_words(said: Iterable[str], words: TextIO, lines: "SimpleQueue[str]") -> None:
+    """Write what a runner says to its log, less what is secret, until it says no more; lines: takes each as well."""
+    for line in said:
+        words.write(redact(line))
+        lines.put(line)

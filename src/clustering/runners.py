@@ -1,12 +1,6 @@
-"""Start Snakemake or DVC, and pass the state of one on to the other.
-
-Both keep their own record of what is up to date. After Snakemake, `record` commits its outputs to DVC; after DVC, `sync` has
-Snakemake take note of the files. Each does so only when its runner finds nothing left to do, so a record never claims more
-than was made; whoever forgets them gets a re-run that was not needed, never a stale file.
-"""
+"""Start Snakemake, DVC and the project's scripts; one run of this command at a time; clear up after one that was killed."""
 
 import fcntl
-import hashlib
 import os
 import subprocess
 import sys
@@ -17,9 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from storelib.configuration.params import Params, load_params
 from storelib.errors import ConfigError, DataError, PipelineError
-from storelib.leftovers import prune
 
 STATE = Path(".clustering")
 RUNNERS = ("snakemake", "dvc")
@@ -48,7 +40,7 @@ def call_script(root: Path, name: str, flags: Mapping[str, object]) -> None:
     if not (root / "scripts" / f"{name}.py").is_file():
         raise ConfigError(
             f"{root} has no scripts/{name}.py: it was made by an earlier version of `clustering`",
-            solution="make a project with `clustering init DIR`, and copy its scripts, Snakefile and dvc.yaml over these",
+            solution="run `clustering upgrade`, which keeps what you changed",
         )
     words = [word for flag, value in flags.items() for word in (f"--{flag}", str(value))]
     command = [sys.executable, f"scripts/{name}.py", *words, "--log", f"logs/{name}.log"]
@@ -117,17 +109,22 @@ def processes_in(root: Path, words: Sequence[str]) -> list[psutil.Process]:
     return found
 
 
-def heal(root: Path) -> None:
-    """Clear up after a runner that was killed: wait for its last stages, remove its locks and unfinished files.
-
-    Raises PipelineError where a runner is alive.
-    """
+def refuse_while_at_work(root: Path) -> None:
+    """Raise PipelineError where a runner is alive in the project."""
     alive = processes_in(root, RUNNERS)
     if alive:
         raise PipelineError(
             f"{' '.join(alive[0].cmdline()[:4])} (process {alive[0].pid}) is at work in {root}",
             solution="wait until it ends, or end it",
         )
+
+
+def heal(root: Path) -> None:
+    """Clear up after a runner that was killed: wait for its last stages, remove its locks and unfinished files.
+
+    Raises PipelineError where a runner is alive.
+    """
+    refuse_while_at_work(root)
     stages = processes_in(root, [path.name for path in (root / "scripts").glob("*.py")])
     if stages:
         sys.stderr.write(f"Waiting for {len(stages)} stages of a run that was cut off.\n")
@@ -148,65 +145,3 @@ def last_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
     return (errors or lines or ["no message"])[-1]
-
-
-def fingerprint(root: Path, params: Params) -> str:
-    """What `record` left behind: configuration, DVC's lock and the times of Snakemake's own records."""
-    digest = hashlib.sha256()
-    for name in ("params.yaml", "dvc.yaml", "dvc.lock", f"configs/{params.env}.yml"):
-        path = root / name
-        digest.update(path.read_bytes() if path.is_file() else b"")
-    metadata = root / ".snakemake" / "metadata"
-    times = (
-        sorted((p.name, p.stat().st_mtime_ns) for p in metadata.rglob("*") if p.is_file()) if metadata.is_dir() else []
-    )
-    digest.update(repr(times).encode())
-    return digest.hexdigest()
-
-
-def pending(root: Path) -> list[str]:
-    """Files that Snakemake would make anew for the whole pipeline."""
-    result = ask(root, "snakemake", ["--summary", "--quiet", "all", "--", "full_pipeline"])
-    if result.returncode:
-        raise DataError(
-            f"snakemake cannot tell what is up to date: {last_line(result.stderr)}", solution="mend that first"
-        )
-    head, *rows = [line.split("\t") for line in result.stdout.splitlines() if "\t" in line]
-    plan = head.index("plan")
-    return [row[0] for row in rows if row[plan] != "no update"]
-
-
-def record(root: Path) -> list[str]:
-    """Commit what Snakemake made to DVC. Returns the files that are not up to date, where it did nothing."""
-    params = load_params(root / "params.yaml")
-    marker = root / STATE / "recorded"
-    if marker.is_file() and marker.read_text() == fingerprint(root, params):
-        return []
-    prune(params.internal.categories, root)
-    late = pending(root)
-    if late:
-        return late
-    result = ask(root, "dvc", ["commit", "--force", "--no-relink", "--quiet"])
-    if result.returncode:
-        raise PipelineError(
-            f"dvc commit failed: {last_line(result.stderr)}", solution="run `dvc status` and `dvc doctor` to see why"
-        )
-    marker.parent.mkdir(exist_ok=True)
-    marker.write_text(fingerprint(root, params))
-    return []
-
-
-def sync(root: Path) -> bool:
-    """Have Snakemake take note of what DVC made. Returns False, having done nothing, where DVC is not up to date."""
-    params = load_params(root / "params.yaml")
-    prune(params.internal.categories, root)
-    if ask(root, "dvc", ["status", "--quiet"]).returncode:
-        return False
-    result = ask(root, "snakemake", ["--touch", "--forceall", "--cores", "1", "--quiet", "all", "--", "full_pipeline"])
-    if result.returncode:
-        raise PipelineError(
-            f"snakemake --touch failed: {last_line(result.stderr)}", solution="run it by hand to see why"
-        )
-    (root / STATE).mkdir(exist_ok=True)
-    (root / STATE / "recorded").write_text(fingerprint(root, params))
-    return True

@@ -29,17 +29,6 @@ PACKAGES = ("clustering-pipeline", "snakemake", "dvc", "numpy", "pandas", "pyarr
 RESULTS = (Path("reports", "metrics.json"), Path("data", "merging", "segments.parquet"))
 
 
-def parse_tags(texts: Sequence[str]) -> dict[str, str]:
-    """`key=value` pairs. Raises ValueError on anything else."""
-    tags = {}
-    for text in texts:
-        key, separator, value = text.partition("=")
-        if not separator or not key.strip() or not value.strip():
-            raise ValueError(f"{text!r} is no tag: key=value is expected, such as version=2.0")
-        tags[key.strip()] = value.strip()
-    return tags
-
-
 def new_id(now: datetime) -> str:
     """A run's name, which sorts by time: UTC to the millisecond, and two random bytes."""
     return f"{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03d}-{secrets.token_hex(2)}"

@@ -16,7 +16,7 @@ import yaml
 import collect_segments
 from clustering.cli import app
 from clustering.jobs import DESCRIPTIONS
-from clustering.projects import examples, start_git
+from clustering.templates import examples, start_git
 from docs.test_pages import PAGES
 from files import FILES
 from reference import GENERATED, pages

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from clustering import __version__
-from clustering.projects import FILES, FOLDERS
+from clustering.templates import FILES, FOLDERS
 
 ROOT = Path(__file__).resolve().parents[2]
 INSIDE = "clustering/project/"
@@ -48,6 +48,7 @@ def test_wheel_holds_the_workflow_once_and_as_it_is_here(wheel: Path) -> None:
     for name, content in inside.items():
         assert content == (ROOT / name).read_bytes(), name
     assert "clustering/py.typed" in names
+    assert "snakemake_logger_plugin_clustering/__init__.py" in names, "where Snakemake looks for it: at the top"
     assert [name for name in names if name.endswith(".data/data/share/man/man1/clustering.1")]
     assert not [name for name in names if "__pycache__" in name]
 
@@ -106,5 +107,7 @@ def test_wheel_works_in_an_empty_folder(wheel: Path, tmp_path: Path) -> None:
     run("clustering", "init", "my-stores", "--example", "minimal")
     project = tmp_path / "my-stores"
     assert "full_pipeline: done" in run("clustering", "run", "full_pipeline_job", folder=project)
+    assert "nothing to do" in run("clustering", "run", "full_pipeline_job", "--dry-run", folder=project)
+    assert "nothing to do" in run("clustering", "upgrade", folder=project)
     assert (project / "data" / "merging" / "segments.parquet").is_file()
     assert (project / "configs" / "schema" / "params.json").is_file()

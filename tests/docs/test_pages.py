@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from ruamel.yaml import YAML
 
-from clustering.projects import make_project
+from clustering.templates import make_project
 from files import FILES, WIDE, schema_of
 
 ROOT = Path(__file__).resolve().parents[2]

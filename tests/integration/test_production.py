@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 from ruamel.yaml import YAML
 
-from clustering.projects import make_project
 from clustering.runs import load_runs
+from clustering.templates import make_project
 from docs.test_pages import DOCS, read_along
 from servers import ACCESS_KEY, PASSWORD, SECRET_KEY, object_store, postgres
 

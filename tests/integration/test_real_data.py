@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from clustering.projects import make_project
+from clustering.templates import make_project
 from integration.conftest import Project
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"

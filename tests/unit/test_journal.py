@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from clustering.journal import LOGGER, end_journal, open_journal, start_journal
-from clustering.projects import load_project, make_project
+from clustering.projects import load_project
+from clustering.templates import make_project
 from storelib.configuration.place import Logging, load_place
 from storelib.errors import ConfigError
 

@@ -1,6 +1,7 @@
 """What a person sees of a run: on a terminal stage, category and time left; elsewhere nothing that moves."""
 
 import io
+import json
 import os
 import pty
 import re
@@ -10,28 +11,39 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from clustering.progress import Mode, follow
+from clustering.progress import follow
+from clustering.shown import Mode
 
-# A runner that says what Snakemake says, slowly enough to be looked at.
+# A runner that tells what Snakemake's plugin tells, slowly enough to be looked at. It ends as `sys.argv` says: with a code, or in
+# the middle of a line, of its words and of its events.
 FAKE = """
-import sys, time
-def say(text):
-    sys.stderr.write(text + "\\n")
-    sys.stderr.flush()
-def rule(name, job, category):
-    say(f"rule {name}:\\n    jobid: {job}\\n    wildcards: category={category}\\n    resources: tmpdir=x")
-say("total                   4")
-rule("cluster_stores", 1, "beauty")
-rule("cluster_stores", 2, "health_otc")
+import json, os, sys, time
+events = open(sys.argv[sys.argv.index("--logger-clustering-events") + 1], "a")
+def tell(event, **fields):
+    events.write(json.dumps({"event": event, **fields}) + "\\n")
+    events.flush()
+def start(rule, job, **wildcards):
+    print(f"{rule} of {wildcards}", flush=True)
+    tell("job_info", job=job, rule=rule, wildcards=wildcards, reason="", input=[], output=[])
+tell("run_info", total=4)
+start("cluster_stores", 1, category="beauty")
+start("cluster_stores", 2, category="health_otc")
 time.sleep(0.3)
-say("Finished jobid: 1 (Rule: cluster_stores)\\n1 of 4 steps (25%) done")
+tell("job_finished", job=1)
+tell("progress", done=1, total=4)
 time.sleep(0.3)
-say("Finished jobid: 2 (Rule: cluster_stores)\\n2 of 4 steps (50%) done")
+tell("job_finished", job=2)
+tell("progress", done=2, total=4)
 time.sleep(0.3)
-rule("merge_segments", 3, "beauty")
+start("merge_segments", 3, category="beauty")
 time.sleep(0.3)
-say("localrule full_pipeline:\\n    jobid: 0\\n    threads: 1")
-sys.exit(int(sys.argv[1]))
+start("full_pipeline", 0)
+if sys.argv[-1] == "dies":
+    events.write('{"event": "job_fin')
+    events.flush()
+    print("and then", end="", flush=True)
+    os.kill(os.getpid(), 9)
+sys.exit(int(sys.argv[-1]))
 """
 
 
@@ -93,4 +105,17 @@ def test_elsewhere_nothing_moves(mode: Mode, tmp_path: Path, capfd: pytest.Captu
     assert text.getvalue() == said.err == ""
     assert len(said.out.splitlines()) == (6 if mode is Mode.json else 0)
     assert "\x1b" not in said.out
-    assert "wildcards: category=beauty" in (tmp_path / "runner.log").read_text()
+    assert "cluster_stores of {'category': 'beauty'}" in (tmp_path / "runner.log").read_text()
+
+
+def test_runner_that_dies_in_the_middle_of_a_line_is_followed_to_its_end(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    console = Console(file=io.StringIO())
+    log = tmp_path / "runner.log"
+    assert follow(runner(tmp_path), "fake", ["dies"], Mode.json, console, job="merging", log=log) == -9
+    told = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    assert [event["stage"] for event in told if event["state"] == "finished"] == [
+        "cluster_stores/beauty", "cluster_stores/health_otc",
+    ]  # fmt: skip
+    assert log.read_text().endswith("\nand then")

@@ -1,4 +1,4 @@
-"""Records of runs, the lines that progress is read from, and reasons in short."""
+"""Records of runs."""
 
 import json
 import os
@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import typer
 
-from clustering.plans import changed_flags, dvc_reasons, short
-from clustering.progress import Follower, Mode, choose_mode
+from clustering.arguments import tags_of
 from clustering.projects import check_access
 from clustering.run_report import PLACE
-from clustering.runs import KEPT, RUNS, find_run, load_runs, new_id, parse_tags, recorded, report_of, with_tags
+from clustering.runs import KEPT, RUNS, find_run, load_runs, new_id, recorded, report_of, with_tags
+from clustering.shown import Mode, choose_mode
 from storelib.errors import ConfigError, DataError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,10 +30,10 @@ def run_once(root: Path, tags: dict[str, str] | None = None) -> str:
 
 
 def test_tags_are_pairs() -> None:
-    assert parse_tags(["version=2.0", "who = a=b"]) == {"version": "2.0", "who": "a=b"}
+    assert tags_of(["version=2.0", "who = a=b"]) == {"version": "2.0", "who": "a=b"}
     for wrong in ("version", "=2", "version="):
-        with pytest.raises(ValueError, match="key=value"):
-            parse_tags([wrong])
+        with pytest.raises(typer.BadParameter, match="key=value"):
+            tags_of([wrong])
 
 
 def test_ids_sort_by_time() -> None:
@@ -151,49 +152,11 @@ def test_the_newest_runs_are_kept(tmp_path: Path) -> None:
     assert (found[0], found[-1]) == ("2020010003", newest)
 
 
-def test_progress_is_read_from_snakemake() -> None:
-    follower = Follower()
-    lines = """total                   4
-rule merge_segments:
-    input: data/x.parquet
-    jobid: 14
-    wildcards: category=beauty
-    resources: tmpdir=/tmp
-Finished jobid: 14 (Rule: merge_segments)
-1 of 4 steps (25%) done""".splitlines()
-    events = [event for line in lines if (event := follower.read(line))]
-    assert events == [("started", "merge_segments/beauty"), ("finished", "merge_segments/beauty")]
-    assert (follower.done, follower.total) == (1, 4)
-
-
-def test_progress_is_read_from_dvc() -> None:
-    follower = Follower(3)
-    lines = ["Stage 'ingest_sales' didn't change, skipping", "Running stage 'merge_segments@beauty':", "> python x"]
-    assert [follower.read(line) for line in lines] == [
-        ("skipped", "ingest_sales"),
-        ("started", "merge_segments/beauty"),
-        None,
-    ]
-    assert (follower.done, follower.total) == (2, 3)
-
-
 def test_how_a_run_is_shown() -> None:
     assert choose_mode(quiet=False, as_json=False, terminal=True) is Mode.live
     assert choose_mode(quiet=False, as_json=False, terminal=False) is Mode.plain
     assert choose_mode(quiet=True, as_json=False, terminal=True) is Mode.quiet
     assert choose_mode(quiet=True, as_json=True, terminal=True) is Mode.json
-
-
-def test_reasons_are_short() -> None:
-    before, now = "'--min_cluster_size 8 --internal_weight 1'", "'--min_cluster_size 12 --internal_weight 1'"
-    assert changed_flags(before, now) == "min_cluster_size 8 -> 12"
-    reason = f"Params have changed since last execution: Union of x: before: {before} now: {now} "
-    assert short(reason) == "parameters changed: min_cluster_size 8 -> 12"
-    assert short("Missing output files: a, b, c") == "not made yet: a and 2 more"
-    assert dvc_reasons([{"changed deps": {"data/raw/dev": "modified"}}, "changed command"]) == [
-        "modified: data/raw/dev",
-        "changed command",
-    ]
 
 
 def test_folder_without_access_is_named(tmp_path: Path) -> None:

@@ -1,0 +1,39 @@
+"""`clustering compare`: two runs side by side."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from clustering.projects import find_project
+from clustering.shown import console, say
+
+
+def compare(
+    first: Annotated[str, typer.Argument(metavar="A", help="Run id or prefix, last, last~1, workspace, revision.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="The same; its segments are matched to those of A.")],
+    out: Annotated[Path | None, typer.Option(help="Write the stores that moved to this CSV file.")] = None,
+) -> None:
+    """Two runs side by side: figures, sizes of segments and clusters, and the stores that moved.
+
+    Example: clustering compare last~1 last --out moved.csv
+    """
+    from clustering.compare import changes, figures, load_results
+
+    root = find_project()
+    a, b = load_results(root, first), load_results(root, second)
+    found, moves = changes(a, b)
+    table = Table("figure", first, second, box=None)
+    numbers = figures(a.metrics), figures(b.metrics)
+    for key in dict.fromkeys([*numbers[0], *numbers[1]]):
+        pair = [f"{part[key]:.10g}" if key in part else "" for part in numbers]
+        if pair[0] != pair[1] or key.endswith(".k"):
+            table.add_row(key, *pair)
+    console.print(table)
+    for change in found:
+        say(change.line())
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        moves.to_csv(out, index=False, lineterminator="\n")
+        console.print(f"  {len(moves)} moves in {out}", soft_wrap=True, highlight=False)

@@ -1,0 +1,36 @@
+"""`clustering status`: what is stale, and the last runs."""
+
+from typing import Annotated
+
+import typer
+
+from clustering.arguments import tags_of
+from clustering.projects import check_project, find_project
+from clustering.shown import console, say, show_whole
+
+
+def status(
+    tags: Annotated[list[str] | None, typer.Option(help="key=value: only runs that have it; may be repeated.")] = None,
+    runs: Annotated[int, typer.Option(min=0, help="How many of the last runs to list.")] = 5,
+) -> None:
+    """What is stale and why, in the eyes of both runners; and the last runs.
+
+    Example: clustering status --tags version=2.0
+    """
+    from clustering.runs import load_runs, report_of, with_tags
+    from clustering.status import runs_table, stale_stages, stale_table
+
+    labels, root = tags_of(tags), find_project()
+    check_project(root, None)
+    rows = stale_stages(root)
+    if rows:
+        show_whole(stale_table(rows))
+    else:
+        console.print("Everything is up to date, for Snakemake and for DVC.", soft_wrap=True)
+    found = with_tags(load_runs(root), labels)
+    if runs and found:
+        show_whole(runs_table(found[-runs:]))
+        for path in [path for run in found[-runs:][::-1] if (path := report_of(root, run["id"]))][:1]:
+            say(f"  report of the last of them: {path}")
+    elif runs:
+        console.print("No run is recorded" + (" with these tags." if labels else "."))

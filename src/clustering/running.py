@@ -1,0 +1,144 @@
+"""One run of a job: check, run, pass the state on to the other runner, and say where the results are."""
+
+import json
+import time
+from contextlib import nullcontext
+from pathlib import Path
+
+from rich.table import Table
+
+from clustering.dvc_state import ask_dvc
+from clustering.handover import record, sync
+from clustering.jobs import JOBS, Engine
+from clustering.journal import LOGGER
+from clustering.plans import stages_needed
+from clustering.progress import follow
+from clustering.projects import check_access, check_project
+from clustering.runners import failure, heal, only_run
+from clustering.runs import RUNS, recorded, report_of
+from clustering.shown import Mode, console, emit, say
+from storelib.accounts.expectations import told
+from storelib.errors import ConfigError, PipelineError
+from storelib.leftovers import prune
+
+
+def same_environment(env: str, configured: str) -> None:
+    """DVC takes the environment from params.yaml alone."""
+    if env != configured:
+        raise ConfigError(
+            f"DVC takes the environment from params.yaml, which says {configured!r}, not {env!r}",
+            solution=f"set `env: {env}` in params.yaml, or use `dvc exp run -S env={env}`",
+        )
+
+
+def run_job(
+    root: Path,
+    job: str,
+    env: str | None,
+    cores: int,
+    engine: Engine,
+    *,
+    tags: dict[str, str] | None = None,
+    force: bool = False,
+    mode: Mode = Mode.plain,
+) -> None:
+    """Check, run, pass the state on, and say where the results are."""
+    started = time.monotonic()
+    run_id = None
+    try:
+        params, _, env = check_project(root, env)
+        check_access(root, env)
+        if engine is Engine.dvc:
+            same_environment(env, params.env)
+        with only_run(root):
+            heal(root)
+            prune(params.internal.categories, root)
+            with recorded(root, job, env, engine, tags or {}, cores=cores, force=force) as run_id:
+                LOGGER.info("run %s: %s for %s by %s in %s", run_id, job, env, engine, root)
+                if mode is Mode.json:
+                    emit("run", id=run_id, job=job, env=env, engine=engine, tags=tags or {})
+                log = root / RUNS / run_id / "runner.log"
+                other = env if env != params.env else None
+                start_runner(root, job, other, cores, engine, force=force, mode=mode, log=log)
+            with console.status("passing the state on to the other runner") if mode is Mode.live else nullcontext():
+                pass_on(root, engine, env, params.env, mode)
+    except PipelineError as error:
+        if mode is Mode.json:
+            emit("result", id=run_id, job=job, result="failed", error=error.args[0], solution=error.solution)
+        raise
+    took = time.monotonic() - started
+    if mode is Mode.json:
+        metrics = root / "reports" / "metrics.json"
+        found = json.loads(metrics.read_text(encoding="utf-8")) if metrics.is_file() else None
+        report = report_of(root, run_id)
+        more = {"metrics": found, "report": str(report) if report else None}
+        warned = warnings_of(root) if job == "full_pipeline" else []
+        emit("result", id=run_id, job=job, result="done", duration_s=round(took, 1), warnings=warned, **more)
+        return
+    console.print(f"{job}: done in {took:.0f} s.")
+    if job in {"merging", "full_pipeline"}:
+        show_segments(root, report_of(root, run_id))
+    for warning in warnings_of(root) if job == "full_pipeline" else []:
+        say(f"Warning: {warning}")
+
+
+def warnings_of(root: Path) -> list[str]:
+    """What `check_results` found that is worth a warning, a line each."""
+    checks = json.loads((root / "reports" / "checks.json").read_text(encoding="utf-8"))["checks"]
+    return [told(check) for check in checks if check["state"] == "warn"]
+
+
+def start_runner(
+    root: Path, job: str, other: str | None, cores: int, engine: Engine, *, force: bool, mode: Mode, log: Path
+) -> None:
+    """Run the stages. Raises DataError, with the log's path, where one fails.
+
+    other: the environment, where it is not that of params.yaml; log: takes the runner's words, where they are not shown.
+    """
+    began = time.time()
+    if engine is Engine.dvc:
+        total = None if mode in {Mode.plain, Mode.quiet} else len(stages_needed(ask_dvc(root, "graph").needs, job))
+        words = ["repro", *(["--force"] if force else []), *JOBS[job]]
+        code = follow(root, "dvc", words, mode, console, job=job, log=log, total=total)
+    else:
+        quiet = ["--quiet", "host", "reason", *(["rules"] if mode is Mode.plain else [])]
+        words = ["--cores", str(cores), *quiet, *(["--forceall"] if force else [])]
+        config = ["--config", f"env={other}"] if other else []
+        code = follow(root, "snakemake", [*words, *config, "--", job], mode, console, job=job, log=log)
+    if code:
+        raise failure(root, job, began, log)
+
+
+def pass_on(root: Path, engine: Engine, env: str, configured: str, mode: Mode) -> None:
+    """Tell the other runner what was made."""
+    if engine is Engine.dvc:
+        sync(root)
+    elif env == configured:
+        record(root)
+    elif mode is not Mode.json:
+        console.print(f"Not recorded for DVC: params.yaml says env: {configured}, this run was for {env}.")
+
+
+def show_segments(root: Path, own_report: Path | None) -> None:
+    """A table of what was found, and where it lies. own_report: the report with the run in it, where there is one."""
+    metrics = json.loads((root / "reports" / "metrics.json").read_text(encoding="utf-8"))
+    recovery = metrics.get("recovery", {})
+    table = Table("category", "stores", "k", "segments", "smallest", *(["ARI with reference"] if recovery else []))
+    for key, found in metrics["merging"].items():
+        known = [f"{recovery[key]['segment_ari']:.3f}" if key in recovery else ""] if recovery else []
+        counts = (found["stores"], metrics["internal"][key]["k"], found["segments"], found["smallest"])
+        table.add_row(key, *map(str, counts), *known)
+    console.print(table)
+    amounts = metrics["ledger"]
+    console.print(
+        f"Sales: {amounts['sales_in']:,.2f} in, {amounts['sales_segmented']:,.2f} segmented, "
+        f"{amounts['sales_set_aside']:,.2f} set aside (reasons: data/merging/ledger.parquet)"
+    )
+    for what, where in (
+        *([("report", "reports/report.html"), ("this run", str(own_report))] if own_report else []),
+        ("segments", "data/merging/segments.parquet"),
+        ("as CSV", "reports/segments.csv"),
+        ("pictures", "reports/figures/"),
+        ("metrics", "reports/metrics.json"),
+    ):
+        console.print(f"  {what:<9} {root / where}", soft_wrap=True, highlight=False)

@@ -1,0 +1,132 @@
+"""What the runners tell, as the pinned versions tell it: events, lines, reasons, and what is made of them."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clustering.dvc_output import read_line
+from clustering.events import EventFile, is_work, mistake, stage_of
+from clustering.progress import Follower
+from clustering.reasons import changed_flags, dvc_reasons, files_in, short
+
+ROOT = Path(__file__).parents[2]
+TOLD = ROOT / "tests/data/runners"
+
+
+def told(runner: str) -> Any:
+    """What tests/data/runners/record.py recorded of a runner."""
+    (path,) = TOLD.glob(f"{runner}-*.json")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def plan_of(name: str) -> dict[str, str]:
+    return {
+        stage_of(event): short(event["reason"], [*event["input"], *event["output"]])
+        for event in told("snakemake")[name]
+        if is_work(event)
+    }
+
+
+@pytest.mark.parametrize("runner", ["snakemake", "dvc"])
+def test_record_is_of_the_locked_version(runner: str) -> None:
+    locked = re.search(rf"(?m)^{runner}==(\S+)", (ROOT / "envs/pipeline.txt").read_text())
+    assert locked
+    assert [path.name for path in TOLD.glob(f"{runner}-*.json")] == [f"{runner}-{locked[1]}.json"], (
+        "python tests/data/runners/record.py, and see that these tests still hold"
+    )
+
+
+ODD = "halves/Health & Beauty=1, x=2/odd"
+
+
+def test_plans_name_each_job_by_all_of_its_wildcards_and_say_why() -> None:
+    assert plan_of("new_plan") == {
+        ODD: "not made yet: e/Health & Beauty=1, x=2/odd",
+        "first/a": "not made yet: b/a",
+        "second/a": "not made yet: c/a",
+    }
+    assert plan_of("nothing_plan") == {}
+    assert plan_of("params_plan") == {
+        "first/a": "parameters changed: names a b -> a, size 8 -> 12",
+        "second/a": "follows a stage that runs",
+    }
+    assert set(plan_of("forced_plan").values()) == {"forced"}
+    assert plan_of("input_plan") == {ODD: "input is newer: raw"}
+    assert plan_of("code_plan") == {"second/a": "command changed"}
+
+
+def test_progress_follows_snakemake() -> None:
+    follower = Follower()
+    changes = [change for event in told("snakemake")["run"] if (change := follower.snakemake(event))]
+    work = [ODD, "first/a", "second/a", "full_pipeline"]
+    assert changes == [(state, stage) for stage in work for state in ("started", "finished")]
+    assert (follower.done, follower.total, follower.running) == (4, 4, [])
+
+
+def test_stage_that_fails_is_told_and_no_longer_at_work() -> None:
+    follower = Follower()
+    changes = [change for event in told("snakemake")["failed"] if (change := follower.snakemake(event))]
+    assert changes == [("started", "fails"), ("failed", "fails")]
+    assert (follower.done, follower.total, follower.running) == (0, 1, [])
+    follower = Follower(4)
+    changes = [change for line in told("dvc")["failed"].splitlines() if (change := follower.dvc(line))]
+    assert changes == [
+        ("started", "first"), ("started", "second/health_otc"), ("started", "second/beauty"), ("started", "fails"),
+        ("failed", "fails"),
+    ]  # fmt: skip
+    assert (follower.done, follower.running) == (4, [])
+
+
+@pytest.mark.parametrize(
+    ("told_as", "state"), [("changed", "started"), ("cached", "skipped"), ("unchanged", "skipped")]
+)
+def test_progress_follows_dvc(told_as: str, state: str) -> None:
+    changes = [change for line in told("dvc")[told_as].splitlines(keepends=True) if (change := read_line(line))]
+    assert changes == [(state, stage) for stage in ("first", "second/health_otc", "second/beauty")]
+
+
+def test_words_that_a_stage_prints_are_no_event() -> None:
+    for line in (
+        "> echo Running stage 'x':",
+        "Running stage 'x': it says",
+        "ingest_sales: Stage 'y' didn't change, skipping",
+    ):
+        assert read_line(line) is None
+
+
+def test_error_of_ours_is_said_in_our_words(tmp_path: Path) -> None:
+    silent: subprocess.CompletedProcess[str] = subprocess.CompletedProcess([], 1, "", "cannot start\n")
+    assert mistake([], silent) == "cannot start"
+    ours = {"event": "error", "message": 'WorkflowError in file "Snakefile":\nError: no x\nSolution: add it\n  File y'}
+    assert mistake([ours], silent) == "no x"
+    (theirs,) = told("snakemake")["broken_plan"]
+    assert mistake([theirs], silent).startswith("SyntaxError in file ")
+
+
+def test_line_that_is_not_whole_waits(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    file = EventFile(path)
+    assert list(file.new()) == []
+    path.write_text('{"event": "a"}\n{"event": ')
+    assert list(file.new()) == [{"event": "a"}]
+    with path.open("a") as handle:
+        handle.write('"é"}\n{')
+    assert list(file.new()) == [{"event": "é"}]
+    assert list(file.new()) == []
+
+
+def test_reasons_are_short() -> None:
+    before, now = "'--min_cluster_size 8 --internal_weight 1'", "'--min_cluster_size 12 --internal_weight 1'"
+    assert changed_flags(before, now) == "min_cluster_size 8 -> 12"
+    assert short("Missing output files: a, b, c") == "not made yet: a and 2 more"
+    assert short(
+        "Updated input files: week 1, east, b; Input files updated by another job: c", ["b", "week 1, east"]
+    ) == ("input is newer: week 1, east and 1 more")
+    assert files_in("", []) == [""]
+    status = told("dvc")["status"]
+    assert dvc_reasons(status["first"]) == ["words: params.yaml", "changed command"]
+    assert dvc_reasons(status["fails"]) == ["modified: second_beauty", "deleted: never"]
