@@ -65,9 +65,9 @@ rule collect_segments:
         "logs/benchmarks/collect_segments.tsv"
     conda:
         "../envs/stages.yaml"
-    threads: THREADS
+    threads: 1
     resources:
-        mem_mb=DATABASE_MB,
+        mem_mb=memory_mb,
     params:
         **folders_of("split_ledgers", "merge_ledgers", "category_segments", "internal_k_scores"),
     shell:

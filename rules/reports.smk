@@ -64,9 +64,9 @@ rule build_report:
         "logs/benchmarks/build_report.tsv"
     conda:
         "../envs/stages.yaml"
-    threads: THREADS
+    threads: 1
     resources:
-        mem_mb=DATABASE_MB,
+        mem_mb=memory_mb,
     params:
         **folders_of("shares", "store_sales", "clusters", "k_scores", "profiles"),
         internal=flags_of(config["internal"]),

@@ -96,6 +96,8 @@ class Picture:
                 dpi=SCREEN * FINER * min(1, LONGEST_SIDE / longest),
                 bbox_inches=edges.padded(12 / SCREEN),
                 metadata={"Software": None},
+                # Half the time of the default, a tenth larger.
+                pil_kwargs={"compress_level": 3},
             )
 
 
