@@ -1,12 +1,13 @@
-"""DVC's view of a project, by its Python interface: `python -m clustering.dvc_state graph|status`, in the project's folder.
+"""DVC's view of a project, by its Python interface: `python -m clustering.dvc_state graph|status|queue`, in the project's folder.
 
 A process of its own: importing DVC takes a second, its stages are named by the working folder, and what it has read of a
-project it keeps. The parent side is `stage_graph` and `stale_stages`; names are ours, `merge_segments/beauty`.
+project it keeps. Names of stages are ours, `merge_segments/beauty`.
 """
 
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,42 +23,82 @@ class State(NamedTuple):
     changed: dict[str, list[Any]]
 
 
-def ask_dvc(root: Path, what: str) -> State:
-    """`graph`: who needs whom; `status`: and what is changed. Raises DataError with DVC's own words where it fails."""
+class Queue(NamedTuple):
+    """tasks: of each experiment its name, its state, and the revision that holds what it was queued with; active: busy workers."""
+
+    tasks: list[tuple[str, str, str]]
+    active: int
+
+
+def graph(root: Path) -> State:
+    """Who needs whom."""
+    return State(**ask_dvc(root, "graph"))
+
+
+def status(root: Path) -> State:
+    """Who needs whom, and what is changed."""
+    return State(**ask_dvc(root, "status"))
+
+
+def queue(root: Path) -> Queue:
+    """The experiments, oldest first, and who works on them."""
+    found = ask_dvc(root, "queue")
+    return Queue([(name, state, revision) for name, state, revision in found["tasks"]], found["active"])
+
+
+def ask_dvc(root: Path, question: str) -> Any:
+    """One of ANSWERS, for a project. Raises DataError with DVC's own words where it fails."""
     # -P: a module of that name in the project is not taken for this one.
-    command = [sys.executable, "-P", "-m", "clustering.dvc_state", what]
+    command = [sys.executable, "-P", "-m", "clustering.dvc_state", question]
     result = subprocess.run(command, cwd=root, env=environment(), check=False, capture_output=True, text=True)
     if result.returncode:
         raise DataError(
-            f"dvc cannot tell what would run: {last_line(result.stderr)}", solution="run `dvc status` to see why"
+            f"dvc cannot tell the state of the project: {last_line(result.stderr)}",
+            solution="run `dvc status` to see why",
         )
-    return State(**json.loads(result.stdout))
+    return json.loads(result.stdout)
 
 
-def look(*, status: bool) -> State:
-    """The project in the working folder."""
-    from dvc.repo import Repo
+def graph_of(repo: Any) -> State:
+    """In DVC's process: `graph`."""
 
     def name(stage: Any) -> str:
         return str(stage.addressing).replace("@", "/", 1)
 
-    with Repo() as repo:
-        graph = repo.index.graph
-        needs = {name(stage): sorted(map(name, graph.successors(stage))) for stage in graph}
-        changed = repo.status() if status else {}
-    return State(needs, {stage.replace("@", "/", 1): reasons for stage, reasons in changed.items()})
+    edges = repo.index.graph
+    return State({name(stage): sorted(map(name, edges.successors(stage))) for stage in edges}, {})
 
 
-def main(what: str) -> None:
-    """Print the state as JSON, and nothing else."""
+def status_of(repo: Any) -> State:
+    """In DVC's process: `status`."""
+    changed = {stage.replace("@", "/", 1): reasons for stage, reasons in repo.status().items()}
+    return graph_of(repo)._replace(changed=changed)
+
+
+def queue_of(repo: Any) -> Queue:
+    """In DVC's process: `queue`."""
+    found = repo.experiments.celery_queue
+    tasks = sorted(found.status(), key=lambda task: task["timestamp"])
+    workers = found.worker_status()
+    return Queue(
+        [(task["name"] or "", task["status"], task["rev"]) for task in tasks], sum(map(bool, workers.values()))
+    )
+
+
+ANSWERS: dict[str, Callable[[Any], State | Queue]] = {"graph": graph_of, "status": status_of, "queue": queue_of}
+
+
+def main(question: str) -> None:
+    """Print the answer as JSON, and nothing else."""
     from dvc.exceptions import DvcException
+    from dvc.repo import Repo
 
     try:
-        with redirect_stdout(sys.stderr):
-            state = look(status=what == "status")
+        with redirect_stdout(sys.stderr), Repo() as repo:
+            answer = ANSWERS[question](repo)
     except DvcException as error:
         sys.exit(f"ERROR: {error}")
-    sys.stdout.write(json.dumps(state._asdict()))
+    sys.stdout.write(json.dumps(answer._asdict()))
 
 
 if __name__ == "__main__":

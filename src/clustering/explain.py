@@ -8,9 +8,8 @@ import pyarrow.compute as pc
 
 from clustering.fetch import read_fingerprints
 from storelib.configuration.params import Params
-from storelib.configuration.place import Place, named_sources
+from storelib.configuration.place import Place
 from storelib.errors import DataError, nearest_name
-from storelib.raw.files import sha256, source_files
 from storelib.tables import read_frame, read_table
 
 WORDS = {
@@ -69,7 +68,7 @@ def explain(root: Path, params: Params, place: Place, env: str, store: str) -> d
         "name": named[0].get("name") if named else None,
         "categories": categories,
         "external": external[0] if external else None,
-        "files": raw_files(root, place, env),
+        "files": raw_files(root, env),
         "fetched": {name: note for name, note in read_fingerprints(root, env).items() if name in place.fetch},
     }
 
@@ -81,10 +80,10 @@ def top_shares(path: Path, store: str) -> list[tuple[str, float, float]]:
     return [(str(name), float(share), float(shares[name].mean())) for name, share in own.items()]
 
 
-def raw_files(root: Path, place: Place, env: str) -> list[tuple[str, str, str]]:
-    """Raw files of every source: source, path, sha256."""
-    return [
-        (name, path.relative_to(root).as_posix(), sha256(path))
-        for name, source in named_sources(place.sources)
-        for path in source_files(source, root / "data" / "raw" / env)
+def raw_files(root: Path, env: str) -> list[tuple[str, str, str]]:
+    """Raw files of every source as the stages read them: source, path, sha256."""
+    lists = [
+        path for folder in ("internal", "external") for path in sorted((root / "data" / folder).glob("*_files.parquet"))
     ]
+    rows = [row for path in lists for row in read_table(path).to_pylist()]
+    return [(row["source"], f"data/raw/{env}/{row['file']}", row["sha256"]) for row in rows]

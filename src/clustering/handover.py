@@ -8,7 +8,7 @@ than was made; whoever forgets them gets a re-run that was not needed, never a s
 import hashlib
 from pathlib import Path
 
-from clustering.dvc_state import ask_dvc
+from clustering.dvc_state import status
 from clustering.events import planned
 from clustering.runners import STATE, ask, last_line
 from storelib.configuration.params import Params, load_params
@@ -59,7 +59,7 @@ def sync(root: Path) -> bool:
     """Have Snakemake take note of what DVC made. Returns False, having done nothing, where DVC is not up to date."""
     params = load_params(root / "params.yaml")
     prune(params.internal.categories, root)
-    if ask_dvc(root, "status").changed:
+    if status(root).changed:
         return False
     result = ask(root, "snakemake", ["--touch", "--forceall", "--cores", "1", "--quiet", "all", "--", "full_pipeline"])
     if result.returncode:

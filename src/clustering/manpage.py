@@ -20,6 +20,7 @@ FILES = {
     "configs/<env>.yml": "the place: where data come from",
     ".env.<env>, .env": "environment variables of the configuration",
     "reports/published/<run id>.json": "what was published, and where",
+    ".clustering-project.json": "the version that wrote the project's workflow, and the hash of each of its files",
     ".clustering/runs/<run id>/run.json": "what was run, and what came of it",
     "~/.clustering/logs/clustering.log": "the log of the command, or where `logging` in configs/<env>.yml or CLUSTERING_LOG_DIR says",
 }

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from clustering.dvc_state import ask_dvc
+from clustering import dvc_state
 from clustering.events import planned, stage_of
 from clustering.jobs import JOBS
 from clustering.reasons import dvc_reasons, short
@@ -21,7 +21,7 @@ def snakemake_plan(root: Path, job: str, more: Sequence[str] = ()) -> Plan:
 
 def dvc_plan(root: Path, job: str, *, force: bool = False) -> Plan:
     """Stages that DVC would run for a job, with the reason: what changed, and what follows from it."""
-    state = ask_dvc(root, "graph" if force else "status")
+    state = dvc_state.graph(root) if force else dvc_state.status(root)
     needed = stages_needed(state.needs, job)
     if force:
         return dict.fromkeys(sorted(needed), "forced")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from clustering.dvc_state import ask_dvc
+from clustering.dvc_state import graph
 from clustering.handover import record, sync
 from clustering.jobs import JOBS, Engine
 from clustering.journal import LOGGER
@@ -97,7 +97,7 @@ def start_runner(
     """
     began = time.time()
     if engine is Engine.dvc:
-        total = None if mode in {Mode.plain, Mode.quiet} else len(stages_needed(ask_dvc(root, "graph").needs, job))
+        total = None if mode in {Mode.plain, Mode.quiet} else len(stages_needed(graph(root).needs, job))
         words = ["repro", *(["--force"] if force else []), *JOBS[job]]
         code = follow(root, "dvc", words, mode, console, job=job, log=log, total=total)
     else:

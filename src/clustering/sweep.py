@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from clustering.compare import Results, load_results
+from clustering.dvc_state import queue
 from clustering.runners import ask, last_line
 from clustering.runs import git_state
 from storelib.configuration.yaml_files import read_yaml
 from storelib.errors import ConfigError, PipelineError, nearest_name
 
-QUEUED = re.compile(r"Queued experiment '([\w-]+)'")
 FINAL = {"Success", "Failed"}
 WAIT_S = 3
 LONGEST_IDLE_S = 30
@@ -79,13 +79,14 @@ def run_sweep(
         )
     check_keys(root, keys, settings)
     flags = list(itertools.chain.from_iterable(("-S", text) for text in settings))
-    queued = ask(root, "dvc", ["exp", "run", "--queue", *flags])
-    names = QUEUED.findall(queued.stdout + queued.stderr)
-    if queued.returncode or not names:
-        raise ConfigError(f"experiments cannot be queued: {last_line(queued.stderr)}", solution="mend the setting")
-    say(f"{len(names)} experiments: {', '.join(names)}")
     # Before they start: between two states an experiment may be in no list for a moment.
-    tasks = tasks_in(ask(root, "dvc", ["queue", "status"]).stdout)
+    before = {revision for _, _, revision in queue(root).tasks}
+    queued = ask(root, "dvc", ["exp", "run", "--queue", *flags])
+    if queued.returncode:
+        raise ConfigError(f"experiments cannot be queued: {last_line(queued.stderr)}", solution="mend the setting")
+    tasks = {name: revision for name, _, revision in queue(root).tasks if revision not in before}
+    names = list(tasks)
+    say(f"{len(names)} experiments: {', '.join(names)}")
     try:
         started = ask(root, "dvc", ["queue", "start", "-j", str(jobs)])
         if started.returncode:
@@ -106,8 +107,8 @@ def wait(root: Path, names: Sequence[str], say: Callable[[str], None]) -> dict[s
     ended: dict[str, str] = {}
     idle = 0
     while True:
-        text = ask(root, "dvc", ["queue", "status"]).stdout
-        states = states_in(text)
+        now = queue(root)
+        states = {name: state for name, state, _ in now.tasks}
         for name in names:
             if name not in ended and states.get(name) in FINAL:
                 ended[name] = states[name]
@@ -115,29 +116,13 @@ def wait(root: Path, names: Sequence[str], say: Callable[[str], None]) -> dict[s
         if len(ended) == len(names):
             return ended
         # A worker starts a little after it is asked to.
-        idle = idle + 1 if "Worker status: 0 active" in text else 0
+        idle = idle + 1 if not now.active else 0
         if idle * WAIT_S > LONGEST_IDLE_S:
             raise PipelineError(
                 f"no worker is at work, and {len(names) - len(ended)} of {len(names)} experiments have not ended",
                 solution="start one with `dvc queue start`, or take them out with `dvc queue remove --queued`",
             )
         time.sleep(WAIT_S)
-
-
-def rows_in(text: str) -> list[list[str]]:
-    """Rows of `dvc queue status`: task, name, time and state."""
-    rows = [re.split(r"\s{2,}", line.strip()) for line in text.splitlines()]
-    return [row for row in rows if len(row) >= 3 and re.fullmatch(r"[0-9a-f]{7}", row[0])]
-
-
-def states_in(text: str) -> dict[str, str]:
-    """The state of each experiment that `dvc queue status` lists."""
-    return {row[1]: row[-1] for row in rows_in(text)}
-
-
-def tasks_in(text: str) -> dict[str, str]:
-    """The task of each experiment: the commit that holds what it was queued with."""
-    return {row[1]: row[0] for row in rows_in(text)}
 
 
 def outcome(root: Path, name: str, state: str, values: Mapping[str, Any]) -> Experiment:

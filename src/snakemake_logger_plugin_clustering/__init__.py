@@ -31,7 +31,7 @@ def job_of(record: Any) -> dict[str, Any]:
 
 # What is told of each event; the others are not told.
 FIELDS: dict[str, Callable[[Any], dict[str, Any]]] = {
-    LogEvent.WORKFLOW_STARTED: lambda record: {"version": record.snakemake_version},
+    LogEvent.WORKFLOW_STARTED: lambda _record: {},
     LogEvent.RUN_INFO: lambda record: {"total": record.stats["total"]},
     LogEvent.JOB_INFO: job_of,
     LogEvent.JOB_FINISHED: lambda record: {"job": record.job_id},

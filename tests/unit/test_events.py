@@ -1,17 +1,26 @@
 """What the runners tell, as the pinned versions tell it: events, lines, reasons, and what is made of them."""
 
 import json
+import logging
 import re
 import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from snakemake_interface_logger_plugins.common import LogEvent
+from snakemake_interface_logger_plugins.tests import MockOutputSettings, TestLogHandlerBase
 
+from clustering import dvc_state
 from clustering.dvc_output import read_line
 from clustering.events import EventFile, is_work, mistake, stage_of
 from clustering.progress import Follower
 from clustering.reasons import changed_flags, dvc_reasons, files_in, short
+from clustering.runners import environment
+from snakemake_logger_plugin_clustering import LogHandler, LogHandlerSettings
+from storelib.errors import DataError
 
 ROOT = Path(__file__).parents[2]
 TOLD = ROOT / "tests/data/runners"
@@ -130,3 +139,68 @@ def test_reasons_are_short() -> None:
     status = told("dvc")["status"]
     assert dvc_reasons(status["first"]) == ["words: params.yaml", "changed command"]
     assert dvc_reasons(status["fails"]) == ["modified: second_beauty", "deleted: never"]
+
+
+class TestPlugin(TestLogHandlerBase):
+    """What the interface asks of a logger plugin, by its own tests."""
+
+    __test__ = True
+
+    @pytest.fixture(autouse=True)
+    def place(self, tmp_path: Path) -> Iterator[None]:
+        self.path, self.handlers = tmp_path / "events.jsonl", []
+        yield
+        for handler in self.handlers:
+            handler.close()
+
+    def get_log_handler_cls(self) -> type[LogHandler]:
+        return LogHandler
+
+    def get_log_handler_settings(self) -> LogHandlerSettings:
+        return LogHandlerSettings(events=self.path)
+
+    def _create_handler(self) -> LogHandler:
+        handler = LogHandler(common_settings=MockOutputSettings(), settings=self.get_log_handler_settings())
+        self.handlers.append(handler)
+        return handler
+
+    def test_line_is_there_at_once(self) -> None:
+        handler = self._create_handler()
+        handler.emit(self._create_event_record(LogEvent.JOB_FINISHED, job_id=3))
+        handler.emit(self._create_event_record(LogEvent.SHELLCMD, shellcmd="secret"))
+        handler.emit(logging.LogRecord("x", logging.INFO, "x", 1, "no event", (), None))
+        assert self.path.read_text() == '{"event": "job_finished", "job": 3}\n'
+
+    def test_event_that_cannot_be_written_is_told_and_goes_on(self, capsys: pytest.CaptureFixture[str]) -> None:
+        handler = self._create_handler()
+        handler.file.close()
+        handler.emit(self._create_event_record(LogEvent.JOB_FINISHED, job_id=3))
+        assert "--- Logging error ---" in capsys.readouterr().err
+
+
+@pytest.fixture
+def dvc_project(tmp_path: Path) -> Path:
+    (tmp_path / "below").mkdir()
+    (tmp_path / "dvc.yaml").write_text(
+        "stages: {a: {cmd: echo 1 > a, outs: [a]}, b: {foreach: {x: 1}, do: {cmd: cp a b, deps: [a], outs: [b]}}}"
+    )
+    command = [sys.executable, "-m", "dvc", "init", "--no-scm", "--quiet"]
+    subprocess.run(command, cwd=tmp_path, check=True, env=environment())
+    return tmp_path
+
+
+def test_dvc_is_asked_by_its_interface_from_wherever_the_command_is_started(
+    dvc_project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(dvc_project / "below")
+    state = dvc_state.status(dvc_project)
+    assert state.needs == {"a": [], "b/x": ["a"]}
+    assert state.changed["a"] == [{"changed outs": {"a": "deleted"}}]
+    assert set(state.changed) == {"a", "b/x"}
+    assert dvc_state.graph(dvc_project) == dvc_state.State(state.needs, {})
+
+
+def test_dvc_that_cannot_answer_is_quoted(dvc_project: Path) -> None:
+    (dvc_project / "dvc.yaml").write_text("stages: {a: {}}")
+    with pytest.raises(DataError, match=r"cannot tell the state of the project: .*dvc\.yaml"):
+        dvc_state.status(dvc_project)

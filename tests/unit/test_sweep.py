@@ -10,7 +10,8 @@ import pytest
 
 from clustering import sweep
 from clustering.compare import Results
-from clustering.sweep import QUEUED, Experiment, check_keys, keys_of, run_sweep, states_in, tasks_in
+from clustering.dvc_state import Queue
+from clustering.sweep import Experiment, check_keys, keys_of, run_sweep
 from storelib.errors import ConfigError, PipelineError
 
 
@@ -18,17 +19,6 @@ def test_settings_are_pairs() -> None:
     assert keys_of(["merging.min_cluster_size=9,20", "+a.b=1"]) == ["merging.min_cluster_size", "a.b"]
     with pytest.raises(ValueError, match="key=value"):
         keys_of(["merging"])
-
-
-def test_states_are_read_from_the_queue() -> None:
-    text = """Task     Name        Created    Status
-1bd71ef  uveal-rotl  05:03 PM   Running
-a1b2c3d  mural-wont  05:03 PM   Success
-
-Worker status: 1 active, 0 idle"""
-    assert states_in(text) == {"uveal-rotl": "Running", "mural-wont": "Success"}
-    assert tasks_in(text) == {"uveal-rotl": "1bd71ef", "mural-wont": "a1b2c3d"}
-    assert QUEUED.findall("Queued experiment 'uveal-rotl' for future execution.") == ["uveal-rotl"]
 
 
 def test_experiment_in_one_line() -> None:
@@ -56,31 +46,30 @@ class Dvc:
     """What DVC answers: two queued experiments, and the queue's state each time it is asked for."""
 
     def __init__(self, *answers: Any, queued: int = 0, words: str = "") -> None:
-        self.answers: Iterator[Any] = iter(answers)
+        self.answers: Iterator[Any] = iter([Queue([EARLIER], 0), *answers])
         self.queued = queued
         self.words = words
 
     def __call__(self, root: Path, program: str, arguments: list[str]) -> subprocess.CompletedProcess[str]:
         if arguments[:2] == ["exp", "run"]:
-            text = "Queued experiment 'good-one' for future execution.\nQueued experiment 'bad-one' for future execution.\n"
-            return subprocess.CompletedProcess([], self.queued, "" if self.queued else text, self.words)
+            return subprocess.CompletedProcess([], self.queued, "", self.words)
         if arguments == ["queue", "logs", "bad-one"]:
             return subprocess.CompletedProcess([], 0, "x: Error: no\nmerge_segments/beauty: Error: none left\n", "")
-        if arguments == ["queue", "status"]:
-            answer = next(self.answers)
-            if isinstance(answer, BaseException):
-                raise answer
-            return subprocess.CompletedProcess([], 0, answer, "")
         assert arguments[:2] == ["queue", "start"]
         return subprocess.CompletedProcess([], 0, "", "")
 
+    def queue(self, root: Path) -> Queue:
+        answer = next(self.answers)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
 
-def queue_of(good: str, bad: str, workers: int = 1) -> str:
-    return f"""Task     Name      Created    Status
-1111111  good-one  05:03 PM   {good}
-2222222  bad-one   05:03 PM   {bad}
 
-Worker status: {workers} active, 0 idle"""
+EARLIER = ("old-one", "Failed", "0000000")
+
+
+def queue_of(good: str, bad: str, workers: int = 1) -> Queue:
+    return Queue([EARLIER, ("good-one", good, "1111111"), ("bad-one", bad, "2222222")], workers)
 
 
 @pytest.fixture
@@ -90,6 +79,7 @@ def sweeping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     def run(dvc: Dvc) -> tuple[list[str], list[Experiment]]:
         (tmp_path / "params.yaml").write_text("merging: {min_cluster_size: 8}\n")
         monkeypatch.setattr(sweep, "ask", dvc)
+        monkeypatch.setattr(sweep, "queue", dvc.queue)
         monkeypatch.setattr(sweep.time, "sleep", lambda _seconds: None)
         monkeypatch.setattr(sweep, "git_state", lambda _root: {"revision": "abc"})
         monkeypatch.setattr(
@@ -107,7 +97,7 @@ def sweeping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_experiment_that_fails_says_with_what_values_and_why(sweeping: Any) -> None:
     queued = queue_of("Queued", "Queued", 0)
     said, found = sweeping(
-        Dvc(queued, queued, queue_of("Running", "Failed"), "", queue_of("Success", "Failed")),
+        Dvc(queued, queued, queue_of("Running", "Failed"), Queue([EARLIER], 0), queue_of("Success", "Failed")),
     )
     assert said == ["2 experiments: good-one, bad-one", "1 of 2: bad-one: failed", "2 of 2: good-one: success"]
     assert [experiment.line() for experiment in found] == [
