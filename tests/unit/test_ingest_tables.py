@@ -26,7 +26,12 @@ def ingest(bench: Any) -> Callable[..., None]:
         if module is ingest_product_map:
             flags = {"categories": bench.categories(DAIRY="dairy"), "spelling": "unify"} | (flags or {})
         bench.run(
-            module, config=bench.place(**sources), raw=bench.raw, **{output: bench / "out.parquet"}, **(flags or {})
+            module,
+            config=bench.place(**sources),
+            raw=bench.raw,
+            files=bench / "files.parquet",
+            **{output: bench / "out.parquet"},
+            **(flags or {}),
         )
 
     return run

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import xlsxwriter
 
-from storelib.configuration.place import Source, StoresSource, validated
+from storelib.configuration.place import Compute, Source, StoresSource, validated
 from storelib.errors import ConfigError, DataError
 from storelib.raw.readers import reader_names, reader_of
 from storelib.raw.sources import read_texts
