@@ -14,8 +14,8 @@ from pathlib import Path
 
 import psutil
 
-from clustering.projects import make_project
 from clustering.runners import environment
+from clustering.templates import make_project
 
 
 def measure(root: Path, command: list[str]) -> tuple[float, dict[str, float]]:

@@ -17,8 +17,8 @@ from dvc.repo import Repo
 from dvc.stage import PipelineStage
 from retailer import Size, category_key, category_name
 
-from clustering.projects import make_project
 from clustering.runners import environment
+from clustering.templates import make_project
 
 ENV = "bench"
 # The pass over sales, as both runners name it.

@@ -8,6 +8,16 @@ import pyarrow as pa
 from storelib.contracts.contract import Contract
 
 WIDE = "<feature>"
+ENTRY = {"entry": "number of what the product map says of the SKU; 0 where it does not have it"}
+SUMS = {"sales": "net sales", "lines": "sales lines"}
+RAW = {
+    "source": "name of the source",
+    "file": "path below `data/raw/<env>/`",
+    "bytes": "its size",
+    "sha256": "hash of its content",
+    "lines": "of sales: lines that came in with it",
+    "sales": "of sales: their sum",
+}
 STORE = {"store_id": "the store; text, as in the source"}
 LEDGER = {
     "stage": "the stage that counted",
@@ -180,20 +190,32 @@ FILES = [
     ),
     File(
         "data/internal/sales.parquet",
-        "sums of raw sales by category, store, SKU and period",
-        {
-            "category": "as the sales spell it; empty where they have none",
-            **STORE,
-            "sku": "the article",
-            "period": "first day of the week or month; empty for `all`",
-            "sales": "net sales",
-            "lines": "sales lines",
-            "negative_lines": "lines below 0",
-            "negative_sales": "their sum",
-            "zero_lines": "lines of 0",
-        },
+        "sums of raw sales by category, store and entry of the product map",
+        {"category": "as the sales spell it; empty where they have none", **STORE, **ENTRY, **SUMS},
         "sales.SALES",
     ),
+    File(
+        "data/internal/sku_sales.parquet",
+        "sums of the SKUs that the product map does not place in their category",
+        {"category": "as the sales spell it; empty where they have none", "sku": "the article", **ENTRY, **SUMS},
+        "sales.SKU_SALES",
+    ),
+    File(
+        "data/internal/period_sales.parquet",
+        "sums of raw sales by category and period",
+        {
+            "category": "as the sales spell it; empty where they have none",
+            "period": "week or month, such as 2025-W06 or 2025-02; empty for `all`",
+            **SUMS,
+        },
+        "sales.PERIOD_SALES",
+    ),
+    File("data/internal/sales_files.parquet", "the files of sales that were read", RAW, "raw_files.RAW_FILES"),
+    File("data/internal/product_map_files.parquet", "of the product map", RAW, "raw_files.RAW_FILES"),
+    File("data/external/stores_files.parquet", "of the store table", RAW, "raw_files.RAW_FILES"),
+    File("data/external/sources_files.parquet", "of the external sources", RAW, "raw_files.RAW_FILES"),
+    File("data/merging/baseline_files.parquet", "of the baseline", RAW, "raw_files.RAW_FILES"),
+    File("data/merging/reference_files.parquet", "of the reference", RAW, "raw_files.RAW_FILES"),
     File(
         "data/internal/product_map.parquet",
         "distinct pairs of SKU and need state",
@@ -201,6 +223,7 @@ FILES = [
             "sku": "the article",
             "category": "the category, where the map has one",
             "need_state": "a need state it serves",
+            "entry": "SKUs of which the map says the same share its number",
         },
         "sales.PRODUCT_MAP",
     ),
@@ -212,15 +235,15 @@ FILES = [
     ),
     File(
         "data/internal/category_sales.parquet",
-        "sums by category, store and SKU",
-        {
-            "category": "as the source spells it",
-            **STORE,
-            "sku": "the article",
-            "sales": "net sales",
-            "lines": "sales lines",
-        },
+        "sums by category, store and entry of the product map",
+        {"category": "as the source spells it", **STORE, **ENTRY, **SUMS},
         "sales.CATEGORY_SALES",
+    ),
+    File(
+        "data/internal/category_skus.parquet",
+        "sums of the SKUs that the product map does not place, by category",
+        {"category": "as the source spells it", "sku": "the article", **ENTRY, **SUMS},
+        "sales.CATEGORY_SKUS",
     ),
     File(
         "data/internal/selling_stores.parquet",

@@ -210,3 +210,15 @@ class TestSpelling:
         ):
             assign(spelling="fail")
         assert not (bench / "category_sales.parquet").exists()
+
+
+def test_selection_is_a_stage_of_the_ledger(bench: Any, assign: Callable[..., None]) -> None:
+    sales(bench, ("A/B", "1", "x", "1.00", 1), ("A/B", "2", "x", "2.00", 2), ("OTHER", "1", "y", "4.00", 4))
+    bench.product_map(("x", "A/B", "dry"), ("y", "OTHER", "dry"))
+    assign(**{"A/B": "a_b"})
+    columns = ("stage", "category", "flow", "reason", "stores", "lines", "sales")
+    found = {row[1:] for row in bench.rows("ledger.parquet", *columns) if row[0] == "select_categories"}
+    assert found == {
+        ("a_b", "in", "", 2, 3, Decimal("3.00")), ("a_b", "out", "", 2, 3, Decimal("3.00")),
+        ("OTHER", "in", "", 1, 4, Decimal("4.00")), ("OTHER", "set_aside", "category_not_selected", 1, 4, Decimal("4.00")),
+    }  # fmt: skip

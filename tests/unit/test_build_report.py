@@ -12,7 +12,6 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pytest
-import yaml
 
 import build_report
 from storelib.accounts.expectations import Finding, Levels, summary
@@ -32,6 +31,9 @@ CHECKS = [
     Finding("smallest_segment", "beauty", Fraction(3), Levels(Fraction(3), Fraction(1))),
     Finding("borderline_stores", "external", Fraction(0), Levels(Fraction(1, 4), Fraction(1, 2))),
 ]
+
+
+FILES = {"source": ["sales"], "file": ["sales/<a>.csv"], "bytes": [1234], "sha256": ["0123456789abcdef" * 4]}
 
 
 class Page(HTMLParser):
@@ -90,17 +92,6 @@ def report(bench: Any) -> Any:
         bench.parquet("clusters/beauty.parquet", labels(clusters))
         bench.parquet("k_scores/beauty.parquet", scores(k))
         bench.parquet("profiles/beauty.parquet", long(profile_table(shares, by_cluster, sales)))
-        (bench.raw / "sales.csv").write_text("<a>")
-        columns = {"store_id": "a", "sku": "b", "sales": "c"}
-        place = {
-            "sales": {"reader": "csv", "path": "sales.csv", "columns": columns},
-            "product_map": {
-                "reader": "csv",
-                "path": "none.csv",
-                "columns": {"sku": "a", "need_state": "b", "category": "c"},
-            },
-        }
-        (bench / "dev.yml").write_text(yaml.safe_dump({"sources": place}))
         stores: dict[str, Any] = {"store_id": STORES, "name": [NASTY] * 6}
         if coordinates:
             stores |= {"latitude": ["41.5", "42", "43", "41", "40.5", ""], "longitude": ["-93"] * 6}
@@ -121,9 +112,9 @@ def report(bench: Any) -> Any:
             name: segments[name] for name in ("category", "store_id", "internal_cluster", "external_cluster", "segment")
         }
         bench.run(
-            build_report, config=bench / "dev.yml", raw=bench.raw,
+            build_report, raw_files=[bench.parquet("sales_files.parquet", FILES)],
             categories=bench.parquet("categories.parquet", {"key": ["beauty"], "name": [NASTY]}),
-            sales=bench.parquet("sales.parquet", {"period": ["2025-01", "2025-03"]}),
+            period_sales=bench.parquet("period_sales.parquet", {"period": ["2025-01", "2025-03"]}),
             stores=bench.parquet("stores.parquet", stores), shares=bench / "shares", store_sales=bench / "store_sales",
             clusters=bench / "clusters", k_scores=bench / "k_scores", profiles=bench / "profiles",
             store_features=bench.parquet("features.parquet", wide(features)),

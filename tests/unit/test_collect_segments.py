@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import collect_segments
-from collect_segments import agreement, check_chain, selection_entries
+from collect_segments import agreement, check_chain
 from storelib.accounts.ledger import Entry, balanced, read_ledger
 from storelib.errors import DataError
 from storelib.method.agreement import Agreement, crossed
@@ -23,7 +23,7 @@ def collect(bench: Any, keys: dict[str, str] | None = None) -> None:
     """`collect_segments` after the chain; keys: key to name."""
     chosen = keys or {"beauty": "BEAUTY", "snacks": "SNACKS"}
     bench.parquet("categories.parquet", {"key": list(chosen), "name": list(chosen.values())})
-    inputs = {name: bench / f"{name}.parquet" for name in ("categories", "category_sales", "reference", "baseline")}
+    inputs = {name: bench / f"{name}.parquet" for name in ("categories", "reference", "baseline")}
     ledgers = {f"{name}_ledger": bench / f"{name}_ledger.parquet" for name in ("ingest", "assign", "join")}
     bench.run(
         collect_segments, **inputs, **ledgers, split_ledgers=bench / "split_ledgers", merge_ledgers=bench / "merge_ledgers",
@@ -100,26 +100,6 @@ class TestCollected:
         write_table(balanced(cheat), path)
         with pytest.raises(DataError, match="broken between select_categories and split_need_states 'beauty'"):
             collect(done)
-
-    def test_category_that_is_not_selected_is_set_aside(self, done: Any) -> None:
-        collect(done, {"beauty": "BEAUTY"})
-        entries = read_ledger(done / "merging/ledger.parquet")
-        aside = [e for e in entries if e.reason == "category_not_selected"]
-        assert [(e.stage, e.category, e.flow, e.stores) for e in aside] == [
-            ("select_categories", "SNACKS", "set_aside", 24)
-        ]
-        assert set(done.rows("merging/segments.parquet", "category")) == {"beauty"}
-
-
-def test_selection_is_a_stage_of_the_ledger(bench: Any) -> None:
-    path = bench.category_sales(
-        ("A/B", "1", "x", "1.00", 1), ("A/B", "2", "x", "2.00", 2), ("OTHER", "1", "y", "4.00", 4)
-    )
-    found = {e[1:] for e in selection_entries(path, {"A/B": "a_b"})}
-    assert found == {
-        ("a_b", "in", "", 2, 3, Decimal("3.00")), ("a_b", "out", "", 2, 3, Decimal("3.00")),
-        ("OTHER", "in", "", 1, 4, Decimal("4.00")), ("OTHER", "set_aside", "category_not_selected", 1, 4, Decimal("4.00")),
-    }  # fmt: skip
 
 
 def links() -> list[Entry]:

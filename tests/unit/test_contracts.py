@@ -18,14 +18,18 @@ from files import FILES, contract_of
 from storelib.contracts.contract import Contract, check_table, checked, count, first_broken, outputs, rule, text
 from storelib.contracts.ledger import LEDGER
 from storelib.contracts.places import SOURCES, STORE_FEATURES, STORES
+from storelib.contracts.raw_files import RAW_FILES
 from storelib.contracts.sales import (
     CATEGORIES,
     CATEGORY_SALES,
+    CATEGORY_SKUS,
     NEED_STATE_SALES,
+    PERIOD_SALES,
     PRODUCT_MAP,
     SALES,
     SELLING_STORES,
     SHARES,
+    SKU_SALES,
     STORE_SALES,
 )
 from storelib.contracts.segments import KNOWN_LABELS, RECOVERY, SEGMENTS
@@ -46,20 +50,46 @@ GOOD: dict[str, tuple[Contract, Table]] = {
     "sales": (
         SALES,
         {
-            "category": [None, "A", "A"],
+            "category": ["A", "A", None],
             "store_id": ["s1", "s1", "s1"],
-            "sku": ["1", "1", "2"],
+            "entry": [0, 2, 1],
+            "sales": dec("1.00", "-2.00", "0.00"),
+            "lines": [1, 2, 3],
+        },
+    ),
+    "sku_sales": (
+        SKU_SALES,
+        {
+            "category": ["A", "A", None],
+            "sku": ["1", "2", "1"],
+            "entry": [0, 2, 1],
+            "sales": dec("1.00", "-2.00", "0.00"),
+            "lines": [1, 2, 3],
+        },
+    ),
+    "period_sales": (
+        PERIOD_SALES,
+        {
+            "category": ["A", "A", None],
             "period": ["2025-01", "2025-W06", ""],
             "sales": dec("1.00", "-2.00", "0.00"),
             "lines": [1, 2, 3],
-            "negative_lines": [0, 2, 1],
-            "negative_sales": dec("0.00", "-2.00", "-1.00"),
-            "zero_lines": [0, 0, 2],
+        },
+    ),
+    "raw_files": (
+        RAW_FILES,
+        {
+            "source": ["sales", "stores"],
+            "file": ["a.csv", "b.csv"],
+            "bytes": [10, 0],
+            "sha256": ["0" * 64, "f" * 64],
+            "lines": [3, None],
+            "sales": [Decimal("1.00"), None],
         },
     ),
     "product_map": (
         PRODUCT_MAP,
-        {"sku": ["1", "1", "2"], "category": ["A", "A", None], "need_state": ["x", None, None]},
+        {"sku": ["1", "1", "2"], "category": ["A", "A", None], "need_state": ["x", None, None], "entry": [1, 1, 2]},
     ),
     "categories": (CATEGORIES, {"key": ["beauty", "snacks"], "name": ["BEAUTY", " Sn "]}),
     "category_sales": (
@@ -67,10 +97,14 @@ GOOD: dict[str, tuple[Contract, Table]] = {
         {
             "category": ["A", "A"],
             "store_id": ["s1", "s2"],
-            "sku": ["9", "1"],
+            "entry": [9, 0],
             "sales": dec("1.00", "-5.00"),
             "lines": [1, 1],
         },
+    ),
+    "category_skus": (
+        CATEGORY_SKUS,
+        {"category": ["A", "A"], "sku": ["1", "9"], "entry": [0, 3], "sales": dec("1.00", "-5.00"), "lines": [1, 1]},
     ),
     "selling_stores": (SELLING_STORES, {"store_id": ["s1", "s2"], "sales": dec("1.00", "2.00"), "lines": [1, 2]}),
     "need_state_sales": (
@@ -214,18 +248,22 @@ GOOD: dict[str, tuple[Contract, Table]] = {
 }
 TRIMMED = "is not text without spaces around it"
 BROKEN: list[tuple[str, Table, str]] = [
-    ("sales", {"category": [None, "A ", "A "]}, f"column 'category' {TRIMMED} on 2 rows, such as category 'A ', store_id 's1'"),
-    ("sales", {"category": ["A", None, "A"]}, "rows are sorted by category, store_id, sku, period, each once on 1 rows"),
+    ("sales", {"category": ["A ", "A ", None]}, f"column 'category' {TRIMMED} on 2 rows, such as category 'A ', store_id 's1'"),
+    ("sales", {"category": ["A", None, "A"]}, "rows are sorted by category, store_id, entry, each once on 1 rows"),
     ("sales", {"store_id": ["s1", "", "s1"]}, f"column 'store_id' {TRIMMED} on 1 rows"),
     ("sales", {"store_id": ["s1", None, "s1"]}, "column 'store_id' is empty on 1 rows, such as category 'A', store_id None"),
-    ("sales", {"sku": ["1", "\t1", "2"]}, f"column 'sku' {TRIMMED} on 1 rows"),
-    ("sales", {"sku": ["1", "1", "1"], "period": ["", "", ""]}, "each once on 1 rows"),
-    ("sales", {"period": ["2025-01", "2025-1", ""]}, "column 'period' is not a month such as 2025-01, a week"),
+    ("sales", {"entry": [0, 0, 1]}, "each once on 1 rows"),
+    ("sales", {"entry": [-1, 0, 1]}, "column 'entry' is not at least 0 on 1 rows"),
     ("sales", {"sales": [*dec("1.00", "-2.00"), None]}, "column 'sales' is empty on 1 rows"),
-    ("sales", {"lines": [1, 0, 3], "negative_lines": [0, 0, 1]}, "column 'lines' is not at least 1 on 1 rows"),
-    ("sales", {"negative_lines": [0, -1, 1]}, "column 'negative_lines' is not at least 0 on 1 rows"),
-    ("sales", {"negative_sales": dec("0.00", "0.01", "0.00")}, "column 'negative_sales' is not at most 0 on 1 rows"),
-    ("sales", {"zero_lines": [0, 1, 2]}, "negative_lines and zero_lines are among the lines on 1 rows"),
+    ("sales", {"lines": [1, 0, 3]}, "column 'lines' is not at least 1 on 1 rows"),
+    ("sku_sales", {"sku": ["1", "\t1", "2"]}, f"column 'sku' {TRIMMED} on 1 rows"),
+    ("sku_sales", {"sku": ["1", "1", "1"]}, "each once on 1 rows"),
+    ("period_sales", {"period": ["2025-01", "2025-1", ""]}, "column 'period' is not a month such as 2025-01, a week"),
+    ("period_sales", {"period": ["2025-01", "2025-01", ""]}, "each once on 1 rows"),
+    ("raw_files", {"sha256": ["0" * 63, "f" * 64]}, "column 'sha256' is not a SHA-256 on 1 rows"),
+    ("raw_files", {"file": ["a.csv", None]}, "column 'file' is empty on 1 rows"),
+    ("product_map", {"entry": [1, 0, 2]}, "column 'entry' is not at least 1 on 1 rows"),
+    ("category_skus", {"sku": ["9", "1"]}, "rows are sorted by category, sku"),
     ("product_map", {"sku": ["1", "1", None]}, "column 'sku' is empty on 1 rows"),
     ("product_map", {"need_state": [None, "x", None]}, "rows are sorted by sku, category, need_state, each once on 1 rows"),
     ("product_map", {"need_state": ["x", "x", None]}, "each once on 1 rows, such as sku '1', category 'A', need_state 'x'"),
@@ -236,7 +274,7 @@ BROKEN: list[tuple[str, Table, str]] = [
     ("categories", {"name": ["", "X"]}, "column 'name' is not filled on 1 rows, such as key 'beauty', name ''"),
     ("category_sales", {"category": ["A", None]}, "column 'category' is empty"),
     ("category_sales", {"lines": [1, 0]}, "column 'lines' is not at least 1"),
-    ("category_sales", {"store_id": ["s2", "s1"]}, "rows are sorted by category, store_id, sku"),
+    ("category_sales", {"store_id": ["s2", "s1"]}, "rows are sorted by category, store_id, entry"),
     ("selling_stores", {"store_id": ["s1", "s1"]}, "rows are sorted by store_id, each once on 1 rows, such as store_id 's1'"),
     ("selling_stores", {"lines": [1, 0]}, "column 'lines' is not at least 1"),
     ("need_state_sales", {"sales": [INF, 0.0]}, "column 'sales' is not a finite number on 1 rows"),
