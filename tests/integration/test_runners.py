@@ -188,8 +188,15 @@ def test_shuffled_rows_one_core_and_a_killed_runner_change_no_byte(finished: Pat
     kill_a_run(project)
     started = project.stages_of(lambda: heal_and_run(project))
     assert {"collect_segments", "build_report"} <= started
-    made = {name: data for name, data in project.tables().items() if not name.startswith("data/raw/")}
-    expected = {name: data for name, data in Project(finished).tables().items() if not name.startswith("data/raw/")}
+    # The lists of raw files hold their hashes, which are others.
+    made, expected = (
+        {
+            name: data
+            for name, data in one.tables().items()
+            if not name.startswith("data/raw/") and "_files." not in name
+        }
+        for one in (project, Project(finished))
+    )
     assert_same_tables(made, expected)
     assert list(project.root.rglob("*.tmp")) == []
 
