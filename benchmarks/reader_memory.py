@@ -15,6 +15,8 @@ from pathlib import Path
 
 import duckdb
 import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
 import yaml
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "ingest_sales.py"
@@ -24,6 +26,7 @@ COPIES = {
     "csv.gz": "(FORMAT csv, HEADER, COMPRESSION gzip)",
     "jsonl": "(FORMAT json)",
 }
+MAP = pa.schema([("sku", pa.string()), ("category", pa.string()), ("need_state", pa.string()), ("entry", pa.int32())])
 READERS = {"parquet": "parquet", "csv": "csv", "csv.gz": "csv", "jsonl": "json"}
 
 
@@ -50,7 +53,9 @@ def ingest(folder: Path, name: str, reader: str, limit: str) -> tuple[float, flo
     config = folder / "bench.yml"
     config.write_text(yaml.safe_dump({"sources": sources, "compute": {"memory_limit": limit, "threads": 2}}))
     words = [
-        sys.executable, str(SCRIPT), "--config", str(config), "--raw", str(folder), "--sales", str(folder / "out/sales.parquet"),
+        sys.executable, str(SCRIPT), "--config", str(config), "--raw", str(folder), "--product_map", str(folder / "map.parquet"),
+        "--sales", str(folder / "out/sales.parquet"), "--sku_sales", str(folder / "out/sku.parquet"),
+        "--period_sales", str(folder / "out/period.parquet"), "--files", str(folder / "out/files.parquet"),
         "--ledger", str(folder / "out/ledger.parquet"), "--period", "week", "--negative_sales", "keep", "--invalid_lines", "fail",
         "--log", str(folder / "out/log"),
     ]  # fmt: skip
@@ -77,7 +82,8 @@ def main() -> None:
     for kind, how in COPIES.items():
         with tempfile.TemporaryDirectory() as made:
             folder = Path(made)
-            (folder / "map.csv").write_text("SKU,NEED\nsku1,x\n")
+            product_map = {"sku": ["sku1"], "category": [None], "need_state": ["x"], "entry": [1]}
+            pq.write_table(pa.Table.from_pydict(product_map, MAP), folder / "map.parquet")
             found = []
             for number in (lines // 10, lines):
                 name = f"sales-{number}.{kind}"
