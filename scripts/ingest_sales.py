@@ -21,7 +21,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 
@@ -39,7 +38,7 @@ from storelib.errors import DataError, shown
 from storelib.money import money_column, money_of
 from storelib.raw.files import Fingerprint, files_table, fingerprints, source_files
 from storelib.raw.lines import FAULTS, REASONS, Codes, Rules, line_query, wanted_columns
-from storelib.raw.sources import names_in, open_source, require_columns, unreadable, where_is
+from storelib.raw.sources import names_in, open_source, require_columns, where_is
 from storelib.sql import identifier
 from storelib.tables import read_table
 
@@ -78,11 +77,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def settings_hash(source: SalesSource, rules: Rules, product_map: Path) -> str:
     """A hash of all that a file's sums depend on, beside the file: how it is read, the map, and the code that counts."""
-    scripts = Path(storelib.runtime.__file__).resolve().parents[1]
-    loaded = {
-        Path(file).resolve() for module in list(sys.modules.values()) if (file := getattr(module, "__file__", None))
-    }
-    code = sorted(path for path in {*loaded, Path(__file__).resolve()} if path.is_relative_to(scripts))
+    ours = (
+        module.__file__ for name, module in sorted(sys.modules.items()) if name.partition(".")[0] == storelib.__name__
+    )
+    code = [Path(__file__), *(Path(file) for file in ours if file)]
     told = hashlib.sha256(json.dumps([source.model_dump(exclude={"path"}), rules], sort_keys=True).encode())
     for package in ("duckdb", "numpy", "pyarrow"):
         told.update(f"{package} {metadata.version(package)}\n".encode())
@@ -96,7 +94,7 @@ def count_files(
 ) -> Counts:
     """Add the sums of every file to `total`, from the cache as far as they are there; returns what each file held.
 
-    Raises DataError for a file that was changed while it was read, and other errors as `Pass.read`.
+    Raises DataError for a file that was changed while it was read, and as `Pass.read`.
     """
     counts: Counts = {}
     missing = Multiset(file.sha256 for file in files)
@@ -342,10 +340,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         cache = Cache(args.cache, settings_hash(source, rules, args.product_map), limit, log)
     with database(compute.part(2)) as connection:
         total = Counter(ledgers, compute.megabytes * 1e6 * TABLE_SHARE, connection)
-        try:
-            counts = count_files(files, how, ledgers, cache, total)
-        except (duckdb.Error, pa.ArrowException, OSError) as error:
-            raise unreadable(source, args.raw, error) from None
+        counts = count_files(files, how, ledgers, cache, total)
         sums = total.take()
     if cache:
         cache.write(Multiset(file.sha256 for file in files), [sums], ledgers, counts)

@@ -10,22 +10,33 @@ from bad_input.sales import HEADER, then
 from bad_input.settings import params, place
 
 SALES = "ingest_sales assign_categories"
-SPLIT = f"{SALES} split_need_states"
+SPLIT = f"select_categories {SALES} split_need_states"
 FEATURES = f"{SPLIT} build_features@beauty"
 CLUSTERS = f"{FEATURES} cluster_stores@beauty"
-MAPPED = "ingest_sales ingest_product_map assign_categories split_need_states"
+MAPPED = "select_categories ingest_product_map ingest_sales assign_categories split_need_states"
 EXTERNAL = "ingest_external join_external build_external_features cluster_external_stores"
 JOINED = "ingest_external join_external"
 MERGED = "merge_segments@beauty"
 WHOLE = (
-    "select_categories ingest_sales ingest_product_map assign_categories split_need_states build_features@beauty "
+    "select_categories ingest_product_map ingest_sales assign_categories split_need_states build_features@beauty "
     "cluster_stores@beauty join_external build_external_features cluster_external_stores merge_segments@beauty"
 )
 
 
 def sold(*rows: str) -> Edit:
-    """The sales are these lines alone: store,SKU,category,amount; all on one day."""
-    return lambda p: p.lines("sales.csv", HEADER, *(f"{row},2024-01-01" for row in rows))
+    """The sales are these lines alone: store,SKU,category,amount; all on one day. A category without any is not clustered."""
+
+    def edit(p: Project) -> None:
+        p.lines("sales.csv", HEADER, *(f"{row},2024-01-01" for row in rows))
+        if not any(",SNACKS," in row for row in rows):
+            beauty_alone(p)
+
+    return edit
+
+
+def beauty_alone(p: Project) -> None:
+    """No other category is clustered."""
+    p.params("internal.categories", {"beauty": {"name": "BEAUTY"}})
 
 
 def counties(header: str, *rows: str) -> Edit:
@@ -55,6 +66,7 @@ def need_state(name: str) -> Edit:
 
 def alike(p: Project) -> None:
     """Every store sells the same."""
+    beauty_alone(p)
     p.lines(
         "sales.csv",
         HEADER,
@@ -130,7 +142,7 @@ ASSIGN = [
         "assign: an unknown store where none is allowed",
         SALES,
         params("internal.assign_categories.unknown_stores", "fail"),
-        "their store is not in the store table, such as store '900' or SKU 'Ba'",
+        "their store is not in the store table, such as store '900'",
         advises="internal.assign_categories.unknown_stores",
     ),
     fails(
@@ -204,14 +216,14 @@ ASSIGN = [
 NEED_STATES = [
     fails(
         "split: a category that is misspelt",
-        "split_need_states",
+        "select_categories split_need_states",
         params("internal.categories.beauty.name", "BEUATY"),
         "no sales in category 'BEUATY' (nearest: 'BEAUTY'); categories in the data: BEAUTY, SNACKS",
         advises="internal.categories",
     ),
     fails(
         "split: a category without sales",
-        "split_need_states",
+        "select_categories split_need_states",
         params("internal.categories.coffee", {"name": "COFFEE"}),
         "no sales in category 'COFFEE'",
     ),
@@ -476,6 +488,7 @@ NUMBERS = [
                 HEADER,
                 *(f"{s:03d},B{'abc'[s]},BEAUTY,{s + 1}.00,2024-01-01" for s in range(3) for _ in range(4)),
             ),
+            beauty_alone,
             params("internal.cluster_stores.min_clusters", 4),
         ),
         "4 clusters are asked for, but 3 stores train, with 3 distinct points: at most 2 are possible",
@@ -490,6 +503,7 @@ NUMBERS = [
                 HEADER,
                 *(f"{s:03d},B{'ab'[s % 2]},BEAUTY,1.00,2024-01-01" for s in range(20) for _ in range(4)),
             ),
+            beauty_alone,
             params("internal.cluster_stores.min_clusters", 3),
         ),
         "3 clusters are asked for, but 20 stores train, with 2 distinct points: at most 2 are possible",
@@ -634,7 +648,7 @@ NAMED = [
     *(
         right(
             f"names: a need state with {what}",
-            "ingest_product_map assign_categories split_need_states build_features@beauty cluster_stores@beauty",
+            "ingest_product_map ingest_sales assign_categories split_need_states build_features@beauty cluster_stores@beauty",
             need_state(name),
             clustered(25, thin=1),
         )

@@ -308,14 +308,14 @@ def value_at(values: Any, keys: str) -> Any:
 
 
 def in_order(stages: Mapping[str, Stage]) -> dict[str, Stage]:
-    """The stages, each after those that make its inputs; a folder as input stands for all that is made in it."""
+    """The stages, each after those that make its inputs; a folder stands for all that is in it."""
     made = {out: name for name, stage in stages.items() for out in stage.outputs}
     before = {
         name: {
             maker
             for path in stage.inputs
             for out, maker in made.items()
-            if maker != name and (out == path or out.startswith(f"{path}/"))
+            if maker != name and (out == path or out.startswith(f"{path}/") or path.startswith(f"{out}/"))
         }
         for name, stage in stages.items()
     }

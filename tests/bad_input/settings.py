@@ -376,7 +376,7 @@ FLAGS = [
     ),
     wrong_flags(
         "flags: a key of 42 letters",
-        "split_need_states",
+        "merge_segments@beauty",
         "--category",
         "k" * 42,
         says=("is not a key: lower-case letters",),

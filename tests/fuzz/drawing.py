@@ -74,5 +74,5 @@ class Copy:
         assert list(self.temporary.iterdir()) == []
         assert sorted(path.name for path in self.project.root.parent.iterdir()) == ["project", "temporary"]
         there = {name.partition("/")[0] for name in self.project.files().keys() - self.kept.keys()}
-        assert there <= {"data", "logs", "reports"}
+        assert there <= {".clustering", "data", "logs", "reports"}
         assert not [name for name in self.project.files() if name.endswith(".tmp")]

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from storelib.accounts.entries import Entries
@@ -22,6 +23,7 @@ from storelib.accounts.sums import Cells, Grid, refuse_too_large
 from storelib.configuration.place import Compute, SalesSource
 from storelib.database import database
 from storelib.raw.lines import FIRST_DAY, LAST_DAY, REASONS, Codes, Coding, LineReader, Lines, Rules, Share, shares_of
+from storelib.raw.sources import unreadable
 
 # What is told of lines, beside the reasons why they are set aside.
 NOTES = (
@@ -221,23 +223,26 @@ class Pass(NamedTuple):
     def read(self, files: Sequence[Path], ledgers: Ledgers, done: Callable[[Path, list[Sums]], None]) -> None:
         """Count files, each as a whole. `done` is given a file and its sums, part by part, when it was read; one call at a time.
 
-        No more than `compute.threads` threads are busy. Raises DuckDB's, Arrow's and the system's errors where a file is broken.
+        No more than `compute.threads` threads are busy. Raises DataError for a file that cannot be read.
         """
         threads = self.compute.threads
         pieces = max(1, -(-2 * threads // max(len(files), 1)))
-        plans = {file: shares_of(file, self.source, self.rules, pieces) for file in files}
         with ExitStack() as stack:
-            by_arrow = {file: shares for file, shares in plans.items() if shares[0].row_groups is not None}
-            if by_arrow:
-                workers = [self.worker(stack, ledgers, threads) for _ in range(threads)]
-                self.read_shares(by_arrow, workers, done)
-            if len(by_arrow) < len(plans):
-                # DuckDB uses all threads for one file.
-                reader, counter = self.worker(stack, ledgers, 1)
-                for file in [file for file in files if file not in by_arrow]:
-                    for lines in reader.read(plans[file][0]):
-                        counter.add(lines)
-                    done(file, [counter.take()])
+            try:
+                plans = {file: shares_of(file, self.source, self.rules, pieces) for file in files}
+                by_arrow = {file: shares for file, shares in plans.items() if shares[0].row_groups is not None}
+                if by_arrow:
+                    workers = [self.worker(stack, ledgers, threads) for _ in range(threads)]
+                    self.read_shares(by_arrow, workers, done)
+                if len(by_arrow) < len(plans):
+                    # DuckDB uses all threads for one file.
+                    reader, counter = self.worker(stack, ledgers, 1)
+                    for file in [file for file in files if file not in by_arrow]:
+                        for lines in reader.read(plans[file][0]):
+                            counter.add(lines)
+                        done(file, [counter.take()])
+            except (duckdb.Error, pa.ArrowException, OSError) as error:
+                raise unreadable(self.source, self.raw, error) from None
 
     def worker(self, stack: ExitStack, ledgers: Ledgers, number: int) -> tuple[LineReader, Counter]:
         """One of `number` readers, each with its part of the limits."""
