@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 os.environ.pop("PYTHONSAFEPATH", None)
 
 from snakemake.exceptions import WorkflowError
-from storelib.configuration.workflow import DEMO_FILES, RawFiles, check_params, database_mb, memory_mb
+from storelib.configuration.workflow import DEMO_FILES, RAW_TABLES, RawFiles, check_params, database_mb, memory_mb
 from storelib.configuration.workflow import flags, flags_of, folders_made, folders_of, in_report, modules_by_stage
 from storelib.errors import PipelineError
 from storelib.names import KEY
@@ -30,15 +30,6 @@ SOURCES = RAW.place.sources
 # Of the stages that use DuckDB, which keeps to both.
 THREADS = RAW.place.compute.threads
 DATABASE_MB = database_mb(RAW.place.compute)
-# What ingesting stages make; each has a list beside it of the raw files that it read.
-RAW_TABLES = [
-    "internal/sales",
-    "internal/product_map",
-    "external/stores",
-    "external/sources",
-    "merging/baseline",
-    "merging/reference",
-]
 CATEGORIES = sorted(PARAMS.internal.categories)
 
 
@@ -89,9 +80,6 @@ rule merging:
     """Segments of every category, the ledger and the metrics."""
     input:
         "data/merging/segments.parquet",
-
-
-# Stages ----------------------------------------------------------------------------------------------------
 
 
 include: "rules/raw.smk"

@@ -279,6 +279,20 @@ class TestLinesColumn:
             )  # fmt: skip
 
 
+def test_date_that_means_not_known_is_set_aside_whatever_its_type(bench: Any, ingest: Callable[..., Any]) -> None:
+    rows = {"STORE": ["1", "2"], "SKU": ["a"] * 2, "CAT": ["BEAUTY"] * 2, "AMOUNT": [1.0, 2.0]}
+    bench.parquet("raw/parts/all.parquet", rows | {"DAY": [date(2024, 1, 1), date(1900, 1, 1)]})
+    ingest(sales={**PARTS, "missing": ["1900-01-01"]})
+    assert bench.ledger()["set_aside", "invalid_date"] == (1, 1, Decimal("2.00"))
+
+
+def test_one_column_may_be_two_of_ours(bench: Any, ingest: Callable[..., Any]) -> None:
+    rows = {"STORE": ["1", "2"], "SKU": ["a"] * 2, "AMOUNT": [1.0, 2.0], "DAY": [date(2024, 1, 1)] * 2}
+    bench.parquet("raw/parts/all.parquet", rows)
+    ingest(sales={**PARTS, "columns": COLUMNS | {"category": "SKU"}})
+    assert bench.rows("sales.parquet", "category", "store_id") == [("a", "1"), ("a", "2")]
+
+
 def test_sums_beyond_whole_numbers_of_64_bits_are_refused(bench: Any, ingest: Callable[..., Any]) -> None:
     # 10 times 9.99e15 is 9.99e16; in cents beyond 2**63 - 1 = 9.22e18
     rows = {"STORE": ["1"] * 10, "SKU": ["a"] * 10, "CAT": ["B"] * 10, "DAY": [date(2024, 1, 1)] * 10}
@@ -344,3 +358,17 @@ def test_entry_places_a_sale_where_it_has_a_category_and_needs_of_its_own(bench:
     }  # fmt: skip
     assert {key: entries.places(key[0], number[key[1]]) for key in expected} == expected
     assert not entries.places("B", 0)
+
+
+def test_sales_without_a_category_column_by_every_way_of_reading(bench: Any, ingest: Callable[..., Any]) -> None:
+    columns = {ours: theirs for ours, theirs in COLUMNS.items() if ours != "category"}
+    source = {**PARTS, "columns": columns}
+    rows = {"STORE": ["1", "2"], "SKU": ["a", "b"], "AMOUNT": [1.0, 2.0], "DAY": [date(2024, 1, 1)] * 2}
+    bench.parquet("raw/parts/all.parquet", rows)
+    plain = ingest(sales=source)
+    assert bench.rows("sales.parquet", "category", "store_id") == [(None, "1"), (None, "2")]
+    bench.parquet("raw/parts/all.parquet", rows | {"AMOUNT": ["1.00", "2.00"]})
+    assert ingest(sales=source) == plain
+    (bench / "raw/parts/all.parquet").unlink()
+    bench.csv("raw/parts/all.csv", "STORE,SKU,AMOUNT,DAY", "1,a,1.00,2024-01-01", "2,b,2.00,2024-01-01")
+    assert ingest(sales={**source, "reader": "csv"}) == plain

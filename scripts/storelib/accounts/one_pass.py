@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 import duckdb
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from storelib.accounts.entries import Entries
@@ -229,7 +228,7 @@ class Pass(NamedTuple):
         pieces = max(1, -(-2 * threads // max(len(files), 1)))
         with ExitStack() as stack:
             try:
-                plans = {file: shares_of(file, self.source, self.rules, pieces) for file in files}
+                plans = {file: shares_of(file, self.source, self.raw, self.rules, pieces) for file in files}
                 by_arrow = {file: shares for file, shares in plans.items() if shares[0].row_groups is not None}
                 if by_arrow:
                     workers = [self.worker(stack, ledgers, threads) for _ in range(threads)]
@@ -241,7 +240,7 @@ class Pass(NamedTuple):
                         for lines in reader.read(plans[file][0]):
                             counter.add(lines)
                         done(file, [counter.take()])
-            except (duckdb.Error, pa.ArrowException, OSError) as error:
+            except duckdb.Error as error:
                 raise unreadable(self.source, self.raw, error) from None
 
     def worker(self, stack: ExitStack, ledgers: Ledgers, number: int) -> tuple[LineReader, Counter]:

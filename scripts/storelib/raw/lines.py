@@ -34,6 +34,7 @@ from storelib.raw.sources import (
     open_source,
     require_in,
     text_of,
+    unreadable,
 )
 from storelib.sql import identifier
 
@@ -201,15 +202,15 @@ class Share(NamedTuple):
     row_groups: Sequence[int] | None
 
 
-def shares_of(file: Path, source: SalesSource, rules: Rules, pieces: int) -> list[Share]:
-    """What workers read of a file, in so many pieces or fewer.
-
-    Raises DataError where a column is missing, OSError or ArrowException where the file is broken.
-    """
+def shares_of(file: Path, source: SalesSource, raw: Path, rules: Rules, pieces: int) -> list[Share]:
+    """What workers read of a file, in so many pieces or fewer. Raises DataError where a column is missing, or it is broken."""
     columns = wanted_columns(source, rules)
     if source.reader != "parquet" or any("=" in part for part in file.parts):
         return [Share(file, None)]
-    metadata = pq.read_metadata(file)
+    try:
+        metadata = pq.read_metadata(file)
+    except (pa.ArrowException, OSError) as error:
+        raise unreadable(source, raw, error) from None
     schema = metadata.schema.to_arrow_schema()
     require_in(columns.values(), schema.names, str(file))
     fields = [schema.field(theirs) for theirs in columns.values()]
@@ -250,11 +251,17 @@ class LineReader:
         texts = [columns[name] for name in TEXTS if name in columns]
         dictionaries = [name for name in texts if pa.types.is_string(schema.field(name).type)]
         with pq.ParquetFile(share.file, read_dictionary=dictionaries, pre_buffer=False) as file:
-            batches = file.iter_batches(
-                BATCH, row_groups=share.row_groups, columns=list(columns.values()), use_threads=False
-            )
-            for batch in batches:
+            names = list(dict.fromkeys(columns.values()))
+            batches = file.iter_batches(BATCH, row_groups=share.row_groups, columns=names, use_threads=False)
+            while (batch := self.next_of(batches)) is not None:
                 yield self.coded(batch, columns)
+
+    def next_of(self, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch | None:
+        """The next batch of a file. Raises DataError where the file is broken, and no fault of ours is taken for that."""
+        try:
+            return next(batches, None)
+        except (pa.ArrowException, OSError) as error:
+            raise unreadable(self.source, self.raw, error) from None
 
     def coded(self, batch: pa.RecordBatch, columns: dict[str, str]) -> Lines:
         """A batch of raw columns with codes for its texts."""
@@ -262,7 +269,11 @@ class LineReader:
         for name, theirs in columns.items():
             column = batch.column(theirs)
             arrays[name] = self.codes(name, column) if name in TEXTS else column
-        if all(is_plain_number(name, column.type) for name, column in arrays.items() if name not in TEXTS):
+        figures = {name: column.type for name, column in arrays.items() if name not in TEXTS}
+        # A date that means 'not known' is told by its text.
+        if all(is_plain_number(*figure) for figure in figures.items()) and not (
+            "date" in figures and self.source.missing
+        ):
             return self.counted(arrays)
         raw = pa.table(arrays)
         self.connection.register("raw", raw)
@@ -369,7 +380,7 @@ class LineReader:
     def text_codes(self, name: str, column: pa.Array) -> NDArray[np.int32]:
         """Codes as they are, or of texts that DuckDB cleaned."""
         if pa.types.is_int32(column.type) or pa.types.is_null(column.type):
-            codes: NDArray[np.int32] = column.fill_null(0).cast(pa.int32()).to_numpy(zero_copy_only=False)
+            codes: NDArray[np.int32] = column.cast(pa.int32()).fill_null(0).to_numpy(zero_copy_only=False)
             return codes
         encoded = pc.dictionary_encode(column)
         return at_places(np.append(getattr(self.coding, name).of(encoded.dictionary), np.int32(0)), encoded.indices)
