@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bad_input.project import CATEGORIES, Project
-from collect_segments import check_chain, selection_entries
+from collect_segments import check_chain
 from fuzz.drawing import Copy, drawn, examples
 from fuzz.strategies import any_text
 from storelib.accounts.ledger import Entry, check_balance, read_ledger
@@ -131,7 +131,6 @@ def check_accounts(p: Project) -> None:
     keys = dict(
         zip(p.rows("internal/categories.parquet", "name"), p.rows("internal/categories.parquet", "key"), strict=True)
     )
-    entries += selection_entries(p / "data/internal/category_sales.parquet", keys)
     for key in CATEGORIES:
         for folder in ("internal/ledger", "merging/category_ledger"):
             entries += read_ledger(p / f"data/{folder}/{key}.parquet")
