@@ -97,7 +97,7 @@ def count_files(
     Raises DataError for a file that was changed while it was read, and as `Pass.read`.
     """
     counts: Counts = {}
-    missing = Multiset(file.sha256 for file in files)
+    missing = Multiset(file.content for file in files)
     used = []
     for kept in cache.cover(missing) if cache else []:
         found = cache.read(kept, ledgers) if cache else None
@@ -110,7 +110,7 @@ def count_files(
         if times:
             counts |= found.counts
             used.append(kept.path)
-    by_content = {file.sha256: file for file in reversed(files)}
+    by_content = {file.content: file for file in reversed(files)}
     # Without a cache nothing is known of contents beyond this run: each file is read.
     to_read = [by_content[content] for content in sorted(missing)] if cache else list(files)
     by_path = {file.path: file for file in to_read}
@@ -119,12 +119,12 @@ def count_files(
         file = by_path[path]
         file.refuse_changed()
         for part in parts:
-            for _ in range(missing[file.sha256] if cache else 1):
+            for _ in range(missing[file.content] if cache else 1):
                 total.merge(part)
-        counts[file.sha256] = held_by(parts)
-        rows, cells = counts[file.sha256][0], sum(len(part.cells.lines) for part in parts)
+        counts[file.content] = held_by(parts)
+        rows, cells = counts[file.content][0], sum(len(part.cells.lines) for part in parts)
         if cache and len(files) > 1 and (how.source.reader != "parquet" or cells * WORTH_KEEPING < rows):
-            used.append(cache.write(Multiset([file.sha256]), parts, ledgers, counts))
+            used.append(cache.write(Multiset([file.content]), parts, ledgers, counts))
 
     how.read([file.path for file in to_read], ledgers, done)
     if cache:
@@ -343,7 +343,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         counts = count_files(files, how, ledgers, cache, total)
         sums = total.take()
     if cache:
-        cache.write(Multiset(file.sha256 for file in files), [sums], ledgers, counts)
+        cache.write(Multiset(file.content for file in files), [sums], ledgers, counts)
     entries = ledger_entries(sums, ledgers)
     if args.invalid_lines == "fail":
         refuse(entries, list(FAULTS), "invalid_lines", how)

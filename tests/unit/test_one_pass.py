@@ -117,6 +117,30 @@ class TestCache:
         assert ingest(bench / "cache", sales=PARTS) == cold
         assert ingest(bench / "cache", sales=PARTS) == cold
 
+    def test_same_bytes_in_two_folders_that_hold_a_column_are_two_contents(
+        self, bench: Any, ingest: Callable[..., Any]
+    ) -> None:
+        for path in (bench / "raw/parts").glob("*.parquet"):
+            path.unlink()
+        rows = {"STORE": ["1"], "SKU": ["a"], "AMOUNT": [2.0], "DAY": [date(2024, 1, 1)]}
+        for category in ("BEAUTY", "SNACKS"):
+            bench.parquet(f"raw/parts/CAT={category}/all.parquet", rows)
+        cold = ingest(sales=PARTS)
+        assert bench.rows("sales.parquet", "category", "sales") == [
+            ("BEAUTY", Decimal("2.00")),
+            ("SNACKS", Decimal("2.00")),
+        ]
+        assert ingest(bench / "cache", sales=PARTS) == cold
+        assert ingest(bench / "cache", sales=PARTS) == cold
+
+    def test_same_bytes_under_a_packed_name_are_read_as_that_says(self, bench: Any, ingest: Callable[..., Any]) -> None:
+        source = {**PARTS, "reader": "csv", "path": "all.csv"}
+        bench.csv("raw/all.csv", "STORE,SKU,CAT,AMOUNT,DAY", "1,a,BEAUTY,1.00,2024-01-01")
+        ingest(bench / "cache", sales=source)
+        (bench / "raw/all.csv").rename(bench / "raw/all.csv.gz")
+        with pytest.raises(DataError, match=r"all\.csv\.gz cannot be unpacked"):
+            ingest(bench / "cache", sales={**source, "path": "all.csv.gz"})
+
     @pytest.mark.parametrize("change", ["map", "settings", "rules"])
     def test_what_the_sums_depend_on_counts_anew(
         self, bench: Any, ingest: Callable[..., Any], reads: list[str], change: str

@@ -35,12 +35,12 @@ SUFFIX = ".sums"
 OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False, unify_dictionaries=False)
 
 
-# Lines and cents that came in with a raw file, by its hash.
+# Lines and cents that came in with a raw file, by its content (`Fingerprint.content`).
 Counts = dict[str, tuple[int, int]]
 
 
 class Kept(NamedTuple):
-    """One file of the cache: where it is, and the hashes of the raw files whose sums it holds, with how often each is in."""
+    """One file of the cache: where it is, and the contents of the raw files whose sums it holds, with how often each is in."""
 
     path: Path
     contents: Multiset[str]
@@ -66,7 +66,7 @@ class Cache:
         self.log = log
 
     def cover(self, wanted: Multiset[str]) -> list[Kept]:
-        """Which files of the cache to add up for raw files with these hashes; those of most raw files come first.
+        """Which files of the cache to add up for raw files of these contents; those of most raw files come first.
 
         A total of an earlier run leaves only the new files to be counted.
         """
@@ -120,7 +120,7 @@ class Cache:
         return hashlib.sha256(told.encode() + b"\n" + body).hexdigest()
 
     def write(self, contents: Multiset[str], parts: Sequence[Sums], ledgers: Ledgers, counts: Counts) -> Path:
-        """Keep the sums of raw files with these hashes, and return where.
+        """Keep the sums of raw files of these contents, and return where.
 
         counts: of these files at least. A folder that cannot be written to costs the next run time, no more.
         """

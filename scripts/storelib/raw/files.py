@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from storelib.configuration.place import Source
 from storelib.errors import DataError
 from storelib.raw.readers import reader_of
+from storelib.raw.text_files import PACKED
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,6 +43,16 @@ class Fingerprint(NamedTuple):
     size: int
     state: tuple[int, ...]
 
+    @property
+    def content(self) -> str:
+        """What its rows follow from: the bytes, and what its name says of them. A suffix tells how they are packed, a folder
+        such as `year=2026` holds a column.
+        """
+        told = [part for part in self.path.parts if "=" in part]
+        return "/".join(
+            [self.sha256, *told, *(suffix for suffix in self.path.suffixes[-2:] if suffix.lower() in PACKED)]
+        )
+
     def refuse_changed(self) -> None:
         """Raise DataError where the file is not the one that was hashed: what is told of it would be about another."""
         if state_of(self.path) != self.state:
@@ -56,7 +67,7 @@ def files_table(
 ) -> "pa.Table":
     """The files that were read, by the name of their source, in the order of the contract.
 
-    counts: lines and cents that came in with a file, by its hash, where they were counted.
+    counts: lines and cents that came in with a file, by its `content`, where they were counted.
     Raises DataError where one is not what it was when it was hashed.
     """
     import pyarrow as pa
@@ -67,7 +78,7 @@ def files_table(
     for source, found in sorted(files.items()):
         for file in sorted(found, key=lambda file: file.path.relative_to(folder).as_posix()):
             file.refuse_changed()
-            lines, cents = (counts or {}).get(file.sha256, (None, None))
+            lines, cents = (counts or {}).get(file.content, (None, None))
             sales = None if cents is None else money_of(cents)
             rows.append((source, file.path.relative_to(folder).as_posix(), file.size, file.sha256, lines, sales))
     columns: list[Sequence[Any]] = list(zip(*rows, strict=True)) or [[] for _ in range(6)]
