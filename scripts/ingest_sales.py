@@ -26,8 +26,9 @@ import pyarrow as pa
 
 from storelib.accounts.entries import entries_of
 from storelib.accounts.kept_sums import Cache, Counts
-from storelib.accounts.ledger import Entry, balanced, log_entries
+from storelib.accounts.ledger import Entry, balanced, log_entries, lost_stores
 from storelib.accounts.one_pass import MARKS, TABLE_SHARE, Counter, Ledgers, Pass, Sums
+from storelib.accounts.sums import Cells
 from storelib.configuration.place import Compute, SalesSource, load_place, megabytes
 from storelib.contracts.contract import outputs
 from storelib.contracts.ledger import LEDGER
@@ -35,7 +36,7 @@ from storelib.contracts.raw_files import RAW_FILES
 from storelib.contracts.sales import PERIOD_SALES, SALES, SKU_SALES
 from storelib.database import database, one_row
 from storelib.errors import DataError, shown
-from storelib.money import money_column, money_of
+from storelib.money import money_column, money_of, sums_at
 from storelib.raw.files import Fingerprint, files_table, fingerprints, source_files
 from storelib.raw.lines import FAULTS, REASONS, Codes, Rules, line_query, wanted_columns
 from storelib.raw.sources import names_in, open_source, require_columns, where_is
@@ -91,9 +92,10 @@ def settings_hash(source: SalesSource, rules: Rules, product_map: Path) -> str:
 
 def count_files(
     files: Sequence[Fingerprint], how: Pass, ledgers: Ledgers, cache: Cache | None, total: Counter
-) -> Counts:
-    """Add the sums of every file to `total`, from the cache as far as they are there; returns what each file held.
+) -> tuple[Counts, list[Path]]:
+    """Add the sums of every file to `total`, from the cache as far as they are there.
 
+    Returns what each file held, and the files of the cache that were of use or are new.
     Raises DataError for a file that was changed while it was read, and as `Pass.read`.
     """
     counts: Counts = {}
@@ -127,9 +129,7 @@ def count_files(
             used.append(cache.write(Multiset([file.content]), parts, ledgers, counts))
 
     how.read([file.path for file in to_read], ledgers, done)
-    if cache:
-        cache.shrink(used)
-    return counts
+    return counts, used
 
 
 def held_by(parts: Sequence[Sums]) -> tuple[int, int]:
@@ -142,23 +142,42 @@ def held_by(parts: Sequence[Sums]) -> tuple[int, int]:
     return lines, cents
 
 
-def sales_table(sums: Sums, ledgers: Ledgers) -> pa.Table:
-    """Kept sums by category, store and entry, in this order."""
-    cells = sums.cells
-    pairs = np.array([*ledgers.combinations.pairs, (0, 0)], np.int64)[cells.columns]
-    category, category_texts = ranked(pairs[:, 0], ledgers.coding.category)
-    store, store_texts = ranked(cells.rows, ledgers.coding.store_id)
-    entry = pairs[:, 1]
-    order = np.argsort((category * len(store_texts) + store) * (int(entry.max(initial=0)) + 1) + entry)
+def sums_table(
+    second: str,
+    texts: Codes,
+    categories: Codes,
+    category: np.ndarray,
+    codes: np.ndarray,
+    entry: np.ndarray,
+    cells: Cells,
+) -> pa.Table:
+    """Sums by category, a second text and entry, in this order. category, codes: of each row, in `categories` and `texts`."""
+    category, category_texts = ranked(category, categories)
+    codes, second_texts = ranked(codes, texts)
+    order = np.argsort((category * len(second_texts) + codes) * (int(entry.max(initial=0)) + 1) + entry)
     return pa.table(
         {
             "category": text_column(category[order], category_texts),
-            "store_id": text_column(store[order], store_texts),
+            second: text_column(codes[order], second_texts),
             "entry": pa.array(entry[order], pa.int32()),
             "sales": money_column(cells.cents[order]),
             "lines": pa.array(cells.lines[order]),
         }
     )
+
+
+def sales_table(sums: Sums, ledgers: Ledgers) -> pa.Table:
+    """Kept sums by category, store and entry."""
+    coding, pairs = ledgers.coding, ledgers.combinations.table()[sums.cells.columns]
+    category, entry = pairs[:, 0], pairs[:, 1]
+    return sums_table("store_id", coding.store_id, coding.category, category, sums.cells.rows, entry, sums.cells)
+
+
+def sku_table(sums: Sums, ledgers: Ledgers) -> pa.Table:
+    """Kept sums of SKUs that the map does not place in their category."""
+    coding, cells = ledgers.coding, sums.skus
+    entry = ledgers.entry_of(cells.rows).astype(np.int64)
+    return sums_table("sku", coding.sku, coding.category, cells.columns, cells.rows, entry, cells)
 
 
 def ranked(codes: np.ndarray, coding: Codes) -> tuple[np.ndarray, list[str | None]]:
@@ -173,23 +192,6 @@ def text_column(places: np.ndarray, texts: Sequence[str | None]) -> pa.Array:
     return pa.DictionaryArray.from_arrays(pa.array(places, pa.int32()), pa.array(texts, pa.string())).cast(pa.string())
 
 
-def sku_table(sums: Sums, ledgers: Ledgers) -> pa.Table:
-    """Kept sums of SKUs that the map does not place in their category."""
-    cells = sums.skus
-    sku, skus = ranked(cells.rows, ledgers.coding.sku)
-    category, categories = ranked(cells.columns, ledgers.coding.category)
-    order = np.lexsort((sku, category))
-    return pa.table(
-        {
-            "category": text_column(category[order], categories),
-            "sku": text_column(sku[order], skus),
-            "entry": pa.array(ledgers.entry_of(cells.rows)[order], pa.int32()),
-            "sales": money_column(cells.cents[order]),
-            "lines": pa.array(cells.lines[order]),
-        }
-    )
-
-
 def period_table(sums: Sums, ledgers: Ledgers, period: str) -> pa.Table:
     """Kept sums by category and period; one period without a name where dates do not count."""
     found: dict[tuple[str | None, str], list[int]] = {}
@@ -198,12 +200,8 @@ def period_table(sums: Sums, ledgers: Ledgers, period: str) -> pa.Table:
         rows, columns, cents, lines = (column.tolist() for column in sums.days)
         keys = [(row, names[column]) for row, column in zip(rows, columns, strict=True)]
     else:
-        pairs = ledgers.combinations.pairs
-        width = len(ledgers.coding.category)
-        category = np.array([category for category, _ in pairs] + [0])[sums.cells.columns]
-        cents, lines = (np.zeros(width, np.int64) for _ in range(2))
-        np.add.at(cents, category, sums.cells.cents)
-        np.add.at(lines, category, sums.cells.lines)
+        category = ledgers.combinations.table()[sums.cells.columns, 0]
+        cents, lines = sums_at(category, len(ledgers.coding.category), sums.cells.cents, sums.cells.lines)
         present = np.flatnonzero(lines).tolist()
         keys = [(code, "") for code in present]
         cents, lines = (column[present].tolist() for column in (cents, lines))
@@ -223,12 +221,11 @@ def period_table(sums: Sums, ledgers: Ledgers, period: str) -> pa.Table:
 
 
 def ledger_entries(sums: Sums, ledgers: Ledgers) -> list[Entry]:
-    """In, out, set aside and noted. A store of which nothing is left is set aside under the first reason by name."""
+    """In, out, set aside and noted."""
     size = len(ledgers.coding.store_id)
-    cents, lines = (np.zeros(size, np.int64) for _ in range(2))
-    np.add.at(cents, sums.cells.rows, sums.cells.cents)
-    np.add.at(lines, sums.cells.rows, sums.cells.lines)
-    aside: dict[str, Any] = {}
+    cents, lines = sums_at(sums.cells.rows, size, sums.cells.cents, sums.cells.lines)
+    aside: dict[str, tuple[int, Decimal]] = {}
+    stores_aside: dict[str, set[int]] = {}
     notes: list[Entry] = []
     for mark, (flow, reason) in enumerate(MARKS):
         which = sums.marks.columns == mark
@@ -239,20 +236,16 @@ def ledger_entries(sums: Sums, ledgers: Ledgers) -> list[Entry]:
         if flow == "noted":
             notes.append(Entry("ingest_sales", "", flow, reason, len(stores), *told))
         else:
-            aside[reason] = (set(stores[stores > 0].tolist()), *told)
+            aside[reason] = told
+            stores_aside[reason] = set(stores[stores > 0].tolist())
     kept = set(np.flatnonzero(lines).tolist())
-    gone: set[int] = set()
-    entries = []
-    for reason in sorted(aside):
-        stores, count, amount = aside[reason]
-        lost = stores - kept - gone
-        gone |= lost
-        entries.append(Entry("ingest_sales", "", "set_aside", reason, len(lost), count, amount))
+    lost = lost_stores(kept, stores_aside)
+    entries = [Entry("ingest_sales", "", "set_aside", reason, lost[reason], *aside[reason]) for reason in sorted(aside)]
     whole = int(lines.sum()) + sum(entry.lines for entry in entries)
     out = money_of(int(cents.sum()))
     came = out + sum((entry.sales for entry in entries), Decimal(0))
     return [
-        Entry("ingest_sales", "", "in", "", len(kept) + len(gone), whole, came),
+        Entry("ingest_sales", "", "in", "", len(kept) + sum(lost.values()), whole, came),
         Entry("ingest_sales", "", "out", "", len(kept), int(lines.sum()), out),
         *entries,
         *notes,
@@ -338,12 +331,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.cache:
         limit = megabytes(compute.cache_limit) * 1_000_000
         cache = Cache(args.cache, settings_hash(source, rules, args.product_map), limit, log)
-    with database(compute.part(2)) as connection:
+    with database(compute, parts=2) as connection:
         total = Counter(ledgers, compute.megabytes * 1e6 * TABLE_SHARE, connection)
-        counts = count_files(files, how, ledgers, cache, total)
+        counts, used = count_files(files, how, ledgers, cache, total)
         sums = total.take()
     if cache:
-        cache.write(Multiset(file.content for file in files), [sums], ledgers, counts)
+        used.append(cache.write(Multiset(file.content for file in files), [sums], ledgers, counts))
+        cache.shrink(used)
     entries = ledger_entries(sums, ledgers)
     if args.invalid_lines == "fail":
         refuse(entries, list(FAULTS), "invalid_lines", how)

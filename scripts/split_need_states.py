@@ -19,21 +19,18 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from storelib.accounts.entries import Entries, entries_of
-from storelib.accounts.ledger import Entry, balanced, log_entries
+from storelib.accounts.ledger import Entry, balanced, log_entries, lost_stores
 from storelib.contracts.contract import outputs
 from storelib.contracts.ledger import LEDGER
 from storelib.contracts.sales import NEED_STATE_SALES, SHARES, STORE_SALES
 from storelib.errors import DataError, nearest_name, shown
-from storelib.money import cents_of, money_column, money_of
-from storelib.tables import read_frame, read_table
+from storelib.money import LARGEST_SUM, cents_of, money_column, money_of, sums_at
+from storelib.tables import read_batches, read_frame, read_table
 
 UNMAPPED = "(unmapped)"
-# Beyond this the fractions of a category's cents might not fit a 64-bit number, and are counted as Python counts.
-LARGEST = 9.2e18
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -91,25 +88,17 @@ def by_category(path: Path) -> Iterator[tuple[str, Sales]]:
     """Each category of `category_sales`, one at a time: the file is sorted by category and store."""
     parts: list[pa.Table] = []
     name: str | None = None
-    try:
-        with pq.ParquetFile(path, read_dictionary=["category", "store_id"]) as file:
-            for batch in file.iter_batches(use_threads=False):
-                table = pa.Table.from_batches([batch])
-                codes = table["category"].combine_chunks().indices.to_numpy()
-                cuts = [0, *(np.flatnonzero(np.diff(codes)) + 1).tolist(), len(codes)]
-                for start, end in pairwise(cuts):
-                    found = table["category"][start].as_py()
-                    if found != name and name is not None:
-                        yield name, sales_of(parts)
-                        parts = []
-                    name = found
-                    parts.append(table.slice(start, end - start))
-    except FileNotFoundError:
-        raise DataError(f"{path} does not exist", solution="run the stages that make it") from None
-    except pa.ArrowException as error:
-        raise DataError(
-            f"{path} is no whole Parquet file: {error}", solution="delete it, and run the pipeline again"
-        ) from None
+    for batch in read_batches(path, ["category", "store_id"]):
+        table = pa.Table.from_batches([batch])
+        codes = table["category"].combine_chunks().indices.to_numpy()
+        cuts = [0, *(np.flatnonzero(np.diff(codes)) + 1).tolist(), len(codes)]
+        for start, end in pairwise(cuts):
+            found = table["category"][start].as_py()
+            if found != name and name is not None:
+                yield name, sales_of(parts)
+                parts = []
+            name = found
+            parts.append(table.slice(start, end - start))
     if name is not None:
         yield name, sales_of(parts)
 
@@ -149,16 +138,12 @@ def placing_of(entries: Entries, found: Sequence[int], name: str, foreign_policy
     """
     placing = Placing({}, set(), set())
     for entry in found:
-        pairs = entries.pairs.get(entry, ())
-        categories = {category for category, _ in pairs} - {None}
-        if name in categories:
-            needs = {need for category, need in pairs if category == name}
-        else:
-            if categories:
-                placing.foreign.add(entry)
-            hidden = bool(categories) and foreign_policy == "unmapped"
-            needs = {need for category, need in pairs if not (hidden and category is not None)}
-        placing.needs[entry] = sorted(need for need in needs if need is not None)
+        needs, is_foreign = entries.needs(name, entry)
+        if is_foreign:
+            placing.foreign.add(entry)
+            if foreign_policy == "unmapped":
+                needs, _ = entries.needs(None, entry)
+        placing.needs[entry] = sorted(needs)
         if not placing.needs[entry]:
             placing.unmapped.add(entry)
             placing.needs[entry] = [UNMAPPED]
@@ -181,7 +166,8 @@ def split_sales(sales: Sales, rows: NDArray[np.bool_], placing: Placing) -> Spli
     needs = sorted({need for entry in present for need in placing.needs[entry]})
     column = {need: number for number, need in enumerate(needs)}
     magnitude = float(np.abs(sales.cents[rows]).sum(dtype=np.float64)) * per_cent
-    units = np.zeros((len(sales.stores), len(needs)), np.int64 if magnitude < LARGEST else object)
+    # Fractions that might not fit a 64-bit number are counted as Python counts.
+    units = np.zeros((len(sales.stores), len(needs)), np.int64 if magnitude < LARGEST_SUM else object)
     sold = np.zeros(units.shape, np.bool_)
     counts = np.zeros(max(present, default=0) + 1, np.int64)
     for entry in present:
@@ -273,10 +259,7 @@ def ledger_entries(
     notes: Mapping[str, NDArray[np.bool_]],
     split: Split,
 ) -> list[Entry]:
-    """In, out and set aside, with notes on what stayed in. Raises DataError where a fraction of a cent was lost.
-
-    A store is set aside where nothing of it is left; it then counts under the first reason by name.
-    """
+    """In, out and set aside, with notes on what stayed in. Raises DataError where a fraction of a cent was lost."""
 
     def entry(flow: str, reason: str, stores: int, lines: int, amount: Decimal) -> Entry:
         return Entry("split_need_states", category, flow, reason, stores, lines, amount)
@@ -289,13 +272,10 @@ def ledger_entries(
             solution="this is a defect of the pipeline, not of the data: report it with the log",
         )
     entries = [entry("in", "", *whole), entry("out", "", *out)]
-    gone = set(sales.store.tolist()) - set(sales.store[kept].tolist())
-    for reason in sorted(aside):
-        if aside[reason].any():
-            lost = gone & set(sales.store[aside[reason]].tolist())
-            gone -= lost
-            _, lines, amount = sales.total(aside[reason])
-            entries.append(entry("set_aside", reason, len(lost), lines, amount))
+    stores = {reason: set(sales.store[rows].tolist()) for reason, rows in aside.items() if rows.any()}
+    for reason, lost in lost_stores(set(sales.store[kept].tolist()), stores).items():
+        _, lines, amount = sales.total(aside[reason])
+        entries.append(entry("set_aside", reason, lost, lines, amount))
     entries += [entry("noted", reason, *sales.total(rows)) for reason, rows in notes.items() if rows.any()]
     negative = split.sold & (split.units < 0).astype(bool)
     if negative.any():
@@ -319,9 +299,7 @@ def need_state_table(sales: Sales, split: Split) -> pa.Table:
 
 def store_table(sales: Sales, kept: NDArray[np.bool_], empty: NDArray[np.bool_]) -> pa.Table:
     """Lines and net sales of each store that is kept."""
-    cents, lines = (np.zeros(len(sales.stores), np.int64) for _ in range(2))
-    np.add.at(cents, sales.store[kept], sales.cents[kept])
-    np.add.at(lines, sales.store[kept], sales.lines[kept])
+    cents, lines = sums_at(sales.store[kept], len(sales.stores), sales.cents[kept], sales.lines[kept])
     stores = np.flatnonzero(lines)
     return pa.table(
         {

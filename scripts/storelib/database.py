@@ -10,6 +10,11 @@ import duckdb
 from storelib.errors import DataError
 from storelib.runtime import threads
 
+# What DuckDB needs to start, in megabytes.
+LEAST = 64
+# What most files need, in megabytes: the default limit.
+ENOUGH = 512
+
 
 class Limits(Protocol):
     """What one stage may use: `compute` of configs/<env>.yml."""
@@ -20,21 +25,27 @@ class Limits(Protocol):
         ...
 
     @property
+    def megabytes(self) -> int:
+        """The same as a number."""
+        ...
+
+    @property
     def threads(self) -> int:
         """At least 1."""
         ...
 
 
 @contextmanager
-def database(limits: Limits) -> Iterator[duckdb.DuckDBPyConnection]:
+def database(limits: Limits, parts: int = 1, thread_count: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
     """An in-memory DuckDB within limits, and the threads that the runner gives; it spills to a temporary folder that is removed.
 
+    parts: how many share the memory; thread_count: fewer threads than those of the limits.
     Raises DataError where the limit is too small, and where a file that is read inside of the block is not there or broken.
     """
     with tempfile.TemporaryDirectory(prefix="clustering-") as folder:
         settings: dict[str, str | bool | int | float | list[str]] = {
-            "memory_limit": limits.memory_limit,
-            "threads": threads(limits.threads),
+            "memory_limit": f"{max(limits.megabytes // parts, min(limits.megabytes, LEAST))}MB",
+            "threads": threads(thread_count or limits.threads),
             "temp_directory": folder,
         }
         with duckdb.connect(":memory:", config=settings) as connection:
@@ -45,18 +56,13 @@ def database(limits: Limits) -> Iterator[duckdb.DuckDBPyConnection]:
             except duckdb.OutOfMemoryException as error:
                 raise DataError(
                     f"DuckDB needs more than its {limits.memory_limit} of memory, or than the disk has to spill to: {first_line(error)}",
-                    solution=f"set compute.memory_limit in configs/<env>.yml to {larger(limits.memory_limit)} or more, "
+                    solution=f"set compute.memory_limit in configs/<env>.yml to {max(2 * limits.megabytes, ENOUGH)}MB or more, "
                     "or compute.threads to 1",
                 ) from None
             except (duckdb.IOException, duckdb.InvalidInputException) as error:
                 raise DataError(
                     f"a file cannot be read: {first_line(error)}", solution="delete it, and run the pipeline again"
                 ) from None
-
-
-def larger(size: str) -> str:
-    """Twice a memory limit, and at least the default."""
-    return f"{max(2 * int(size[:-2]) * (1000 if size.endswith('GB') else 1), 512)}MB"
 
 
 def first_line(error: duckdb.Error) -> str:

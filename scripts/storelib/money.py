@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 from storelib.tables import MONEY
 
+# Beyond this a sum of absolute amounts, in cents or in fractions of them, might not fit a 64-bit number.
+LARGEST_SUM = 9.2e18
+
 
 def money_of(cents: int) -> Decimal:
     """Cents as an amount."""
@@ -20,6 +23,14 @@ def money_column(cents: np.ndarray) -> pa.Array:
     halves[:, 0] = cents
     halves[:, 1] = cents >> 63
     return pa.Array.from_buffers(MONEY, len(cents), [None, pa.py_buffer(np.ascontiguousarray(halves))])
+
+
+def sums_at(places: NDArray[np.integer], size: int, *amounts: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
+    """The sum of each of several (n,) amounts at (n,) places, as (size,) tables."""
+    tables = tuple(np.zeros(size, np.int64) for _ in amounts)
+    for table, amount in zip(tables, amounts, strict=True):
+        np.add.at(table, places, amount)
+    return tables
 
 
 def cents_of(amounts: pa.Array) -> NDArray[np.int64]:

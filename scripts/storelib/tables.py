@@ -59,10 +59,11 @@ def write_batches(schema: pa.Schema, batches: Iterable[pa.RecordBatch], path: Pa
     return rows
 
 
-def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
     """Read one Parquet file of the pipeline's own. Raises DataError where it is not there or none any more."""
     try:
-        return pq.ParquetFile(path).read(columns=columns)
+        yield
     except FileNotFoundError:
         raise DataError(
             f"{path} does not exist", solution="run the stages that make it: clustering run full_pipeline_job"
@@ -71,6 +72,18 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
         raise DataError(
             f"{path} is no whole Parquet file: {error}", solution="delete it, and run the pipeline again"
         ) from None
+
+
+def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """One Parquet file of the pipeline's own, whole. Raises DataError as `reading`."""
+    with reading(path):
+        return pq.ParquetFile(path).read(columns=columns)
+
+
+def read_batches(path: Path, dictionaries: list[str]) -> Iterator[pa.RecordBatch]:
+    """The same, batch by batch; dictionaries: columns of texts to be read as such."""
+    with reading(path), pq.ParquetFile(path, read_dictionary=dictionaries) as file:
+        yield from file.iter_batches(use_threads=False)
 
 
 def read_frame(path: Path, columns: list[str] | None = None) -> pd.DataFrame:

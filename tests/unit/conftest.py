@@ -40,7 +40,7 @@ class Bench:
         self.folder = folder
         self.raw = folder / "raw"
         self.raw.mkdir(parents=True, exist_ok=True)
-        self.sold: list[tuple[str, str, str, Decimal, int]] = []
+        self.sold: list[tuple[str | None, str, str, Decimal, int]] = []
 
     def __truediv__(self, name: str) -> Path:
         path = self.folder / name
@@ -126,11 +126,11 @@ class Bench:
         self.sold = [(category, store, sku, Decimal(sales), lines) for category, store, sku, sales, lines in rows]
         return self / "category_sales.parquet"
 
-    def write_category_sales(self) -> None:
-        """The tables of `category_sales`."""
+    def write_sums(self, by_store: str, by_sku: str) -> None:
+        """What was sold, by category, store and entry, and of the SKUs that the map does not place; names: of the two tables."""
         entries = entries_of(pq.ParquetFile(self / "product_map.parquet").read())
-        sums: dict[tuple[str, str, int], list[Any]] = {}
-        skus: dict[tuple[str, str, int], list[Any]] = {}
+        sums: dict[tuple[str | None, str, int], list[Any]] = {}
+        skus: dict[tuple[str | None, str, int], list[Any]] = {}
         for category, store, sku, sales, lines in self.sold:
             entry = entries.of_sku.get(sku, 0)
             found = [sums.setdefault((category, store, entry), [Decimal(0), 0])]
@@ -139,7 +139,7 @@ class Bench:
             for amounts in found:
                 amounts[0] += sales
                 amounts[1] += lines
-        for name, table, middle in (("category_sales", sums, "store_id"), ("category_skus", skus, "sku")):
+        for name, table, middle in ((by_store, sums, "store_id"), (by_sku, skus, "sku")):
             schema = pa.schema(
                 [
                     ("category", pa.string()),
@@ -149,7 +149,10 @@ class Bench:
                     ("lines", pa.int64()),
                 ]
             )
-            rows = [dict(zip(schema.names, (*key, *amounts), strict=True)) for key, amounts in sorted(table.items())]
+            rows = [
+                dict(zip(schema.names, (*key, *amounts), strict=True))
+                for key, amounts in sorted(table.items(), key=str)
+            ]
             pq.write_table(pa.Table.from_pylist(rows, schema), self / f"{name}.parquet")
 
     def labels(self, *rows: tuple[str, str, int, int, int], name: str = "baseline.parquet") -> Path:

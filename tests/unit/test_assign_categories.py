@@ -5,11 +5,9 @@ from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 import assign_categories
-from storelib.accounts.entries import entries_of
 from storelib.errors import DataError
 
 
@@ -18,39 +16,12 @@ def sales(bench: Any, *rows: tuple[str | None, str, str, str, int]) -> None:
     bench.sold = [(*row[:3], Decimal(row[3]), row[4]) for row in rows]
 
 
-def write_sales(bench: Any) -> None:
-    """Sums by entry, and of the SKUs that the map does not place, as `ingest_sales` writes them."""
-    entries = entries_of(pq.ParquetFile(bench / "product_map.parquet").read())
-    sums: dict[tuple[Any, ...], list[Any]] = {}
-    skus: dict[tuple[Any, ...], list[Any]] = {}
-    for category, store, sku, amount, lines in bench.sold:
-        entry = entries.of_sku.get(sku, 0)
-        found = [sums.setdefault((category, store, entry), [Decimal(0), 0])]
-        if not entries.places(category, entry):
-            found.append(skus.setdefault((category, sku, entry), [Decimal(0), 0]))
-        for amounts in found:
-            amounts[0] += amount
-            amounts[1] += lines
-    for name, table, middle in (("sales", sums, "store_id"), ("sku_sales", skus, "sku")):
-        schema = pa.schema(
-            [
-                ("category", pa.string()),
-                (middle, pa.string()),
-                ("entry", pa.int32()),
-                ("sales", pa.decimal128(38, 2)),
-                ("lines", pa.int64()),
-            ]
-        )
-        rows = [dict(zip(schema.names, (*key, *amounts), strict=True)) for key, amounts in table.items()]
-        pq.write_table(pa.Table.from_pylist(rows, schema), bench / f"{name}.parquet")
-
-
 @pytest.fixture
 def assign(bench: Any) -> Callable[..., None]:
     def run(
         unknown_stores: str = "keep", skus_without_category: str = "drop", spelling: str = "unify", **categories: str
     ) -> None:
-        write_sales(bench)
+        bench.write_sums("sales", "sku_sales")
         bench.run(
             assign_categories, config=bench.place(), sales=bench / "sales.parquet", sku_sales=bench / "sku_sales.parquet",
             product_map=bench / "product_map.parquet", stores=bench / "stores.parquet",

@@ -21,7 +21,7 @@ def split(bench: Any) -> Callable[..., None]:
         skus_of_other_categories: str = "keep",
     ) -> None:
         if bench.sold:
-            bench.write_category_sales()
+            bench.write_sums("category_sales", "category_skus")
         folders = ("need_state_sales", "shares", "store_sales", "ledger")
         bench.run(
             split_need_states, categories=bench.categories(**{name: "beauty"}), category_sales=bench / "category_sales.parquet",

@@ -18,7 +18,9 @@ class Entries(NamedTuple):
     of_sku: Mapping[str, int]
     pairs: Mapping[int, tuple[Pair, ...]]
 
-    def __len__(self) -> int:
+    @property
+    def largest(self) -> int:
+        """The largest number of an entry, 0 where there is none."""
         return max(self.pairs, default=0)
 
     def category(self, entry: int) -> str | None:
@@ -26,16 +28,24 @@ class Entries(NamedTuple):
         found = {category for category, _ in self.pairs.get(entry, ())} - {None}
         return found.pop() if len(found) == 1 else None
 
+    def needs(self, category: str | None, entry: int) -> tuple[set[str], bool]:
+        """The need states of an entry in a category, and whether the map has it in other categories only.
+
+        Where it has it in this category, those there; else all of its need states. None: those of rows without a category.
+        """
+        pairs = self.pairs.get(entry, ())
+        categories = {found for found, _ in pairs} - {None}
+        is_known = category is None or category in categories
+        needs = {need for found, need in pairs if need is not None and (not is_known or found == category)}
+        return needs, bool(categories) and not is_known
+
     def places(self, category: str | None, entry: int) -> bool:
         """Whether sales of an entry, in a category as the sale spells it, have a category and need states of their own in it."""
         category = self.category(entry) if category is None else category
-        pairs = self.pairs.get(entry, ())
         if category is None:
             return False
-        categories = {found for found, _ in pairs} - {None}
-        return any(
-            need is not None and (found == category or (found is None and not categories)) for found, need in pairs
-        )
+        needs, is_foreign = self.needs(category, entry)
+        return bool(needs) and not is_foreign
 
 
 def numbered(rows: Iterable[tuple[str, str | None, str | None]]) -> dict[str, int]:

@@ -168,8 +168,8 @@ class Cache:
 
 def encoded(parts: Sequence[Sums], ledgers: Ledgers) -> bytes:
     """Sums as Arrow streams, with the texts that their codes stand for."""
-    coding, pairs = ledgers.coding, np.array([*ledgers.combinations.pairs, (0, 0)], np.int32)
-    days = np.array([*ledgers.days, 0], np.int32)
+    coding, pairs = ledgers.coding, ledgers.combinations.table().astype(np.int32)
+    days = np.array(ledgers.days, np.int32)
     sink = io.BytesIO()
     for name, schema in SCHEMAS.items():
         with pa.ipc.new_stream(sink, schema, options=OPTIONS) as writer:

@@ -5,7 +5,7 @@ a word. For every stage and category, in = out + set_aside in stores, lines and 
 does not balance fails. A store is set aside where nothing of it is left; it then counts under the first reason by name.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from logging import Logger
 from pathlib import Path
@@ -40,6 +40,20 @@ class Entry(NamedTuple):
     stores: int
     lines: int
     sales: Decimal
+
+
+def lost_stores(kept: set[int], aside: Mapping[str, set[int]]) -> dict[str, int]:
+    """How many stores are lost for each reason, by name: a store of which something is kept is not lost.
+
+    aside: the stores of which something was set aside, by reason. A store that is lost for several reasons counts once, under
+    the first by name, as `counting.count_entries` has it.
+    """
+    gone: set[int] = set(kept)
+    lost = {}
+    for reason in sorted(aside):
+        lost[reason] = len(aside[reason] - gone)
+        gone |= aside[reason]
+    return lost
 
 
 def check_balance(entries: Iterable[Entry]) -> None:

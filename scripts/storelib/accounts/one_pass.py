@@ -55,7 +55,7 @@ class Combinations:
         self.categories = categories
         self.pairs: list[tuple[int, int]] = []
         self.is_loose = np.zeros(0, np.bool_)
-        self._table = np.full((1, len(entries) + 1), -1, np.int32)
+        self._table = np.full((1, entries.largest + 1), -1, np.int32)
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -80,15 +80,18 @@ class Combinations:
         codes: NDArray[np.int32] = found
         return codes
 
-    def number(self, category: int, entry: int) -> int:
-        """The number of one pair; a new one gets the next. The lock is held."""
+    def number(self, category: int, entry: int) -> None:
+        """Give a new pair the next number. The lock is held."""
         if self._table[category, entry] < 0:
             self.pairs.append((category, entry))
             loose = not self.entries.places(self.categories.texts[category], entry)
             self.is_loose = np.append(self.is_loose, loose)
             # Last, since other threads look here without the lock.
             self._table[category, entry] = len(self.pairs) - 1
-        return int(self._table[category, entry])
+
+    def table(self) -> NDArray[np.int64]:
+        """Category and entry of each combination: (n, 2)."""
+        return np.array(self.pairs, np.int64).reshape(-1, 2)
 
 
 class Ledgers:
@@ -245,7 +248,9 @@ class Pass(NamedTuple):
 
     def worker(self, stack: ExitStack, ledgers: Ledgers, number: int) -> tuple[LineReader, Counter]:
         """One of `number` readers, each with its part of the limits."""
-        connection = stack.enter_context(database(self.compute.part(2 * number, self.compute.threads // number or 1)))
+        connection = stack.enter_context(
+            database(self.compute, parts=2 * number, thread_count=self.compute.threads // number or 1)
+        )
         reader = LineReader(self.source, self.raw, self.rules, ledgers.coding, connection)
         return reader, Counter(ledgers, self.compute.megabytes * 1e6 * TABLE_SHARE / number, connection)
 

@@ -11,9 +11,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from storelib.errors import DataError
+from storelib.money import LARGEST_SUM
 
-# Beyond this the sum of absolute amounts might not fit a 64-bit number.
-LARGEST = 9.2e18
 CELL_BYTES = 16
 SUMMED = "CAST(sum(cents) AS BIGINT) AS cents, CAST(sum(lines) AS BIGINT) AS lines"
 
@@ -116,8 +115,8 @@ class Grid:
 
 def refuse_too_large(magnitude: float) -> None:
     """Raise DataError where sums of cents might not fit a 64-bit number."""
-    if magnitude > LARGEST:
+    if magnitude > LARGEST_SUM:
         raise DataError(
-            f"the amounts add up to {magnitude / 100:.3g}, whatever their sign: sums of more than {LARGEST / 100:.3g} cannot be exact",
+            f"the amounts add up to {magnitude / 100:.3g}, whatever their sign: sums of more than {LARGEST_SUM / 100:.3g} cannot be exact",
             solution="mend amounts that are too large, or give sales in thousands",
         )

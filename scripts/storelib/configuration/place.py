@@ -352,10 +352,6 @@ def megabytes(size: str) -> int:
     return int(size[:-2]) * (1000 if size.endswith("GB") else 1)
 
 
-# What DuckDB needs to start, in megabytes.
-LEAST_MEMORY = 64
-
-
 class Compute(Model):
     """What one stage may use of this machine."""
 
@@ -375,12 +371,6 @@ class Compute(Model):
     def megabytes(self) -> int:
         """The memory limit as a number."""
         return megabytes(self.memory_limit)
-
-    def part(self, number: int, threads: int | None = None) -> "Compute":
-        """One of `number` equal parts of the memory, with all threads or those given."""
-        least = min(self.megabytes, LEAST_MEMORY)
-        limit = f"{max(self.megabytes // number, least)}MB"
-        return self.model_copy(update={"memory_limit": limit, "threads": threads or self.threads})
 
 
 class Logging(Model):

@@ -5,10 +5,8 @@ of their texts, and Arrow makes one of other columns. What is read by DuckDB alo
 same expressions. Every row stays whole: no column is put beside another by position after a query.
 """
 
-import math
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,6 +32,7 @@ from storelib.raw.sources import (
     open_source,
     require_in,
     text_of,
+    unknown_numbers,
     unreadable,
 )
 from storelib.sql import identifier
@@ -246,11 +245,11 @@ class LineReader:
     def by_arrow(self, share: Share) -> Iterator[Lines]:
         """Row groups of a Parquet file, decoded as dictionaries."""
         columns = wanted_columns(self.source, self.rules)
-        with pq.ParquetFile(share.file) as plain:
-            schema = plain.schema_arrow
+        metadata = pq.read_metadata(share.file)
+        schema = metadata.schema.to_arrow_schema()
         texts = [columns[name] for name in TEXTS if name in columns]
         dictionaries = [name for name in texts if pa.types.is_string(schema.field(name).type)]
-        with pq.ParquetFile(share.file, read_dictionary=dictionaries, pre_buffer=False) as file:
+        with pq.ParquetFile(share.file, metadata=metadata, read_dictionary=dictionaries, pre_buffer=False) as file:
             names = list(dict.fromkeys(columns.values()))
             batches = file.iter_batches(BATCH, row_groups=share.row_groups, columns=names, use_threads=False)
             while (batch := self.next_of(batches)) is not None:
@@ -290,11 +289,11 @@ class LineReader:
     def counted(self, columns: dict[str, Any]) -> Lines:
         """A batch whose figures are numbers and days already: what `line_query` says, at a tenth of its cost."""
         store, sku = columns["store_id"], columns["sku"]
-        amounts = exact_cents(columns["sales"], known_values(self.source))
+        amounts = exact_cents(columns["sales"], unknown_numbers(self.source))
         faults = {"missing_store": store == 0, "missing_sku": sku == 0, **amounts.faults}
         day = count = None
         if "lines" in columns:
-            lines = exact_cents(columns["lines"], known_values(self.source))
+            lines = exact_cents(columns["lines"], unknown_numbers(self.source))
             whole = (lines.cents % 100 == 0) & (lines.cents >= 100)
             for fault in lines.faults.values():
                 whole &= ~fault
@@ -408,15 +407,6 @@ def is_plain_number(name: str, kind: pa.DataType) -> bool:
         return bool(pa.types.is_date32(kind))
     whole = pa.types.is_integer(kind) and kind.bit_width <= 32
     return bool(whole or pa.types.is_float64(kind) or pa.types.is_float32(kind))
-
-
-def known_values(source: SalesSource) -> list[float]:
-    """The numbers that mean 'not known', those among texts too."""
-    found = []
-    for value in source.missing:
-        with suppress(ValueError):
-            found.append(float(value))
-    return sorted({value for value in found if math.isfinite(value)})
 
 
 def exact_cents(column: pa.Array, unknown: Sequence[float]) -> Amounts:

@@ -209,15 +209,20 @@ def number_of(column: str, sql_type: str, source: NumbersSource) -> str:
 def known_number(column: str, sql_type: str, source: NumbersSource) -> str:
     """SQL: a column of a numeric type, null where it is missing; a missing value that is text counts as the number it says."""
     name = identifier(column)
-    unknown = set()
-    for value in source.missing:
-        with suppress(ValueError):
-            unknown.add(float(value))
     missing = [is_nan(name)] if sql_type in FLOATS else []
-    finite = ", ".join(sorted(repr(value) for value in unknown if math.isfinite(value)))
+    finite = ", ".join(map(repr, unknown_numbers(source)))
     if finite:
         missing.append(f"CAST({name} AS DOUBLE) IN ({finite})")
     return f"CASE WHEN {' OR '.join(missing)} THEN NULL ELSE {name} END" if missing else name
+
+
+def unknown_numbers(source: NumbersSource) -> list[float]:
+    """The numbers that mean 'not known', those among texts too."""
+    found = set()
+    for value in source.missing:
+        with suppress(ValueError):
+            found.add(float(value))
+    return sorted(value for value in found if math.isfinite(value))
 
 
 def is_rounded(column: str, sql_type: str, source: NumbersSource) -> str | None:
