@@ -347,7 +347,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with outputs() as write:
         write(sales_table(sums, ledgers), SALES, args.sales)
         write(sku_table(sums, ledgers), SKU_SALES, args.sku_sales)
-        write(period_table(sums, ledgers, args.period), PERIOD_SALES, args.period_sales)
+        write(period_table(sums, ledgers, args.period if rules.dated else "all"), PERIOD_SALES, args.period_sales)
         write(files_table({"sales": files}, args.raw, counts), RAW_FILES, args.files)
         write(balanced(entries), LEDGER, args.ledger)
     log_entries(log, entries)

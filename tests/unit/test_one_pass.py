@@ -320,6 +320,25 @@ def test_date_that_means_not_known_is_set_aside_whatever_its_type(bench: Any, in
     assert bench.ledger()["set_aside", "invalid_date"] == (1, 1, Decimal("2.00"))
 
 
+def test_sales_without_a_date_have_one_period_whatever_is_asked_for(bench: Any, ingest: Callable[..., Any]) -> None:
+    columns = {ours: theirs for ours, theirs in COLUMNS.items() if ours != "date"}
+    rows = {"STORE": ["1", "2"], "SKU": ["a"] * 2, "CAT": ["BEAUTY"] * 2, "AMOUNT": [1.0, 2.0]}
+    bench.parquet("raw/parts/all.parquet", rows)
+    ingest(period="month", sales={**PARTS, "columns": columns})
+    assert bench.rows("period_sales.parquet") == [("BEAUTY", "", Decimal("3.00"), 2)]
+
+
+@pytest.mark.parametrize("cut", [4, 600])
+def test_broken_part_is_told_by_its_name(bench: Any, ingest: Callable[..., Any], cut: int) -> None:
+    write_part(bench, "good", 1)
+    broken = write_part(bench, "broken", 2)
+    # without its end, and with its first pages overwritten
+    content = broken.read_bytes()
+    broken.write_bytes(content[:-cut] if cut == 4 else b"PAR1" + b"\xff" * cut + content[4 + cut :])
+    with pytest.raises(DataError, match=r"broken\.parquet cannot be read as parquet"):
+        ingest(sales=PARTS)
+
+
 def test_one_column_may_be_two_of_ours(bench: Any, ingest: Callable[..., Any]) -> None:
     rows = {"STORE": ["1", "2"], "SKU": ["a"] * 2, "AMOUNT": [1.0, 2.0], "DAY": [date(2024, 1, 1)] * 2}
     bench.parquet("raw/parts/all.parquet", rows)

@@ -209,7 +209,7 @@ def shares_of(file: Path, source: SalesSource, raw: Path, rules: Rules, pieces: 
     try:
         metadata = pq.read_metadata(file)
     except (pa.ArrowException, OSError) as error:
-        raise unreadable(source, raw, error) from None
+        raise unreadable(source, raw, error, file) from None
     schema = metadata.schema.to_arrow_schema()
     require_in(columns.values(), schema.names, str(file))
     fields = [schema.field(theirs) for theirs in columns.values()]
@@ -252,15 +252,15 @@ class LineReader:
         with pq.ParquetFile(share.file, metadata=metadata, read_dictionary=dictionaries, pre_buffer=False) as file:
             names = list(dict.fromkeys(columns.values()))
             batches = file.iter_batches(BATCH, row_groups=share.row_groups, columns=names, use_threads=False)
-            while (batch := self.next_of(batches)) is not None:
+            while (batch := self.next_of(batches, share.file)) is not None:
                 yield self.coded(batch, columns)
 
-    def next_of(self, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch | None:
+    def next_of(self, batches: Iterator[pa.RecordBatch], file: Path) -> pa.RecordBatch | None:
         """The next batch of a file. Raises DataError where the file is broken, and no fault of ours is taken for that."""
         try:
             return next(batches, None)
         except (pa.ArrowException, OSError) as error:
-            raise unreadable(self.source, self.raw, error) from None
+            raise unreadable(self.source, self.raw, error, file) from None
 
     def coded(self, batch: pa.RecordBatch, columns: dict[str, str]) -> Lines:
         """A batch of raw columns with codes for its texts."""

@@ -75,8 +75,11 @@ def scratch(connection: duckdb.DuckDBPyConnection) -> Path:
     return Path(tempfile.mkdtemp(dir=temporary))
 
 
-def unreadable(source: Source, folder: Path, error: Exception) -> DataError:
-    """What is wrong with the files of a source, by line where the reader can tell; else DuckDB's own words in one line."""
+def unreadable(source: Source, folder: Path, error: Exception, broken: Path | None = None) -> DataError:
+    """What is wrong with the files of a source, by line where the reader can tell; else the library's own words in one line.
+
+    broken: the file, where it is known.
+    """
     if isinstance(error, duckdb.OutOfMemoryException):
         raise error
     reader = reader_of(source.reader)
@@ -86,7 +89,8 @@ def unreadable(source: Source, folder: Path, error: Exception) -> DataError:
                 return fault
     text = " ".join(str(error).split())[:400]
     return DataError(
-        f"{folder / source.path} cannot be read as {source.reader}: {text}", solution="mend or replace the file"
+        f"{broken or folder / source.path} cannot be read as {source.reader}: {text}",
+        solution="mend or replace the file",
     )
 
 
