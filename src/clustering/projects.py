@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clustering.stamps import other_version
+from clustering.surroundings import of_snakemake
 from storelib.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ def nearest_project() -> Path:
 
 def check_project(root: Path, env: str | None) -> "tuple[Params, Place, str]":
     """The configuration of a run, as `load_project`, and that there are raw files."""
+    if obstacle := of_snakemake(root):
+        raise obstacle.error()
     params, place, env = load_project(root, env)
     raw = root / "data" / "raw" / env
     if env not in params.demo and not (raw.is_dir() and any(raw.iterdir())):
@@ -68,8 +71,12 @@ def check_access(root: Path, env: str, access: Callable[[Path, int], bool] = os.
 
     access: as `os.access`, which root passes everywhere.
     """
-    wanted = {"data": os.W_OK, f"data/raw/{env}": os.R_OK, "data/internal": os.W_OK, "data/external": os.W_OK,
-              "data/merging": os.W_OK, "logs": os.W_OK, "reports": os.W_OK}  # fmt: skip
+    written = ("data", "logs", "reports", ".clustering", ".snakemake", ".dvc")
+    wanted = {f"data/raw/{env}": os.R_OK} | dict.fromkeys(written, os.W_OK)
+    # Folders of an earlier run may belong to whoever started it.
+    for name in ("data/internal", "data/external", "data/merging", "logs", "reports", ".snakemake", ".dvc/tmp"):
+        below = [root / name, *(root / name).glob("*"), *(root / name).glob("*/*")]
+        wanted |= {path.relative_to(root).as_posix(): os.W_OK for path in below if path.is_dir()}
     for name, need in wanted.items():
         path = root / name
         if not path.exists():
