@@ -75,8 +75,8 @@ def check_access(root: Path, env: str, access: Callable[[Path, int], bool] = os.
     wanted = {f"data/raw/{env}": os.R_OK} | dict.fromkeys(written, os.W_OK)
     # Folders of an earlier run may belong to whoever started it.
     for name in ("data/internal", "data/external", "data/merging", "logs", "reports", ".snakemake", ".dvc/tmp"):
-        below = [root / name, *(root / name).glob("*"), *(root / name).glob("*/*")]
-        wanted |= {path.relative_to(root).as_posix(): os.W_OK for path in below if path.is_dir()}
+        below = [path for depth in ("*", "*/*") for path in (root / name).glob(depth) if path.is_dir()]
+        wanted |= dict.fromkeys([name, *(path.relative_to(root).as_posix() for path in below)], os.W_OK)
     for name, need in wanted.items():
         path = root / name
         if not path.exists():
@@ -87,4 +87,10 @@ def check_access(root: Path, env: str, access: Callable[[Path, int], bool] = os.
         if not access(path, need | os.X_OK):
             raise ConfigError(
                 f"{path} cannot be {verb}", solution=f"give yourself access, as by: chmod -R u+rwX {path}"
+            )
+    # Snakemake writes over its cache of what is there, and DVC over its lock.
+    for path in [root / "dvc.lock", *(root / ".snakemake" / "iocache").glob("*")]:
+        if path.is_file() and not access(path, os.W_OK):
+            raise ConfigError(
+                f"{path} cannot be written to", solution=f"give yourself access, as by: chmod u+rw {path}"
             )

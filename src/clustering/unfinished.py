@@ -9,8 +9,10 @@ import re
 import shutil
 from pathlib import Path
 
+import psutil
+
 WRITTEN = re.compile(r"\..+\.\d+\.tmp", re.DOTALL)
-FETCHED = re.compile(r"\.fetch-\d+\.tmp")
+FETCHED = re.compile(r"\.fetch-(\d+)\.tmp")
 RETIRED = re.compile(r"\.(.+)\.old\.tmp", re.DOTALL)
 
 
@@ -47,7 +49,11 @@ def clear_up(folder: Path) -> None:
         for entry in (*folders, *files):
             if found := RETIRED.fullmatch(entry):
                 finish_exchange(here / found[1])
-            elif FETCHED.fullmatch(entry) or (entry in files and WRITTEN.fullmatch(entry)):
+            elif found := FETCHED.fullmatch(entry):
+                # Two projects may share a folder of raw files, by links.
+                if int(found[1]) == os.getpid() or not psutil.pid_exists(int(found[1])):
+                    remove(here / entry)
+            elif entry in files and WRITTEN.fullmatch(entry):
                 remove(here / entry)
         # What is gone by now needs no look; nor has anyone but the user put anything behind a hidden folder's name.
         folders[:] = [entry for entry in folders if not entry.startswith(".")]

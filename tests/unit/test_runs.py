@@ -169,3 +169,25 @@ def test_folder_without_access_is_named(tmp_path: Path) -> None:
     (tmp_path / "logs").write_text("")
     with pytest.raises(ConfigError, match="logs is not a folder"):
         check_access(tmp_path, "dev")
+
+
+@pytest.mark.parametrize("name", [".snakemake/metadata", "data/internal/shares", "reports/figures/profile", ".dvc/tmp"])
+def test_folder_that_a_run_of_another_user_left_is_named(tmp_path: Path, name: str) -> None:
+    """As after one `sudo make run`: folders below those of the project are somebody else's."""
+    (tmp_path / name).mkdir(parents=True)
+    with pytest.raises(ConfigError, match=f"{name} cannot be written to"):
+        check_access(tmp_path, "dev", lambda path, _need: path != tmp_path / name)
+
+
+@pytest.mark.parametrize("name", [".snakemake/iocache/latest.pkl", "dvc.lock"])
+def test_file_that_a_run_of_another_user_left_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).touch()
+    with pytest.raises(ConfigError, match=f"{name} cannot be written to"):
+        check_access(tmp_path, "dev", lambda path, _need: path != tmp_path / name)
+
+
+def test_file_in_place_of_the_runners_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".snakemake").touch()
+    with pytest.raises(ConfigError, match=r"\.snakemake is not a folder"):
+        check_access(tmp_path, "dev")

@@ -16,7 +16,7 @@ def contents(folder: Path) -> dict[str, str]:
 
 
 def test_folder_of_a_killed_fetch_and_files_that_were_being_written_go(tmp_path: Path) -> None:
-    write(tmp_path / "raw/prod/.fetch-4711.tmp/sales/part-1.csv", "half")
+    write(tmp_path / "raw/prod/.fetch-999999999.tmp/sales/part-1.csv", "half")
     write(tmp_path / "internal/.sales.parquet.4711.tmp", "half")
     write(tmp_path / "internal/shares/.beauty.parquet.4711.tmp", "half")
     write(tmp_path / "internal/sales.parquet", "whole")
@@ -28,7 +28,7 @@ def test_folder_of_a_killed_fetch_and_files_that_were_being_written_go(tmp_path:
 def test_only_snapshot_comes_back_whatever_it_was_and_was_to_become(tmp_path: Path) -> None:
     """Killed after the old one was moved away: a file that becomes a folder, a folder that becomes a file."""
     write(tmp_path / "raw/prod/.sales.old.tmp", "the only sales")
-    write(tmp_path / "raw/prod/.fetch-1.tmp/sales/part-1.csv", "new")
+    write(tmp_path / "raw/prod/.fetch-999999999.tmp/sales/part-1.csv", "new")
     write(tmp_path / "raw/prod/sub/.stores.parquet.old.tmp/part-1.parquet", "the only stores")
     clear_up(tmp_path)
     assert contents(tmp_path / "raw/prod") == {
