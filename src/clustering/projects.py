@@ -1,6 +1,7 @@
 """Projects: the nearest one, its configuration, and whether its folders may be used."""
 
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -85,12 +86,15 @@ def check_access(root: Path, env: str, access: Callable[[Path, int], bool] = os.
         if not path.is_dir():
             raise ConfigError(f"{path} is not a folder", solution="move it away, and make a folder of that name")
         if not access(path, need | os.X_OK):
-            raise ConfigError(
-                f"{path} cannot be {verb}", solution=f"give yourself access, as by: chmod -R u+rwX {path}"
-            )
+            raise ConfigError(f"{path} cannot be {verb}", solution=access_to(path))
     # Snakemake writes over its cache of what is there, and DVC over its lock.
     for path in [root / "dvc.lock", *(root / ".snakemake" / "iocache").glob("*")]:
         if path.is_file() and not access(path, os.W_OK):
-            raise ConfigError(
-                f"{path} cannot be written to", solution=f"give yourself access, as by: chmod u+rw {path}"
-            )
+            raise ConfigError(f"{path} cannot be written to", solution=access_to(path))
+
+
+def access_to(path: Path) -> str:
+    """What gives a user access to a file, or to a folder and what is in it."""
+    if path.stat().st_uid != os.getuid():
+        return f'it belongs to another user: have it given to you, as by: sudo chown -R "$(id -un)" {shlex.quote(str(path))}'
+    return f"give yourself access, as by: chmod -R u+rwX {shlex.quote(str(path))}"

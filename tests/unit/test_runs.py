@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from clustering.arguments import tags_of
-from clustering.projects import check_access
+from clustering.projects import access_to, check_access
 from clustering.run_report import PLACE
 from clustering.runs import KEPT, RUNS, find_run, load_runs, new_id, recorded, report_of, with_tags
 from clustering.shown import Mode, choose_mode
@@ -191,3 +191,13 @@ def test_file_in_place_of_the_runners_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / ".snakemake").touch()
     with pytest.raises(ConfigError, match=r"\.snakemake is not a folder"):
         check_access(tmp_path, "dev")
+
+
+def test_what_belongs_to_another_user_is_to_be_had_from_its_owner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my data").mkdir()
+    assert access_to(tmp_path / "my data") == f"give yourself access, as by: chmod -R u+rwX '{tmp_path / 'my data'}'"
+    uid = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: uid + 1)
+    assert access_to(tmp_path / "my data").endswith(f"""sudo chown -R "$(id -un)" '{tmp_path / "my data"}'""")
