@@ -5,6 +5,7 @@ Looked at before anything runs: the runners' own words for it come late, and som
 
 import configparser
 import os
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
@@ -95,6 +96,14 @@ def of_experiments(root: Path, env: str, demo: Iterable[str]) -> Obstacle | None
         return Obstacle(
             f"DVC does not know {loose.relative_to(root)}, which an experiment would lack: it runs in a copy of the project",
             f"dvc add {name} && git add data/raw && git commit -m 'Raw data'",
+        )
+    asked = ["git", "ls-files", "--others", "--exclude-standard", "-z", "--", "data/raw", f"configs/{env}.yml"]
+    done = subprocess.run(asked, cwd=root, capture_output=True, text=True, errors="replace", check=False)
+    new = [name for name in done.stdout.split("\0") if name.endswith((".dvc", ".yml"))]
+    if new:
+        return Obstacle(
+            f"git does not know {new[0]}, which an experiment would lack: it runs in a copy of what git knows",
+            f"git add {shlex.quote(new[0])}",
         )
     return None
 

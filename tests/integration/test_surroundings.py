@@ -107,6 +107,10 @@ def test_experiments_want_the_raw_files_that_are_here(project: Project) -> None:
         check_experiments(project.root, params, setting)
     assert caught.value.solution.startswith("dvc add data/raw/prod && git add data/raw")
     project.call("dvc", "add", "--quiet", "data/raw/prod")
+    for name in ("configs/prod.yml", "data/raw/prod.dvc"):
+        with pytest.raises(ConfigError, match=f"git does not know {name}"):
+            check_experiments(project.root, params, setting)
+        project.call("git", "add", name)
     project.commit()
     check_experiments(project.root, params, setting)
     check_experiments(project.root, params, ["env=dev,prod", *setting])

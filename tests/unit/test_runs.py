@@ -83,7 +83,7 @@ def test_report_of_a_run_is_the_page_with_the_run_in_its_place(tmp_path: Path) -
         ids[1],
         f"{record['start'][:10]} {record['start'][11:16]} UTC",
         f"{record['duration_s']} s",
-        "none: no commit",
+        "none: the project is in no git repository",
     )
     assert [word for word in (*words, record["versions"]["numpy"]) if word not in said] == []
     # the last runs, this one among them, newest first
