@@ -79,6 +79,9 @@ def test_baseline_beside_the_demo_is_noticed_by_both_runners_and_stays(project: 
     assert pq.read_metadata(project.root / "data/merging/baseline.parquet").num_rows == rows > 0
     project.call("dvc", "repro", "--quiet", "--force", "--single-item", "make_demo_data@dev")
     assert pq.read_metadata(baseline).num_rows == rows
+    project.call("dvc", "add", "--quiet", "data/raw/dev/last_month.parquet")
+    note = "data/raw/dev/last_month.parquet.dvc"
+    assert note in project.call("git", "status", "--porcelain", "--untracked-files=all").stdout, "git would keep it"
     baseline.unlink()
     assert project.call("dvc", "repro", "--quiet", "ingest_baseline", check=False).returncode != 0, (
         "its loss is noticed"
