@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 import typer
 
+from clustering import running
 from clustering.arguments import tags_of
+from clustering.jobs import Engine
 from clustering.projects import access_to, check_access
 from clustering.run_report import PLACE
 from clustering.runs import KEPT, RUNS, find_run, load_runs, new_id, recorded, report_of, with_tags
@@ -201,3 +203,21 @@ def test_what_belongs_to_another_user_is_to_be_had_from_its_owner(
     uid = os.getuid()
     monkeypatch.setattr(os, "getuid", lambda: uid + 1)
     assert access_to(tmp_path / "my data").endswith(f"""sudo chown -R "$(id -un)" '{tmp_path / "my data"}'""")
+
+
+def test_what_record_and_sync_say_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part of the pipeline leaves the rest as it was: the other runner is told of nothing, and the user of that."""
+    late: list[str] = []
+    up_to_date = True
+    monkeypatch.setattr(running, "record", lambda _root: late)
+    monkeypatch.setattr(running, "sync", lambda _root: up_to_date)
+    assert running.pass_on(tmp_path, Engine.snakemake, "dev", "dev") is None
+    assert running.pass_on(tmp_path, Engine.dvc, "dev", "dev") is None
+    late, up_to_date = ["reports/report.html", "reports/checks.json"], False
+    told = running.pass_on(tmp_path, Engine.snakemake, "dev", "dev")
+    assert told
+    assert told.startswith("2 other files are not up to date, such as reports/report.html")
+    assert str(running.pass_on(tmp_path, Engine.dvc, "dev", "dev")).startswith("other stages are not up to date")
+    assert (
+        running.pass_on(tmp_path, Engine.snakemake, "prod", "dev") == "params.yaml says env: dev, this run was for prod"
+    )
