@@ -25,6 +25,7 @@ CHATTER = re.compile(
     r"Rules claiming more threads|Assuming unrestricted|Select jobs|Execute \d+ jobs|Complete log|Shutting down|Nothing to be done|"
     r"Job stats|WARNING: |Warning: "
 )
+BROKEN = re.compile(r"'.+' (is invalid|validation failed)")
 RAISED = re.compile(r"[A-Za-z_][\w.]*(Error|Exception)\b.*:")
 
 
@@ -176,9 +177,13 @@ def cause(text: str) -> str:
     for mark in ("Error: ", "ERROR: "):
         if found := [line.removeprefix(mark) for line in lines if line.startswith(mark)]:
             return found[0] if mark == "Error: " else found[-1]
+    # Of a file that it cannot read DVC says so first, then where and why.
+    if broken := [n for n, line in enumerate(lines) if BROKEN.match(line)]:
+        return " ".join(lines[broken[0] : broken[0] + 3])
     raised = [n for n, line in enumerate(lines) if RAISED.match(line)]
     if raised:
         # Snakemake's own error has its text on the line after the place.
         first, *after = lines[raised[-1] :]
         return f"{first} {after[0]}" if after and first.endswith(":") else first
-    return lines[-1] if lines else ""
+    told = [line for line in lines if re.search("[A-Za-z]", line)]
+    return told[-1] if told else ""

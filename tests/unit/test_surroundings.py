@@ -224,6 +224,10 @@ TRACEBACK = (
         (ended(1, "WorkflowError in file x, line 3:\nno rule\n", PROFILE), "WorkflowError in file x, line 3: no rule"),
         (ended(1, "Error: no x\nSolution: add it\n", PROFILE), "no x"),
         (ended(255, stderr="ERROR: /x is not a git repository\n\nHaving any troubles?\n"), "/x is not a git repository"),
+        (
+            ended(255, stderr="'./dvc.lock' is invalid.\n\nWhile parsing a flow node, in line 2, column 1\nExpected content\n  2    \n"),
+            "'./dvc.lock' is invalid. While parsing a flow node, in line 2, column 1 Expected content",
+        ),
         (ended(1, stderr=PROFILE), "it ended with exit code 1 without a word"),
         (ended(3), "it ended with exit code 3 without a word"),
         (ended(-9, stderr=PROFILE), "it was ended by signal 9 (Killed), as a system does that runs out of memory"),
