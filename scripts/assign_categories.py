@@ -148,14 +148,23 @@ def selection_entries(connection: duckdb.DuckDBPyConnection, keys: dict[str, str
         FROM tagged WHERE reason = '' GROUP BY category"""
     ).fetchall()
     entries = []
+    taken = {*keys.values(), *(name for name, *_ in rows)}
     for name, *amounts in rows:
-        category = str(keys.get(name, name))
+        category = str(keys[name]) if name in keys else other_than(name, taken, set(keys.values()))
         flow = ("out", "") if name in keys else ("set_aside", "category_not_selected")
         entries += [
             Entry("select_categories", category, "in", "", *amounts),
             Entry("select_categories", category, *flow, *amounts),
         ]
     return entries
+
+
+def other_than(name: str, taken: set[str], keys: set[str]) -> str:
+    """What the ledger calls a category that is not selected: its name, told apart from a key that is spelt as it is."""
+    label = name
+    while label in keys or (label != name and label in taken):
+        label += " (not selected)"
+    return label
 
 
 def main(argv: Sequence[str] | None = None) -> None:

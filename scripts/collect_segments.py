@@ -27,6 +27,7 @@ from storelib.method.agreement import Agreement, compare, pairs
 from storelib.method.k_rules import INDICES
 from storelib.names import LABELS
 from storelib.pages.segment_charts import recovery_chart, sizes_chart
+from storelib.spreadsheets import for_spreadsheets
 from storelib.tables import read_frame, read_table, write_text
 
 
@@ -46,7 +47,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--baseline", type=Path, required=True, help="earlier labels; header only where there are none")
     parser.add_argument("--segments", type=Path, required=True, help="output: one row per category and store")
     parser.add_argument("--ledger", type=Path, required=True, help="output: the ledger of every stage")
-    parser.add_argument("--segments_csv", type=Path, required=True, help="output: the segments as CSV")
+    parser.add_argument(
+        "--segments_csv", type=Path, required=True, help="output: the segments as CSV, for spreadsheets"
+    )
     parser.add_argument("--metrics", type=Path, required=True, help="output: metrics.json")
     parser.add_argument("--scores", type=Path, required=True, help="output: scores of every k and view, as CSV")
     parser.add_argument("--recovery", type=Path, required=True, help="output: found against planted labels, as CSV")
@@ -186,12 +189,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     with outputs() as write:
         write(segments, SEGMENTS, args.segments)
         write(ledger, LEDGER, args.ledger)
-    write_text(as_csv(frame), args.segments_csv)
-    write_text(as_csv(every_score), args.scores)
-    write_text(as_csv(recovered), args.recovery)
-    sizes_chart(frame).save(args.figure)
-    recovery_chart(frame, reference, recovery).save(args.recovery_figure)
-    write_text(json.dumps(metrics, indent=2) + "\n", args.metrics)
+        for table, path in (
+            (for_spreadsheets(frame), args.segments_csv),
+            (every_score, args.scores),
+            (recovered, args.recovery),
+        ):
+            write_text(as_csv(table), write.temporary(path))
+        sizes_chart(frame).save(write.temporary(args.figure))
+        recovery_chart(frame, reference, recovery).save(write.temporary(args.recovery_figure))
+        write_text(json.dumps(metrics, indent=2) + "\n", write.temporary(args.metrics))
     amounts = metrics["ledger"]
     log.info(
         "%d stores in %d categories; sales %.2f in, %.2f segmented, %.2f set aside",

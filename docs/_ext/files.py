@@ -308,7 +308,12 @@ FILES = [
         LEDGER,
         "ledger.LEDGER",
     ),
-    File("reports/segments.csv", "`data/merging/segments.parquet`, for a spreadsheet", SEGMENTS),
+    File(
+        "reports/segments.csv",
+        "`data/merging/segments.parquet`, for a spreadsheet; a text that it would compute, or that begins with `'`, has a `'` before it: "
+        "take one off to have the value",
+        SEGMENTS,
+    ),
     File("reports/k_scores.csv", "the scores of every view", {"view": "the category's key, or `external`", **SCORES}),
     File(
         "reports/recovery.csv",

@@ -12,7 +12,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from clustering.runners import environment, last_line
+from clustering.runners import environment, why
 from storelib.errors import DataError
 
 
@@ -50,10 +50,10 @@ def ask_dvc(root: Path, question: str) -> Any:
     """One of ANSWERS, for a project. Raises DataError with DVC's own words where it fails."""
     # -P: a module of that name in the project is not taken for this one.
     command = [sys.executable, "-P", "-m", "clustering.dvc_state", question]
-    result = subprocess.run(command, cwd=root, env=environment(), check=False, capture_output=True, text=True)
+    result = subprocess.run(command, cwd=root, env=environment(root), check=False, capture_output=True, text=True)
     if result.returncode:
         raise DataError(
-            f"dvc cannot tell the state of the project: {last_line(result.stderr)}",
+            f"dvc cannot tell the state of the project: {why(result)}",
             solution="run `dvc status` to see why",
         )
     return json.loads(result.stdout)

@@ -193,3 +193,24 @@ def test_selection_is_a_stage_of_the_ledger(bench: Any, assign: Callable[..., No
         ("a_b", "in", "", 2, 3, Decimal("3.00")), ("a_b", "out", "", 2, 3, Decimal("3.00")),
         ("OTHER", "in", "", 1, 4, Decimal("4.00")), ("OTHER", "set_aside", "category_not_selected", 1, 4, Decimal("4.00")),
     }  # fmt: skip
+
+
+def test_category_that_is_called_as_another_ones_key_is_told_apart_in_the_ledger(
+    bench: Any, assign: Callable[..., None]
+) -> None:
+    """The source has `coffee` and `Coffee beans`; the second is selected under the key `coffee`."""
+    sales(
+        bench,
+        ("Coffee beans", "1", "a", "2.00", 1),
+        ("coffee", "1", "a", "0.30", 3),
+        ("coffee (not selected)", "1", "a", "0.04", 1),
+    )
+    bench.product_map(("a", None, "dry"))
+    assign(spelling="keep", **{"Coffee beans": "coffee"})
+    rows = [row[1:] for row in bench.rows("ledger.parquet") if row[0] == "select_categories"]
+    assert [(category, flow, sales) for category, flow, _, _, _, sales in rows] == [
+        ("coffee", "in", Decimal("2.00")), ("coffee", "out", Decimal("2.00")),
+        ("coffee (not selected)", "in", Decimal("0.04")), ("coffee (not selected)", "set_aside", Decimal("0.04")),
+        ("coffee (not selected) (not selected)", "in", Decimal("0.30")),
+        ("coffee (not selected) (not selected)", "set_aside", Decimal("0.30")),
+    ]  # fmt: skip

@@ -154,12 +154,13 @@ class RawFiles:
         self.folder = f"data/raw/{params.env}"
         self.config = f"configs/{params.env}.yml"
         self.place: Place = load_place(Path(self.config))
-        # Files that a stage makes may not be there yet.
-        self.made = [Path(self.folder, name) for name in DEMO_FILES] if params.env in params.demo else None
+        # Files that a stage makes may not be there yet; what somebody put beside them is.
+        made = {Path(self.folder, name) for name in DEMO_FILES} if params.env in params.demo else set()
+        self.listing = sorted(made.union(p for p in Path(self.folder).rglob("*") if p.is_file())) if made else None
 
     def of(self, *sources: Source | None) -> list[str]:
         """Files of the sources that are configured, sorted; a source without files is told by its stage."""
-        found = {f for source in sources if source for f in source_files(source, Path(self.folder), self.made)}
+        found = {f for source in sources if source for f in source_files(source, Path(self.folder), self.listing)}
         return [f.as_posix() for f in sorted(found)]
 
     @property
