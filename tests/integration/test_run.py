@@ -123,7 +123,7 @@ def test_tagged_run_on_a_terminal_is_found_again_with_its_report(project: Projec
 def test_failed_job_is_recorded_and_quiet_says_two_lines(project: Project) -> None:
     project.change("internal.categories.beauty.name", "BEUATY")
     result = clustering(project.root, "run", "merging", "--quiet")
-    assert_mistake(result, 4, "Error: split_need_states", "logs/split_need_states.log")
+    assert_mistake(result, 4, "no sales in category 'BEUATY'", "logs/s")
     assert result.stdout == ""
     assert [line.partition(":")[0] for line in result.stderr.splitlines()] == ["Error", "Solution"]
     (record,) = load_runs(project.root)
