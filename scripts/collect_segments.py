@@ -37,6 +37,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--categories", type=Path, required=True, help="keys and names of the selected categories")
     parser.add_argument("--ingest_ledger", type=Path, required=True)
     parser.add_argument("--assign_ledger", type=Path, required=True)
+    parser.add_argument("--select_ledger", type=Path, required=True)
     parser.add_argument("--join_ledger", type=Path, required=True)
     parser.add_argument("--split_ledgers", type=Path, required=True, help="folder, one file per category")
     parser.add_argument("--merge_ledgers", type=Path, required=True, help="folder, one file per category")
@@ -127,6 +128,7 @@ def metrics_of(
             "sales_in": float(total("ingest_sales", "in")),
             "sales_segmented": float(total("merge_segments", "out")),
             "sales_set_aside": float(sum((e.sales for e in entries if e.flow == "set_aside"), Decimal(0))),
+            "sales_not_selected": float(total("select_categories", "not_selected")),
         },
         "external": view_metrics(scores["external"]),
         "internal": {key: view_metrics(scores[key]) for key in segments},
@@ -164,7 +166,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     def per_category(folder: Path) -> dict[str, Path]:
         return {key: folder / f"{key}.parquet" for key in keys}
 
-    entries = [*read_ledger(args.ingest_ledger), *read_ledger(args.assign_ledger), *read_ledger(args.join_ledger)]
+    of_all = (args.ingest_ledger, args.assign_ledger, args.select_ledger, args.join_ledger)
+    entries = [entry for path in of_all for entry in read_ledger(path)]
     for folder in (args.split_ledgers, args.merge_ledgers):
         for path in per_category(folder).values():
             entries += read_ledger(path)
@@ -200,7 +203,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         write_text(json.dumps(metrics, indent=2) + "\n", write.temporary(args.metrics))
     amounts = metrics["ledger"]
     log.info(
-        "%d stores in %d categories; sales %.2f in, %.2f segmented, %.2f set aside",
+        "%d stores in %d categories; sales %.2f in, %.2f segmented, %.2f set aside, %.2f not selected",
         frame["store_id"].nunique(), len(keys), *amounts.values(),
     )  # fmt: skip
     for key in keys:

@@ -15,7 +15,7 @@ from storelib.configuration.place import Place
 from storelib.database import database
 from storelib.names import LONGEST_KEY
 from storelib.raw.sources import number_of, open_source, require_columns, text_of
-from storelib.raw.spellings import respelt
+from storelib.raw.spellings import folded, respelt
 from storelib.tables import write_text
 
 
@@ -61,24 +61,24 @@ def found_categories(root: Path, params: Params, place: Place, env: str) -> list
                 SELECT DISTINCT {text_of(products.columns.sku, types[products.columns.sku], products)} AS sku,
                     CAST({category} AS VARCHAR) AS category, {" || ' ' || ".join(parts)} AS need_state
                 FROM raw_products;
-            CREATE TABLE told AS
-                WITH one AS (
-                    SELECT sku, CASE WHEN count(DISTINCT category) = 1 THEN max(category) END AS category FROM map GROUP BY sku
-                ),
-                lines AS (
-                    SELECT {texts["store_id"]} AS store_id, {texts["sku"]} AS sku,
-                        CAST({texts.get("category", "NULL")} AS VARCHAR) AS category,
-                        TRY_CAST({amount} AS DECIMAL(18, 2)) AS sales
-                    FROM raw_sales
-                )
-                SELECT l.store_id, l.sku, coalesce(l.category, o.category) AS category, l.sales, 1 AS lines
-                FROM lines l LEFT JOIN one o USING (sku)
+            CREATE TABLE lines AS
+                SELECT {texts["store_id"]} AS store_id, {texts["sku"]} AS sku,
+                    CAST({texts.get("category", "NULL")} AS VARCHAR) AS category,
+                    TRY_CAST({amount} AS DECIMAL(18, 2)) AS sales
+                FROM raw_sales
             """  # noqa: S608 (columns by way of `text_of`)
         )
-        if params.internal.assign_categories.spelling == "unify":
-            unify(connection, [category.name for category in params.internal.categories.values()])
+        unifies = params.internal.assign_categories.spelling == "unify"
+        if unifies:
+            unify(connection)
         query = """
-            WITH states AS (SELECT t.category, count(DISTINCT m.need_state) AS need_states
+            WITH one AS (
+                SELECT sku, CASE WHEN count(DISTINCT category) = 1 THEN max(category) END AS category FROM map GROUP BY sku
+            ),
+            told AS (
+                SELECT l.store_id, l.sku, coalesce(l.category, o.category) AS category, l.sales FROM lines l LEFT JOIN one o USING (sku)
+            ),
+            states AS (SELECT t.category, count(DISTINCT m.need_state) AS need_states
                 FROM (SELECT DISTINCT category, sku FROM told) t JOIN map m
                 ON m.sku = t.sku AND coalesce(m.category, t.category) = t.category GROUP BY t.category)
             SELECT category AS name, count(DISTINCT store_id) AS stores, count(DISTINCT sku) AS skus, sum(sales) AS sales,
@@ -86,15 +86,23 @@ def found_categories(root: Path, params: Params, place: Place, env: str) -> list
             FROM told LEFT JOIN states USING (category) WHERE category IS NOT NULL GROUP BY category ORDER BY category
         """
         rows: pd.DataFrame = connection.sql(query).to_arrow_table().to_pandas()
-    keys = {category.name: key for key, category in params.internal.categories.items()}
-    return [{**{str(k): v for k, v in row.items()}, "key": keys.get(row["name"])} for row in rows.to_dict("records")]
+    same = folded if unifies else str
+    keys = {same(category.name): key for key, category in params.internal.categories.items()}
+    return [
+        {**{str(k): v for k, v in row.items()}, "key": keys.get(same(row["name"]))} for row in rows.to_dict("records")
+    ]
 
 
-def unify(connection: duckdb.DuckDBPyConnection, names: list[str]) -> None:
-    """One spelling of each category in the tables `told` and `map`, as the stages choose it. names: as selected."""
-    counts = connection.execute("SELECT category, count(*) FROM told WHERE category IS NOT NULL GROUP BY category")
-    for name, better in respelt(dict(counts.fetchall()), names).items():
-        for table in ("told", "map"):
+def unify(connection: duckdb.DuckDBPyConnection) -> None:
+    """One spelling of each category in the tables `lines` and `map`, as `assign_categories` chooses it."""
+    counts = connection.execute(
+        """SELECT category, CAST(sum(times) AS BIGINT) FROM (
+            SELECT category, count(*) AS times FROM lines GROUP BY category
+            UNION ALL SELECT category, count(DISTINCT sku) FROM map GROUP BY category
+        ) WHERE category IS NOT NULL GROUP BY category"""
+    )
+    for name, better in respelt(dict(counts.fetchall())).items():
+        for table in ("lines", "map"):
             connection.execute(f"UPDATE {table} SET category = ? WHERE category = ?", [better, name])  # noqa: S608
 
 

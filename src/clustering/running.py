@@ -155,6 +155,8 @@ def show_segments(root: Path, own_report: Path | None) -> None:
         f"Sales: {amounts['sales_in']:,.2f} in, {amounts['sales_segmented']:,.2f} segmented, "
         f"{amounts['sales_set_aside']:,.2f} set aside (reasons: data/merging/ledger.parquet)"
     )
+    if amounts["sales_not_selected"]:
+        console.print(f"Categories that are not selected: sales {amounts['sales_not_selected']:,.2f}")
     for what, where in (
         *([("report", "reports/report.html"), ("this run", str(own_report))] if own_report else []),
         ("segments", "data/merging/segments.parquet"),
