@@ -107,10 +107,14 @@ def test_environment_variables_are_filled_in(
     assert place.compute.memory_limit == expected
 
 
-def test_environment_variables_may_give_a_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("T_THREADS", "4")
+# YAML 1.1 reads `010` as eight, and `0008` as text.
+@pytest.mark.parametrize(("text", "number"), [("4", 4), ("010", 10), ("0008", 8)])
+def test_environment_variables_may_give_a_decimal_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, number: int
+) -> None:
+    monkeypatch.setenv("T_THREADS", text)
     place = load_place(write(tmp_path / "dev.yml", changed(PLACE, "compute.threads", "${env:T_THREADS,2}")))
-    assert place.compute.threads == 4
+    assert place.compute.threads == number
 
 
 def test_variable_that_is_not_set_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

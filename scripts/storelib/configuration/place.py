@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from storelib.configuration.yaml_files import read_yaml
@@ -492,8 +491,8 @@ def with_environment(node: Any, path: Path) -> Any:
         return value
 
     text = ENVIRONMENT_VARIABLE.sub(value_of, node)
-    # A variable that stands alone may be a number.
-    return yaml.safe_load(text) if ENVIRONMENT_VARIABLE.fullmatch(node) and text.isdigit() else text
+    # A variable that stands alone may be a number, which is decimal: `010` is ten, where YAML 1.1 would read eight.
+    return int(text) if ENVIRONMENT_VARIABLE.fullmatch(node) and re.fullmatch("[0-9]{1,18}", text) else text
 
 
 def validated(model: type[M], raw: Any, path: Path) -> M:
