@@ -1,5 +1,7 @@
 """params.yaml and configs/<env>.yml as models: mistakes are told with file, key, found and expected."""
 
+import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +66,26 @@ def test_place_is_read_with_defaults(tmp_path: Path) -> None:
             "sources.sales.reader: Value error, a reader is expected: csv, excel, json, parquet, found 'sas'",
         ),
         ("sources.sales", ..., "sources.sales: Field required"),
+        ("sources.stores.columns", {"stor_id": "STORE"}, "a column for store_id is expected (nearest: 'stor_id')"),
+        (
+            "sources.sales.columns.sales",
+            ...,
+            "columns.sales is expected, or columns.quantity and columns.price, or `wide`",
+        ),
+        ("sources.sales.columns.price", "PRICE", "there is price and sales"),
+        (
+            "sources.sales.wide",
+            {"columns": "d_*"},
+            "of a wide table of sales, columns.sales and columns.quantity are in the cells",
+        ),
+        ("sources.sales.wide", {"columns": "d_"}, "sources.sales.wide.columns: String should match pattern"),
+        ("sources.sales.wide", {"columns": "d_*", "unit": "week"}, "`first_day` is expected with `unit`"),
+        (
+            "sources.sales.wide",
+            {"columns": "d_*", "first_day": date(2011, 1, 29)},
+            'quotes are expected around a date: "2011-01-29"',
+        ),
+        ("sources.sales.wide", {"columns": "d_*", "first_day": "2011-02-30"}, "sources.sales.wide.first_day"),
         ("sources.sales.columns.sku", ..., "sources.sales.columns.sku: Field required"),
         ("sources.sales.columns.sku", 7, "sources.sales.columns.sku: Input should be a valid string, found 7"),
         ("sources.sales.path", "../x.csv", "a path inside data/raw/<env>/ is expected, found '../x.csv'"),
@@ -93,6 +115,28 @@ def test_mistakes_in_the_place_are_told(tmp_path: Path, keys: str, value: object
     assert message in caught.value.args[0]
     assert caught.value.exit_code == 3
     assert "\n" not in caught.value.args[0]
+
+
+@pytest.mark.parametrize(
+    ("keys", "name", "wrong"),
+    [
+        ("sources.sales.columns", "sku", "skuu"),
+        ("sources.sales.columns", "store_id", "storeid"),
+        ("sources.sales", "columns", "colums"),
+        ("sources", "product_map", "productmap"),
+        ("sources.external.county", "key", "keys"),
+    ],
+)
+def test_required_key_that_is_misspelt_is_told_as_such(tmp_path: Path, keys: str, name: str, wrong: str) -> None:
+    """Both are wrong, that one is missing and that the other is not known: what is meant is told."""
+    tree = json.loads(json.dumps(PLACE))
+    block = tree
+    for key in keys.split("."):
+        block = block[key]
+    block[wrong] = block.pop(name)
+    with pytest.raises(ConfigError) as caught:
+        load_place(write(tmp_path / "dev.yml", tree))
+    assert f"{keys}.{wrong} is not a known key (nearest: '{name}')" in caught.value.args[0]
 
 
 @pytest.mark.parametrize(
