@@ -51,7 +51,7 @@ from storelib.tables import read_table
 
 PERIODS = {"week": "%G-W%V", "month": "%Y-%m"}
 ADVICE = {
-    "invalid_sales": "mend the file, set `decimal`, `thousands` or `currency` of sources.sales",
+    "invalid_sales": "mend the file, set `decimal`, `thousands`, `currency` or `missing` of sources.sales",
     "invalid_date": "mend the file, set `date_format` of sources.sales",
     "invalid_count": "mend the file, or name another column under sources.sales.columns.lines",
 }

@@ -63,7 +63,8 @@ def database(limits: Limits, parts: int = 1, thread_count: int | None = None) ->
                 ) from None
             except (duckdb.IOException, duckdb.InvalidInputException) as error:
                 raise DataError(
-                    f"a file cannot be read: {first_line(error)}", solution="delete it, and run the pipeline again"
+                    f"a file cannot be read: {first_line(error)}",
+                    solution="deliver it again, if it is a raw file; any other in data/ may be deleted, and the pipeline run again",
                 ) from None
 
 

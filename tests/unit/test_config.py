@@ -74,6 +74,11 @@ def test_place_is_read_with_defaults(tmp_path: Path) -> None:
         ),
         ("sources.sales.columns.price", "PRICE", "there is price and sales"),
         (
+            "sources.sales.columns.sales",
+            ["d_1", "d_2"],
+            "one column is expected; a column for each day, week or month is told under",
+        ),
+        (
             "sources.sales.wide",
             {"columns": "d_*"},
             "of a wide table of sales, columns.sales and columns.quantity are in the cells",

@@ -143,6 +143,14 @@ class SalesColumns(Model):
         "`date_format` says",
     )
 
+    @field_validator("sales", mode="before")
+    @classmethod
+    def is_one_column(cls, sales: object) -> object:
+        """Several columns of amounts are a wide table."""
+        if isinstance(sales, list):
+            raise ValueError("one column is expected; a column for each day, week or month is told under `wide`")  # noqa: TRY004 (as pydantic has it)
+        return sales
+
 
 class ProductMapColumns(Model):
     """Ours: theirs. Several need-state columns are joined by a space."""

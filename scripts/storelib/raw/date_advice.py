@@ -17,7 +17,7 @@ DATES = (
     "%d%m%Y", "%m%d%Y", "%d %m %Y", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%m-%y", "%m-%d-%y", "%y%m%d", "%d-%b-%Y",
     "%d %b %Y", "%d.%b.%Y", "%d-%b-%y", "%d %b %y", "%d %B %Y", "%b %d, %Y", "%b %d %Y", "%B %d, %Y", "%B %d %Y", "%Y-%b-%d",
     "%a %d %b %Y", "%a, %d %b %Y", "%A, %d %B %Y", "%A, %B %d, %Y", "%Y-%m", "%Y%m", "%Y/%m", "%m/%Y", "%m.%Y", "%m-%Y",
-    "%b %Y", "%B %Y", "%b-%Y", "%b-%y", "%G-W%V", "%GW%V", "%V/%G", "W%V %G", "W%V/%G", "Week %V %G",
+    "%b %Y", "%B %Y", "%b-%Y", "%b-%y", "%G-W%V", "%GW%V", "%G%V", "%V/%G", "W%V %G", "W%V/%G", "Week %V %G",
 )  # fmt: skip
 TIMES = (
     "", " %H:%M", " %H:%M:%S", "T%H:%M:%S", "T%H:%M", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", ", %H:%M", ", %H:%M:%S",

@@ -54,6 +54,11 @@ def iso_day(text: str, zone: str, *, months: bool) -> str:
     return "CASE " + " ".join(f"WHEN {condition} THEN {day}" for condition, day in cases.items()) + " END"
 
 
+def is_iso_day(text: str) -> str:
+    """SQL: whether a text is a day as YYYY-MM-DD, perhaps with a time."""
+    return f"CASE WHEN {matches(text, f'{DAY}([ T].*)?')} THEN TRY_CAST({text} AS DATE) IS NOT NULL ELSE FALSE END"
+
+
 def matches(text: str, pattern: str) -> str:
     """SQL: whether a whole text is of a pattern."""
     return f"regexp_full_match({text}, {literal(pattern)})"
@@ -81,7 +86,8 @@ def day_in(zone: str, moment: str) -> str:
 def is_ambiguous(text: str, formats: Sequence[str], zone: str = UTC) -> str:
     """SQL: whether two formats read two different days; without formats, whether six digits may be a month or a day."""
     if not formats:
-        return f"{matches(text, MONTH_OF_SIX)} AND {matches(text, SHORT_DAY)}"
+        # Lengths are compared first, since that is cheap, and of most dates is enough.
+        return f"CASE WHEN length({text}) = 6 THEN {matches(text, MONTH_OF_SIX)} AND {matches(text, SHORT_DAY)} ELSE FALSE END"
     days = days_of(text, formats, zone)
     return f"coalesce(list_min({days}) <> list_max({days}), FALSE)"
 

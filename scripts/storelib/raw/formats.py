@@ -125,7 +125,9 @@ def repairs_of(text: str, numbers: Numbers) -> dict[str, str]:
     if numbers.decimal != ".":
         found["decimal_sign_replaced"] = f"contains({text}, {literal(numbers.decimal)})"
     digits = unsigned_shape(numbers)
+    # CASE, and not AND, of which both sides are looked at for each line.
     found["sign_rewritten"] = (
-        f"NOT {is_plain(without_currency(text, numbers), digits)} AND {is_signed(signed_text(text, numbers), digits)}"
+        f"CASE WHEN {is_plain(without_currency(text, numbers), digits)} THEN FALSE "
+        f"ELSE {is_signed(signed_text(text, numbers), digits)} END"
     )
     return found

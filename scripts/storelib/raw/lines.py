@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from storelib.configuration.place import SalesSource
 from storelib.money import PARTS_OF_A_CENT, cents_of
 from storelib.raw.amounts import amount_of, figure_names
-from storelib.raw.days import day_of
+from storelib.raw.days import day_of, is_iso_day
 from storelib.raw.sources import (
     DATES,
     day_query,
@@ -137,7 +137,7 @@ def repairs_in(types: dict[str, str], source: SalesSource, rules: Rules) -> dict
     if rules.dated and source.date_formats and types["date"] not in DATES:
         text = text_of("date", types["date"], source)
         day = day_of(text, source.date_formats, source.time_zone)
-        found["date_rewritten"] = f"{day_of(text, [], source.time_zone)} IS NULL AND {day} IS NOT NULL"
+        found["date_rewritten"] = f"NOT {is_iso_day(text)} AND {day} IS NOT NULL"
     return found
 
 
