@@ -14,6 +14,7 @@ import yaml
 
 import ingest_sales
 from storelib.errors import ConfigError, DataError
+from storelib.raw.wide import COLUMNS as COLUMNS_AT_A_TIME
 
 COLUMNS = {"store_id": "STORE", "sku": "SKU", "category": "CAT"}
 FACTORS = COLUMNS | {"quantity": "QTY", "price": "PRICE"}
@@ -227,6 +228,18 @@ class TestWideTable:
             ingest(**source)
         ingest(**source, invalid_lines="drop")
         assert bench.ledger()["set_aside", "invalid_sales"] == (1, 1, Decimal("0.00"))
+
+    def test_more_columns_than_are_read_at_a_time(self, bench: Any, ingest: Callable[..., None]) -> None:
+        days = 2 * COLUMNS_AT_A_TIME + 3
+        header = ",".join(["STORE", "SKU", "CAT", *(f"d_{n}" for n in range(1, days + 1))])
+        bench.csv("raw/sales.csv", header, f"1,a,B{',0.01' * days}", f"2,b,B{',' * days}5")
+        ingest(columns=COLUMNS, wide={"columns": "d_*", "first_day": "2011-01-29"})
+        assert sums(bench) == [("1", 1, days * Decimal("0.01"), days), ("2", 2, Decimal("5.00"), 1)]
+
+    def test_row_with_too_many_cells_is_told_with_its_line(self, bench: Any, ingest: Callable[..., None]) -> None:
+        bench.csv("raw/sales.csv", "STORE,SKU,CAT,2011-01", "1,a,B,1.00", "2,a,B,1.00,2.00")
+        with pytest.raises(DataError, match=r"sales\.csv, line 3: 5 values, where the header has 4 columns"):
+            ingest(columns=COLUMNS, wide={"columns": "*"})
 
     @pytest.mark.parametrize(
         "source",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 import pandas as pd
+import pyarrow as pa
 
 from storelib.configuration.place import CELL_COLUMNS, NumbersSource, SalesSource, Source
 from storelib.database import Limits, database, one_row
@@ -17,7 +18,7 @@ from storelib.raw.days import day_in, day_of, in_our_time, is_ambiguous
 from storelib.raw.files import source_files
 from storelib.raw.formats import plain_number, repairs_of
 from storelib.raw.readers import Headed, Numbered, Request, reader_of
-from storelib.raw.wide import long_query
+from storelib.raw.wide import write_long
 from storelib.sql import identifier, literal
 
 FLOATS = {"FLOAT", "DOUBLE"}
@@ -71,11 +72,18 @@ def open_source(
         types = view_of(connection, delivered, f"SELECT {columns} FROM {scan}")  # noqa: S608 (quoted)
         if isinstance(source, SalesSource) and wide is not None:
             where = str(files[0] if len(files) == 1 else folder / source.path)
-            query = long_query(connection, delivered, types, source, wide, where, months=months)
-            types = view_of(connection, cells := f"cells of {view}", query)
+            target = request.scratch / "cells.parquet"
+            write_long(connection, delivered, source, wide, where, target, months=months)
+            cells = f"cells of {view}"
+            types = view_of(connection, cells, f"SELECT * FROM read_parquet({literal(str(target))})")  # noqa: S608 (quoted)
             known = known_figure(CELL_COLUMNS["value"], types[CELL_COLUMNS["value"]], source)
             types = view_of(connection, view, f"SELECT * FROM {identifier(cells)} WHERE ({known}) IS NOT NULL")  # noqa: S608
-    except duckdb.Error as error:
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        # DuckDB's errors come through Arrow as others, without a number; what the system refuses has one.
+        if isinstance(error, OSError) and error.errno:
+            raise
+        if str(error).startswith("Out of Memory"):
+            raise duckdb.OutOfMemoryException(str(error)) from None
         raise unreadable(source, folder, error) from None
     return types
 

@@ -6,45 +6,87 @@ the run: a total would be counted twice, and a misspelt week would be lost. An e
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from datetime import date, timedelta
+from pathlib import Path
 
 import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from storelib.configuration.place import CELL_COLUMNS, SalesSource, Wide
 from storelib.errors import ConfigError, DataError, shown
 from storelib.raw.days import NO_WEEKS, day_of, iso_forms
-from storelib.sql import identifier, literal
+from storelib.sql import identifier
+
+# Columns of cells that are read at a time, and rows of them: the memory of both is bounded, whatever the file.
+COLUMNS = 250
+ROWS = 4096
 
 
-def long_query(
+def write_long(
     connection: duckdb.DuckDBPyConnection,
     view: str,
-    types: Mapping[str, str],
     source: SalesSource,
     wide: Wide,
     where: str,
+    target: Path,
     *,
     months: bool,
-) -> str:
-    """SQL of a view as a long table: the columns that are no periods, and day, value and column of each cell.
+) -> None:
+    """Write a view anew as a long table: the columns that the source names, `_file`, and day, column and value of each cell.
 
-    types: SQL types of the view's columns; where: the file, for messages; months: whether a month counts as a period.
-    Raises DataError where no column is a period, or one of the pattern is none.
+    SQL's UNPIVOT takes memory for all cells of thousands of rows at once. Here some columns are read at a time, and the file several
+    times where it has many.
+    where: the file, for messages; months: whether a month counts as a period. Raises DataError where no column is a period, or one of
+    the pattern is none.
     """
+    types = {row[0]: row[1] for row in connection.execute(f"DESCRIBE {identifier(view)}").fetchall()}
     days = period_days(connection, list(types), source, wide, where, months=months)
-    # A list has one type: beside a text, numbers are texts.
-    are_texts = "VARCHAR" in {types[name] for name in days}
-    cells = [f"CAST({identifier(name)} AS VARCHAR)" if are_texts else identifier(name) for name in days]
-    lists = {
-        "date": [f"DATE {literal(day.isoformat())}" for day in days.values()],
-        "value": cells,
-        "cell": [literal(name) for name in days],
-    }
-    unnested = ", ".join(
-        f"unnest([{', '.join(parts)}]) AS {identifier(CELL_COLUMNS[kind])}" for kind, parts in lists.items()
+    named = source.columns.model_dump(exclude_none=True).values()
+    others = [name for name in types if name in {"_file", *named}]
+    kind = common_type(connection, view, {name: types[name] for name in days})
+    names = list(days)
+    with ExitStack() as stack:
+        writer: pq.ParquetWriter | None = None
+        for start in range(0, len(names), COLUMNS):
+            part = {name: days[name] for name in names[start : start + COLUMNS]}
+            cells = [f"CAST({identifier(name)} AS {kind}) AS {identifier(name)}" for name in part]
+            query = f"SELECT {', '.join([*map(identifier, others), *cells])} FROM {identifier(view)}"  # noqa: S608 (quoted)
+            rows = connection.sql(query).to_arrow_reader(ROWS)
+            schema = long_schema(rows.schema, others, next(iter(part)))
+            writer = writer or stack.enter_context(pq.ParquetWriter(target, schema))
+            for batch in rows:
+                writer.write_table(long_table(batch, others, part, schema))
+
+
+def long_schema(delivered: pa.Schema, others: Sequence[str], cell: str) -> pa.Schema:
+    """The columns of the long table. cell: a column of cells."""
+    made = [(CELL_COLUMNS["date"], pa.date32()), (CELL_COLUMNS["cell"], pa.string())]
+    return pa.schema(
+        [*(delivered.field(name) for name in others), *made, (CELL_COLUMNS["value"], delivered.field(cell).type)]
     )
-    others = "".join(f"{identifier(name)}, " for name in types if name not in days)
-    return f"SELECT {others}{unnested} FROM {identifier(view)}"  # noqa: S608 (quoted)
+
+
+def long_table(rows: pa.RecordBatch, others: Sequence[str], days: Mapping[str, date], schema: pa.Schema) -> pa.Table:
+    """Some rows as cells, column after column, without those that are empty."""
+    size = rows.num_rows
+    columns = [pa.chunked_array([rows.column(name)] * len(days)) for name in others]
+    columns.append(pa.chunked_array([pa.repeat(pa.scalar(day, pa.date32()), size) for day in days.values()]))
+    columns.append(pa.chunked_array([pa.repeat(name, size) for name in days]))
+    columns.append(pa.chunked_array([rows.column(name) for name in days]))
+    table = pa.table(columns, schema=schema)
+    return table.filter(pc.is_valid(columns[-1]))
+
+
+def common_type(connection: duckdb.DuckDBPyConnection, view: str, types: Mapping[str, str]) -> str:
+    """The SQL type of all cells: text where one column is text, else what DuckDB makes of a list of them."""
+    if "VARCHAR" in types.values():
+        return "VARCHAR"
+    cells = ", ".join(map(identifier, types))
+    (described,) = connection.execute(f"DESCRIBE SELECT [{cells}] FROM {identifier(view)}").fetchall()  # noqa: S608 (quoted)
+    return str(described[1]).removesuffix("[]")
 
 
 def period_days(
