@@ -6,7 +6,6 @@ the run: a total would be counted twice, and a misspelt week would be lost. An e
 
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -48,17 +47,21 @@ def write_long(
     others = [name for name in types if name in {"_file", *named}]
     kind = common_type(connection, view, {name: types[name] for name in days})
     names = list(days)
-    with ExitStack() as stack:
-        writer: pq.ParquetWriter | None = None
-        for start in range(0, len(names), COLUMNS):
-            part = {name: days[name] for name in names[start : start + COLUMNS]}
-            cells = [f"CAST({identifier(name)} AS {kind}) AS {identifier(name)}" for name in part]
-            query = f"SELECT {', '.join([*map(identifier, others), *cells])} FROM {identifier(view)}"  # noqa: S608 (quoted)
-            rows = connection.sql(query).to_arrow_reader(ROWS)
-            schema = long_schema(rows.schema, others, next(iter(part)))
-            writer = writer or stack.enter_context(pq.ParquetWriter(target, schema))
-            for batch in rows:
-                writer.write_table(long_table(batch, others, part, schema))
+    parts = [names[start : start + COLUMNS] for start in range(0, len(names), COLUMNS)]
+    schema = long_schema(cells_of(connection, view, others, parts[0], kind).schema, others, names[0])
+    with pq.ParquetWriter(target, schema) as writer:
+        for part in parts:
+            for batch in cells_of(connection, view, others, part, kind):
+                writer.write_table(long_table(batch, others, {name: days[name] for name in part}, schema))
+
+
+def cells_of(
+    connection: duckdb.DuckDBPyConnection, view: str, others: Sequence[str], part: Sequence[str], kind: str
+) -> pa.RecordBatchReader:
+    """Some columns of cells, of one type, with the columns that are no periods."""
+    cells = [f"CAST({identifier(name)} AS {kind}) AS {identifier(name)}" for name in part]
+    query = f"SELECT {', '.join([*map(identifier, others), *cells])} FROM {identifier(view)}"  # noqa: S608 (quoted)
+    return connection.sql(query).to_arrow_reader(ROWS)
 
 
 def long_schema(delivered: pa.Schema, others: Sequence[str], cell: str) -> pa.Schema:
