@@ -142,13 +142,16 @@ def split_sales(sales: Sales, rows: NDArray[np.bool_], placing: Placing) -> Spli
     per_cent = math.lcm(*(len(placing.needs[entry]) for entry in present))
     needs = sorted({need for entry in present for need in placing.needs[entry]})
     column = {need: number for number, need in enumerate(needs)}
-    magnitude = float(np.abs(sales.cents[rows]).sum(dtype=np.float64)) * per_cent
+    # Python's own numbers: the least common multiple of many numbers fits neither 64 bits nor a float.
+    magnitude = max(int(np.abs(sales.cents[rows]).sum(dtype=np.float64)), 1) * per_cent
     # Fractions that might not fit a 64-bit number are counted as Python counts.
     units = np.zeros((len(sales.stores), len(needs)), np.int64 if magnitude < LARGEST_SUM else object)
     sold = np.zeros(units.shape, np.bool_)
     counts = np.zeros(max(present, default=0) + 1, np.int64)
+    weights = np.zeros(len(counts), units.dtype)
     for entry in present:
         counts[entry] = len(placing.needs[entry])
+        weights[entry] = per_cent // len(placing.needs[entry])
     starts = np.cumsum(counts) - counts
     columns = np.array([column[need] for entry in present for need in placing.needs[entry]], np.int64)
     entry = sales.entry[rows]
@@ -157,7 +160,7 @@ def split_sales(sales: Sales, rows: NDArray[np.bool_], placing: Placing) -> Spli
     offsets = np.arange(times.sum()) - np.repeat(np.cumsum(times) - times, times)
     target = columns[np.repeat(starts[entry], times) + offsets]
     store = np.repeat(sales.store[rows], times)
-    parts = np.repeat(sales.cents[rows].astype(units.dtype) * (per_cent // times), times)
+    parts = np.repeat(sales.cents[rows].astype(units.dtype) * weights[entry], times)
     np.add.at(units, (store, target), parts)
     sold[store, target] = True
     return Split(needs, units, sold, per_cent)
@@ -265,11 +268,16 @@ def ledger_entries(
 def need_state_table(sales: Sales, split: Split) -> pa.Table:
     """Sales by store and need state, where there were any, in the order of both."""
     stores, needs = np.nonzero(split.sold)
+    units, per_unit = split.units[stores, needs], 100 * split.per_cent
+    if units.dtype == object:
+        amounts = np.array([unit / per_unit for unit in units.tolist()], np.float64)
+    else:
+        amounts = units.astype(np.float64) / per_unit
     return pa.table(
         {
             "store_id": pa.array([sales.stores[store] for store in stores.tolist()], pa.string()),
             "need_state": pa.array([split.needs[need] for need in needs.tolist()], pa.string()),
-            "sales": split.units[stores, needs].astype(np.float64) / (100 * split.per_cent),
+            "sales": amounts,
         }
     )
 

@@ -14,7 +14,8 @@ from storelib.configuration.place import Compute
 from storelib.configuration.yaml_files import TWO_READINGS
 from storelib.database import database
 from storelib.errors import DataError, shown
-from storelib.raw.formats import day_of, plain_number, without_currency
+from storelib.raw.days import day_of
+from storelib.raw.formats import plain_number, without_currency
 from storelib.raw.spellings import folded, respelt
 from storelib.sql import literal
 

@@ -116,6 +116,24 @@ def test_big_sums_of_many_parts_balance(bench: Any, split: Callable[..., None]) 
     assert shares.loc["1", "n00"] == pytest.approx((1 / 2 + 1 / 3 + 1 / 5 + 1 / 7 + 1 / 11 + 1 / 13) / 6, abs=1e-15)
 
 
+@pytest.mark.parametrize(("largest", "amount"), [(61, "0.01"), (800, "9.99"), (61, "0.00")])
+def test_sales_balance_however_many_numbers_of_need_states_there_are(
+    bench: Any, split: Callable[..., None], largest: int, amount: str
+) -> None:
+    """SKUs that serve 1, 2, 3 … need states: the least common multiple of 1 to 43 is beyond 64 bits, that of 1 to 800 beyond a float."""
+    numbers = range(1, largest + 1)
+    bench.category_sales(("BEAUTY", "2", "1", "5.00", 1), *[("BEAUTY", "1", f"{n}", amount, 1) for n in numbers])
+    bench.product_map(*[(f"{n}", None, f"n{i:03d}") for n in numbers for i in range(n)])
+    split()
+    whole = Decimal("5.00") + largest * Decimal(amount)
+    assert bench.ledger()["out", ""] == (2, largest + 1, whole)
+    # the last need state is served by the last SKU alone, and the first by all of them
+    sales = {(store, need): sold for store, need, sold in bench.rows("need_state_sales.parquet")}
+    assert sales["1", f"n{largest - 1:03d}"] == pytest.approx(float(amount) / largest, rel=1e-12)
+    assert sales["1", "n000"] == pytest.approx(float(amount) * sum(1 / n for n in numbers), rel=1e-12)
+    assert sales["2", "n000"] == 5.0
+
+
 def test_other_categories_do_not_enter(bench: Any, split: Callable[..., None]) -> None:
     bench.category_sales(
         ("BEAUTY", "1", "a", "10.00", 1), ("SNACKS", "1", "a", "90.00", 1), ("SNACKS", "2", "c", "5.00", 1)
