@@ -18,7 +18,7 @@ from storelib.database import database, one_row
 from storelib.errors import PipelineError, nearest_name, shown
 from storelib.raw.files import source_files
 from storelib.raw.sources import open_source, require_columns, text_of, unreadable
-from storelib.raw.spellings import respelt
+from storelib.raw.spellings import folded
 
 Values = set[str]
 
@@ -139,16 +139,17 @@ def categories(tables: Tables, params: Params, place: Place) -> Iterator[Check]:
     if not found:
         return
     names = [category.name for category in params.internal.categories.values()]
-    spelt = respelt(dict.fromkeys(found, 1), names) if params.internal.assign_categories.spelling == "unify" else {}
-    there = {spelt.get(name, name) for name in found}
-    missing = [name for name in names if name not in there]
+    # As the stages do: one name, however it is spelt, unless spellings are kept apart.
+    same = folded if params.internal.assign_categories.spelling == "unify" else str
+    there = {same(name) for name in found}
+    missing = [name for name in names if same(name) not in there]
     if missing:
         others = f"{shown(missing[0])} is in neither the sales nor the product map{nearest_name(missing[0], found)}"
         yield Check(
             "mend", "categories", others, "mend its name in params.yaml; `clustering categories` lists those there are"
         )
     else:
-        rest = len(there - set(names))
+        rest = len(there - set(map(same, names)))
         more = f", {rest} more are not selected" if rest else ""
         yield Check("fine", "categories", f"{len(names)} of params.yaml are in the data{more}")
 
