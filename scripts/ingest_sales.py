@@ -276,7 +276,7 @@ def refuse(entries: Sequence[Entry], reasons: Sequence[str], policy: str, how: P
         source = how.source
         with raw_lines(reason, how) as lines:
             line = lines.first()
-            advice = date_advice(lines, how) if reason in ("invalid_date", "ambiguous_date") else ""
+            advice = date_advice(lines, how, reason) if reason in ("invalid_date", "ambiguous_date") else ""
         # The column of a cell, where the table is wide; its day is in no row.
         named = source.named | ({source.wide.holds: line["cell"]} if source.wide else {})
         has_date = how.rules.dated and not source.wide
@@ -336,10 +336,13 @@ def raw_lines(reason: str, how: Pass) -> Iterator[RawLines]:
         yield RawLines(connection, query, texts)
 
 
-def date_advice(lines: RawLines, how: Pass) -> str:
+def date_advice(lines: RawLines, how: Pass, reason: str) -> str:
     """The format that fits the dates at fault, with what those that are read need; empty where none fits."""
     read = lines.dates("day IS NOT NULL")
     configured = how.source.date_formats
+    if reason == "ambiguous_date":
+        # One of the formats alone may read all dates.
+        return proposal(fitting_formats(lines.connection, read + lines.dates("is_faulty"), configured), [])
     if not configured and read:
         configured = [fit.form for fit in fitting_formats(lines.connection, read)[:1]]
     return proposal(fitting_formats(lines.connection, lines.dates("is_faulty")), configured if read else [])
