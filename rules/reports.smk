@@ -7,6 +7,8 @@ rule check_results:
         clusters=expand("data/internal/clusters/{category}.parquet", category=CATEGORIES),
         categories="data/internal/categories.parquet",
         external_clusters="data/external/clusters.parquet",
+        stores="data/external/stores.parquet",
+        sources="data/external/sources.parquet",
         segments="data/merging/segments.parquet",
         ledger="data/merging/ledger.parquet",
         script="scripts/check_results.py",
@@ -28,7 +30,7 @@ rule check_results:
     shell:
         "python {input.script:q} --categories {input.categories:q} --segments {input.segments:q} "
         "--ledger {input.ledger:q} --clusters {params.clusters:q} --external_clusters {input.external_clusters:q} "
-        "--checks {output.checks:q} {params.flags} --log {log:q}"
+        "--stores {input.stores:q} --sources {input.sources:q} --checks {output.checks:q} {params.flags} --log {log:q}"
 
 
 rule build_report:

@@ -29,7 +29,7 @@ from storelib.accounts.kept_sums import Cache, Counts
 from storelib.accounts.ledger import Entry, balanced, log_entries, lost_stores
 from storelib.accounts.one_pass import MARKS, TABLE_SHARE, Counter, Ledgers, Pass, Sums
 from storelib.accounts.sums import Cells
-from storelib.configuration.place import Compute, SalesSource, load_place, megabytes
+from storelib.configuration.place import Compute, SalesSource, listed, load_place, megabytes
 from storelib.contracts.contract import outputs
 from storelib.contracts.ledger import LEDGER
 from storelib.contracts.raw_files import RAW_FILES
@@ -39,8 +39,8 @@ from storelib.errors import DataError, shown
 from storelib.money import money_column, money_of, sums_at
 from storelib.raw.files import Fingerprint, files_table, fingerprints, source_files
 from storelib.raw.lines import FAULTS, REASONS, Codes, Rules, line_query, wanted_columns
-from storelib.raw.sources import names_in, open_source, require_columns, where_is
-from storelib.sql import identifier
+from storelib.raw.sources import by_their_names, id_column, names_in, open_source, require_columns, where_is
+from storelib.raw.spellings import refuse_capitals
 from storelib.tables import read_table
 
 PERIODS = {"week": "%G-W%V", "month": "%Y-%m"}
@@ -82,7 +82,8 @@ def settings_hash(source: SalesSource, rules: Rules, product_map: Path) -> str:
         module.__file__ for name, module in sorted(sys.modules.items()) if name.partition(".")[0] == storelib.__name__
     )
     code = [Path(__file__), *(Path(file) for file in ours if file)]
-    told = hashlib.sha256(json.dumps([source.model_dump(exclude={"path"}), rules], sort_keys=True).encode())
+    how = [source.model_dump(exclude={"path"}), source.id_case, rules]
+    told = hashlib.sha256(json.dumps(how, sort_keys=True).encode())
     for package in ("duckdb", "numpy", "pyarrow"):
         told.update(f"{package} {metadata.version(package)}\n".encode())
     for path in [product_map, *code]:
@@ -261,7 +262,8 @@ def refuse(entries: Sequence[Entry], reasons: Sequence[str], policy: str, how: P
         file, store, sku, amount, day, count = example(reason, how)
         source = how.source
         columns = source.columns
-        row = {columns.store_id: store, columns.sku: sku, columns.sales: amount}
+        ids = {"store_id": columns.store_id, "sku": columns.sku}
+        row = by_their_names({"store_id": store, "sku": sku}, ids) | {columns.sales: amount}
         written = FAULTS.get(reason, "negative sales")
         if columns.date is not None and how.rules.dated:
             row[columns.date] = day
@@ -281,10 +283,14 @@ def example(reason: str, how: Pass) -> tuple[Any, ...]:
     with database(how.compute) as connection:
         types = open_source(connection, how.source, how.raw, "raw_lines")
         require_columns(types, wanted_columns(how.source, how.rules).values(), how.source, how.raw)
-        columns = how.source.columns.model_dump(exclude_none=True)
-        columns = {ours: theirs for ours, theirs in columns.items() if theirs in types}
-        named = ", ".join(["_file", *(f"{identifier(theirs)} AS {ours}" for ours, theirs in columns.items())])
-        kinds = {ours: types[theirs] for ours, theirs in columns.items()} | {"_file": "VARCHAR"}
+        wanted = how.source.columns.model_dump(exclude_none=True)
+        columns = {
+            ours: id_column(theirs, types, how.source)
+            for ours, theirs in wanted.items()
+            if set(listed(theirs)) <= set(types)
+        }
+        named = ", ".join(["_file", *(f"{column} AS {ours}" for ours, (column, _) in columns.items())])
+        kinds = {ours: kind for ours, (_, kind) in columns.items()} | {"_file": "VARCHAR"}
         query = line_query(kinds, how.source, how.rules, f"(SELECT {named} FROM raw_lines)", with_texts=True)  # noqa: S608 (quoted)
         day = "date_text" if "date" in columns else "NULL"
         count = "lines_text" if "lines" in columns else "NULL"
@@ -326,7 +332,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             solution=f"put the file there, or mend `path` of this source; {args.raw} holds: {names_in(args.raw)}",
         )
     files = fingerprints(paths)
-    ledgers = Ledgers(entries_of(read_table(args.product_map)))
+    mapped = entries_of(read_table(args.product_map))
+    ledgers = Ledgers(mapped)
     cache = None
     if args.cache:
         limit = megabytes(compute.cache_limit) * 1_000_000
@@ -338,6 +345,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     if cache:
         used.append(cache.write(Multiset(file.content for file in files), [sums], ledgers, counts))
         cache.shrink(used)
+    if source.id_case == "fail":
+        refuse_capitals(map(str, ledgers.coding.store_id.texts[1:]), "store", "sales")
+        refuse_capitals({*map(str, ledgers.coding.sku.texts[1:]), *mapped.of_sku}, "SKU", "sales and product map")
     entries = ledger_entries(sums, ledgers)
     if args.invalid_lines == "fail":
         refuse(entries, list(FAULTS), "invalid_lines", how)

@@ -16,6 +16,7 @@ from storelib.contracts.contract import outputs
 from storelib.contracts.sales import CATEGORIES
 from storelib.errors import ConfigError
 from storelib.leftovers import prune
+from storelib.raw.spellings import id_text
 
 
 def parse_args(argv: Sequence[str] | None) -> tuple[argparse.Namespace, dict[str, str]]:
@@ -31,7 +32,7 @@ def parse_args(argv: Sequence[str] | None) -> tuple[argparse.Namespace, dict[str
         if not flag.startswith("--") or not dot or field != "name":
             parser.error(f"{flag} is not --<key>.name")
         try:
-            names[storelib.runtime.view_key(key)] = name
+            names[storelib.runtime.view_key(key)] = id_text(name)
         except argparse.ArgumentTypeError as error:
             parser.error(str(error))
     if not names:

@@ -11,10 +11,10 @@ import duckdb
 import pandas as pd
 
 from storelib.configuration.params import Params
-from storelib.configuration.place import Place
+from storelib.configuration.place import Place, listed
 from storelib.database import database
 from storelib.names import LONGEST_KEY
-from storelib.raw.sources import number_of, open_source, require_columns, text_of
+from storelib.raw.sources import id_of_columns, number_of, open_source, require_columns
 from storelib.raw.spellings import respelt
 from storelib.tables import write_text
 
@@ -37,28 +37,23 @@ def safe_key(name: str, taken: Collection[str]) -> str:
 def found_categories(root: Path, params: Params, place: Place, env: str) -> list[dict[str, Any]]:
     """A row per category of the raw sales: name, stores, SKUs, net sales, need states, and its key where it is selected."""
     sales, products, raw = place.sources.sales, place.sources.product_map, root / "data" / "raw" / env
-    wanted = (
-        [products.columns.need_state] if isinstance(products.columns.need_state, str) else products.columns.need_state
-    )
+    wanted = listed(products.columns.need_state)
     with database(place.compute) as connection:
         types = open_source(connection, sales, raw, "raw_sales")
         columns = {k: v for k, v in sales.columns.model_dump().items() if v is not None and k != "date"}
         require_columns(types, columns.values(), sales, raw)
-        texts = {ours: text_of(theirs, types[theirs], sales) for ours, theirs in columns.items()}
+        texts = {ours: id_of_columns(theirs, types, sales) for ours, theirs in columns.items()}
         amount = number_of(columns["sales"], types[columns["sales"]], sales)
         types = open_source(connection, products, raw, "raw_products")
         mapped = [column for column in (products.columns.sku, products.columns.category, *wanted) if column]
         require_columns(types, mapped, products, raw)
-        parts = [text_of(column, types[column], products) for column in wanted]
-        category = (
-            text_of(products.columns.category, types[products.columns.category], products)
-            if products.columns.category
-            else "NULL"
-        )
+        parts = [id_of_columns(column, types, products) for column in wanted]
+        category = id_of_columns(products.columns.category, types, products) if products.columns.category else "NULL"
+        sku = id_of_columns(products.columns.sku, types, products)
         connection.execute(
             f"""
             CREATE TABLE map AS
-                SELECT DISTINCT {text_of(products.columns.sku, types[products.columns.sku], products)} AS sku,
+                SELECT DISTINCT {sku} AS sku,
                     CAST({category} AS VARCHAR) AS category, {" || ' ' || ".join(parts)} AS need_state
                 FROM raw_products;
             CREATE TABLE told AS
@@ -73,7 +68,7 @@ def found_categories(root: Path, params: Params, place: Place, env: str) -> list
                 )
                 SELECT l.store_id, l.sku, coalesce(l.category, o.category) AS category, l.sales, 1 AS lines
                 FROM lines l LEFT JOIN one o USING (sku)
-            """  # noqa: S608 (columns by way of `text_of`)
+            """  # noqa: S608 (columns by way of `id_of`)
         )
         if params.internal.assign_categories.spelling == "unify":
             unify(connection, [category.name for category in params.internal.categories.values()])
