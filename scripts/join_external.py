@@ -53,7 +53,7 @@ def join_sources(
     features = stores[["store_id"]]
     unmatched, incomplete = {}, {}
     for (name, column), source in sources.groupby(["source", "column"], sort=True):
-        keys = store_keys(stores, column.split(JOINT))
+        keys = store_keys(stores, str(column).split(JOINT))
         wide = source.pivot(index="key", columns="feature", values="value").sort_index(axis="columns")
         wide = wide.add_prefix(f"{name}.").rename_axis(columns=None)
         found = keys.isin(wide.index)

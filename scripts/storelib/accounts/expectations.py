@@ -216,8 +216,8 @@ def findings(
         yield Finding(check, "", share_set_aside(entries, CHAIN_STAGES, "", amount), levels[check])
         for view in categories:
             yield Finding(check, view, share_set_aside(entries, CATEGORY_STAGES, view, amount), levels[check])
-    for table in tables:
-        yield Finding("found_stores", table, share_found(entries, table), levels["found_stores"])
+    for source in tables:
+        yield Finding("found_stores", source, share_found(entries, source), levels["found_stores"])
     for view in categories:
         yield Finding("smallest_segment", view, smallest(segments, view), levels["smallest_segment"])
     for view, table in clusters.items():
