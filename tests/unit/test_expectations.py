@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -26,9 +27,11 @@ from storelib.accounts.expectations import (
     told,
 )
 from storelib.accounts.ledger import Entry, balanced
+from storelib.configuration.params import load_params
 from storelib.errors import DataError
 from storelib.tables import write_table
 
+ROOT = Path(__file__).resolve().parents[2]
 CHAIN = ("ingest_sales", "assign_categories")
 CATEGORY = ("split_need_states", "merge_segments")
 
@@ -113,9 +116,21 @@ def test_share_of_stores_found_is_the_same_whatever_the_policy(flow: str) -> Non
         entry("join_external", "", "noted", "not in county, no sales", 420, 0, "0.00"),
         entry("join_external", "", "noted", "value missing in county", 7, 0, "0.00"),
     ]
-    assert share_found(entries, "stores") == Fraction(40, 80)
-    assert share_found(entries, "external.county") == Fraction(out - 10, out)
-    assert share_found(entries, "external.other") == 1
+    assert share_found(entries, "sources.stores") == Fraction(40, 80)
+    assert share_found(entries, "sources.external.county") == Fraction(out - 10, out)
+    assert share_found(entries, "sources.external.other") == 1
+
+
+@pytest.mark.parametrize(
+    ("found", "of", "state"), [(35, 150, "fail"), (40, 80, "fail"), (94, 100, "warn"), (95, 100, "pass")]
+)
+def test_stores_that_are_not_found_fail_by_default(found: int, of: int, state: str) -> None:
+    levels = load_params(ROOT / "params.yaml").checks.found_stores
+    warn, fail = (Fraction(str(level)) for level in (levels.warn, levels.fail))
+    finding = Finding("found_stores", "sources.stores", Fraction(found, of), Levels(warn, fail))
+    assert finding.state == state
+    if (found, of) == (40, 80):
+        assert finding.sentence == "50 % of the stores that sell are in this table; at least 80 % is required"
 
 
 def test_smallest_segment() -> None:
@@ -230,9 +245,9 @@ def test_every_expectation_is_looked_at(check: Any) -> None:
         ("stores_set_aside", ""): 0.2,
         ("stores_set_aside", "beauty"): 0.25,
         # 1 of 9 stores is not in the store table, 2 of the 8 that are left are not in `county`
-        ("found_stores", "stores"): 0.888889,
-        ("found_stores", "external.county"): 0.75,
-        ("found_stores", "external.own"): 1.0,
+        ("found_stores", "sources.stores"): 0.888889,
+        ("found_stores", "sources.external.county"): 0.75,
+        ("found_stores", "sources.external.own"): 1.0,
         ("smallest_segment", "beauty"): 2.0,
         ("borderline_stores", "beauty"): 0.166667,
         ("borderline_stores", "external"): 0.0,

@@ -83,7 +83,7 @@ class Levels(NamedTuple):
 class Finding(NamedTuple):
     """One figure of one view. value: None where it means nothing.
 
-    view: a category's key, `external`, or empty for all sales; of stores that are found, the table: `stores` or `external.<name>`.
+    view: a category's key, `external`, or empty for all sales; of stores that are found, the table, by its key in the configuration.
     """
 
     check: str
@@ -164,18 +164,18 @@ def share_mapped(entries: Iterable[Entry], category: str) -> Fraction | None:
 def share_found(entries: Iterable[Entry], table: str) -> Fraction | None:
     """Share of the stores that sell which are in the store table, or in an external source by its key.
 
-    table: `stores`, or `external.<name>`. Stores that are not in the store table count whatever the policy about them.
+    table: `sources.stores`, or `sources.external.<name>`. Stores that are not in the store table count whatever the policy about them.
     """
     selling = lost = 0
     for entry in entries:
         key = entry.stage, entry.flow, entry.reason
         if key == ("assign_categories", "out", ""):
             selling += entry.stores
-        elif table == "stores" and key[::2] == ("assign_categories", "unknown_store"):
+        elif table == "sources.stores" and key[::2] == ("assign_categories", "unknown_store"):
             lost += entry.stores
             # Those that were set aside did not come out.
             selling += entry.stores if entry.flow == "set_aside" else 0
-        elif key == ("join_external", "noted", f"not in {table.removeprefix('external.')}"):
+        elif key == ("join_external", "noted", f"not in {table.removeprefix('sources.external.')}"):
             lost += entry.stores
     return share(selling - lost, selling)
 
@@ -205,7 +205,7 @@ def findings(
 ) -> Iterator[Finding]:
     """Every figure, expectation by expectation.
 
-    clusters: by view, categories first and `external` last. tables: `stores` and `external.<name>`, as far as they are configured.
+    clusters: by view, categories first and `external` last. tables: those of `share_found` that there are.
     levels: by expectation. ratio: from which a store is on a border.
     """
     categories = [view for view in clusters if view != "external"]
