@@ -25,14 +25,13 @@ from storelib.raw.lines import (
     FIRST_DAY,
     LAST_DAY,
     REASONS,
-    TEXTS,
+    REWRITTEN,
     Codes,
     Coding,
     LineReader,
     Lines,
     Rules,
     Share,
-    rewritten_note,
     shares_of,
 )  # fmt: skip
 from storelib.raw.sources import unreadable
@@ -40,7 +39,7 @@ from storelib.raw.sources import unreadable
 # What is told of lines, beside the reasons why they are set aside.
 NOTES = (
     "negative_sales", "zero_sales", "rounded_to_cent", "currency_symbol_removed", "thousands_separator_removed",
-    "decimal_sign_replaced", "date_rewritten", *(rewritten_note(name) for name in TEXTS),
+    "decimal_sign_replaced", "date_rewritten", *REWRITTEN.values(),
 )  # fmt: skip
 MARKS = (*(("set_aside", reason) for reason in REASONS), *(("noted", note) for note in NOTES))
 # The part of the memory limit that the table of sums may take; DuckDB has the rest.

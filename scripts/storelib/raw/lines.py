@@ -52,6 +52,8 @@ FAULTS = {
 }
 REASONS = ("", *FAULTS, "negative_sales")
 TEXTS = ("store_id", "sku", "category")
+# The ledger's word for lines in which one of them is not written in the form that ids have.
+REWRITTEN = {"store_id": "store_id_rewritten", "sku": "sku_rewritten", "category": "category_rewritten"}
 # Of a decimal(18, 2), in cents; and what of a cent is more than an inexact number.
 LARGEST_AMOUNT = 1e18
 ROUNDED = 1e-4
@@ -138,7 +140,7 @@ def repairs_in(types: dict[str, str], source: SalesSource, rules: Rules) -> dict
     for name in TEXTS:
         rewritten = is_rewritten(name, types[name], source) if types.get(name, "code") != "code" else None
         if rewritten:
-            found[rewritten_note(name)] = rewritten
+            found[REWRITTEN[name]] = rewritten
     rounded = is_rounded("sales", types["sales"], source)
     if rounded:
         found["rounded_to_cent"] = rounded
@@ -147,11 +149,6 @@ def repairs_in(types: dict[str, str], source: SalesSource, rules: Rules) -> dict
         text = text_of("date", types["date"], source)
         found["date_rewritten"] = f"{day_of(text, [])} IS NULL AND {day_of(text, source.date_formats)} IS NOT NULL"
     return found
-
-
-def rewritten_note(name: str) -> str:
-    """The ledger's word for lines whose `store_id`, `sku` or `category` is not written in the form that ids have."""
-    return f"{name}_rewritten"
 
 
 def line_query(
@@ -363,7 +360,7 @@ class LineReader:
         if rewritten:
             flagged = np.fromiter((value in rewritten for value in values), np.bool_, len(values))
             if flagged.any():
-                notes[rewritten_note(name)] = at_places(np.append(flagged, np.False_), column.indices)
+                notes[REWRITTEN[name]] = at_places(np.append(flagged, np.False_), column.indices)
         # A null has no place in the dictionary: it takes the last.
         codes = np.fromiter((known[value] for value in values), np.int32, len(values))
         return at_places(np.append(codes, np.int32(0)), column.indices)
