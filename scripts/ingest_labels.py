@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     where = str(args.raw / source.path)
     columns = source.columns.model_dump()
     files = fingerprints(source_files(source, args.raw))
-    texts = read_texts(source, args.raw, place.compute, columns)[KNOWN_LABELS.names]
+    texts = read_texts(source, args.raw, place.compute, columns, names=["category", *LABELS])[KNOWN_LABELS.names]
     if texts.empty:
         raise DataError(
             f"{where} holds no row", solution=f"put the file there, or take `{args.source}` out of the config"

@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         return where_is(source, args.raw, by_their_names(row, columns))
 
     files = fingerprints(source_files(source, args.raw))
-    rows = read_texts(source, args.raw, place.compute, columns, numbers=COORDINATES)
+    rows = read_texts(source, args.raw, place.compute, columns, numbers=COORDINATES, names=["name"])
     if rows.empty:
         raise DataError(
             f"{where} holds no row", solution="put the store table there, or take `stores` out of the config"

@@ -166,7 +166,12 @@ VALUES: list[tuple[str, str, object, tuple[str, ...]]] = [
         ["a", 7],
         ("sources.sales.columns.sku: Input should be a valid string",),
     ),
-    (PLACE, "sources.id_case", "lower", ("sources.id_case: Input should be 'fail', 'keep' or 'upper', found 'lower'",)),
+    (
+        PLACE,
+        f"{SALES}.id_case",
+        "lower",
+        ("sources.sales.id_case: Input should be 'fail', 'keep' or 'upper', found 'lower'",),
+    ),
     (PLACE, f"{SALES}.columns.sku", "", ("sources.sales.columns.sku", "at least 1 character")),
     (PLACE, "sources.product_map.columns.need_state", [], ("need_state", "at least 1 item")),
     (PLACE, "sources.stores.columns", {"county": "COUNTY"}, ("a column for store_id is expected",)),

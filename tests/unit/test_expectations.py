@@ -55,7 +55,7 @@ LEDGER = [
     entry("join_external", "", "noted", "not in county", 2, 0, "0.00"),
     entry("join_external", "", "noted", "not in county, no sales", 1, 0, "0.00"),
     entry("select_categories", "TOYS", "in", "", 8, 80, "430.00"),
-    entry("select_categories", "TOYS", "set_aside", "category_not_selected", 8, 80, "430.00"),
+    entry("select_categories", "TOYS", "not_selected", "category_not_selected", 8, 80, "430.00"),
     entry("select_categories", "beauty", "in", "", 8, 100, "500.00"),
     entry("select_categories", "beauty", "out", "", 8, 100, "500.00"),
     entry("split_need_states", "beauty", "in", "", 8, 100, "500.00"),

@@ -15,6 +15,7 @@ import ingest_product_map
 import ingest_sales
 import ingest_stores
 import select_categories
+from storelib.configuration.params import Category
 from storelib.configuration.place import NumbersSource, Source
 from storelib.errors import DataError
 from storelib.raw.sources import decimal_marks, id_of, is_rewritten
@@ -78,7 +79,7 @@ class TestForm:
     @pytest.mark.parametrize(("text", "form"), FORMS.items())
     def test_text(self, text: str, form: str) -> None:
         source = Source(reader="csv", path="x")
-        form_of, flag = id_of("x", "VARCHAR", source), is_rewritten("x", "VARCHAR", source)
+        form_of, flag = id_of("x", "VARCHAR", source), is_rewritten("x", "VARCHAR", id_of("x", "VARCHAR", source))
         query = f"SELECT {form_of}, {flag} FROM (SELECT $text AS x)"  # noqa: S608 (ours)
         assert duckdb.execute(query, {"text": text}).fetchone() == (form, text != form)
         assert id_text(text) == form
@@ -233,15 +234,16 @@ class TestCapitals:
         found = table(
             ingest_labels,
             "labels",
-            ["store_id", "internal_cluster"],
+            ["category", "store_id", "internal_cluster"],
             {"source": "baseline"},
             baseline=known,
             id_case="upper",
         )
-        assert found == [("S01", 1)]
-        bench.csv("raw/map.csv", "SKU,NEED,CAT", "a,dry,B", "A,dry,B")
-        flags = {"categories": bench.categories(B="b"), "spelling": "keep"}
-        assert table(ingest_product_map, "product_map", ["sku"], flags, id_case="upper") == ["A"]
+        assert found == [("b", "S01", 1)]
+        bench.csv("raw/map.csv", "SKU,NEED,CAT", "a,dry,b", "A,dry,b")
+        flags = {"spelling": "keep"}
+        rows = table(ingest_product_map, "product_map", ["sku", "category", "need_state"], flags, id_case="upper")
+        assert rows == [("A", "b", "dry")]
         with pytest.raises(DataError, match=r"map\.csv: SKU 'A' and SKU 'a' differ by capitals alone"):
             table(ingest_product_map, "product_map", [], flags)
 
@@ -256,7 +258,7 @@ class TestTables:
         town = {"reader": "parquet", "path": "towns.parquet", "key": {"town": "TOWN"}}
         assert table(ingest_external, "sources", ["key"], stores=stores, external={"town": town}) == ["Bonn", NFC]
         bench.csv("raw/map.csv", "SKU,NEED,CAT", f"10.0,dry,{NFD}", f"10,dry,{NFC}", "10,2.0,3.0")
-        flags = {"categories": bench.categories(B="b"), "spelling": "keep"}
+        flags = {"spelling": "keep"}
         rows = table(ingest_product_map, "product_map", ["sku", "category", "need_state"], flags)
         assert rows == [("10", "3", "2"), ("10", NFC, "dry")]
         labels = "category,store_id,internal_cluster,external_cluster,segment"
@@ -272,9 +274,12 @@ class TestTables:
         with pytest.raises(DataError, match=r"own\.csv, line 3: "):
             table(ingest_external, "sources", [], external={"own": own})
 
-    def test_selected_category_is_found_in_any_form(self, bench: Any) -> None:
-        bench.run(select_categories, categories=bench / "categories.parquet", **{"cafe.name": f" {NFD}"})
-        assert bench.rows("categories.parquet", "key", "name") == [("cafe", NFC)]
+    def test_selected_category_is_named_in_any_form(self) -> None:
+        assert Category(name=f" {NFD}").name == NFC
+        _, names = select_categories.parse_args(
+            ["--log", "x", "--category_totals", "x", "--categories", "x", "--ledger", "x", "--cafe.name", f" {NFD}"]
+        )
+        assert names == {"cafe": NFC}
 
 
 class TestSeveralColumns:

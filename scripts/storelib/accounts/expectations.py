@@ -56,7 +56,7 @@ EXPECTATIONS = {
     "found_stores": Expectation(
         "at least",
         "{value} of the stores that sell are in this table",
-        "compare the ids of stores that are missing there (leading zeros, another id, capitals: `id_case`; the key under `sources` in "
+        "compare the ids of stores that are missing there (leading zeros, another id, capitals: `id_case`; the key of the source in "
         "configs/<env>.yml), complete the table, or set another level",
     ),
     "smallest_segment": Expectation(

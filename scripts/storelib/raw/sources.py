@@ -4,20 +4,23 @@ import json
 import logging
 import math
 import tempfile
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import duckdb
 import pandas as pd
+import pyarrow as pa
 
-from storelib.configuration.place import NumbersSource, SalesSource, Source, listed
+from storelib.configuration.place import CELL_COLUMNS, NumbersSource, SalesSource, Source, listed
 from storelib.database import Limits, database, one_row
 from storelib.errors import DataError, nearest_name, shown
+from storelib.raw.days import day_in, day_of, in_our_time, is_ambiguous
 from storelib.raw.files import source_files
-from storelib.raw.formats import day_of, in_our_time, is_ambiguous, plain_number, repairs_of
+from storelib.raw.formats import plain_number, repairs_of
 from storelib.raw.readers import Headed, Numbered, Request, decimal_of, reader_of
 from storelib.raw.spellings import JOINT, WHITE, id_text, parts_of
+from storelib.raw.wide import write_long
 from storelib.sql import identifier, literal
 
 FLOATS = {"FLOAT", "DOUBLE"}
@@ -34,7 +37,8 @@ WHOLE = {
     "UHUGEINT",
 }
 TEXT = {"VARCHAR", "BLOB"}
-DATES = {"DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE"}
+INSTANTS = {"TIMESTAMP WITH TIME ZONE", "TIMESTAMP_NS WITH TIME ZONE"}
+DATES = {"DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", *INSTANTS}
 # A text of which nothing is trimmed, by far the most: to look costs a tenth of trimming it.
 PLAIN = "[!-~]([ -~]*[!-~])?"
 # Beyond it a float does not tell whole numbers apart.
@@ -42,11 +46,18 @@ EXACT = 2**53
 
 
 def open_source(
-    connection: duckdb.DuckDBPyConnection, source: Source, folder: Path, view: str, files: Sequence[Path] | None = None
+    connection: duckdb.DuckDBPyConnection,
+    source: Source,
+    folder: Path,
+    view: str,
+    files: Sequence[Path] | None = None,
+    *,
+    months: bool = True,
 ) -> dict[str, str]:
     """Make `view` over the files of a source, with the columns they have and `_file`; returns their SQL types.
 
-    files: those to open; by default all that the source has in `folder`.
+    A wide table is made long, with the columns of CELL_COLUMNS.
+    files: those to open; by default all that the source has in `folder`. months: whether a month counts as a date.
     """
     files = source_files(source, folder) if files is None else files
     if not files:
@@ -58,11 +69,31 @@ def open_source(
     try:
         scan = reader_of(source.reader).scan(request)
         columns = "* REPLACE (" + original("_file", request.copies) + " AS _file)" if request.copies else "*"
-        connection.execute(f"CREATE OR REPLACE VIEW {identifier(view)} AS SELECT {columns} FROM {scan}")  # noqa: S608 (quoted)
-        described = connection.execute(f"DESCRIBE {identifier(view)}").fetchall()
-    except duckdb.Error as error:
+        wide = source.wide if isinstance(source, SalesSource) else None
+        delivered = view if wide is None else f"wide {view}"
+        types = view_of(connection, delivered, f"SELECT {columns} FROM {scan}")  # noqa: S608 (quoted)
+        if isinstance(source, SalesSource) and wide is not None:
+            where = str(files[0] if len(files) == 1 else folder / source.path)
+            target = request.scratch / "cells.parquet"
+            write_long(connection, delivered, source, wide, where, target, months=months)
+            cells = f"cells of {view}"
+            types = view_of(connection, cells, f"SELECT * FROM read_parquet({literal(str(target))})")  # noqa: S608 (quoted)
+            known = known_figure(CELL_COLUMNS["value"], types[CELL_COLUMNS["value"]], source)
+            types = view_of(connection, view, f"SELECT * FROM {identifier(cells)} WHERE ({known}) IS NOT NULL")  # noqa: S608
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        # DuckDB's errors come through Arrow as others, without a number; what the system refuses has one.
+        if isinstance(error, OSError) and error.errno:
+            raise
+        if str(error).startswith("Out of Memory"):
+            raise duckdb.OutOfMemoryException(str(error)) from None
         raise unreadable(source, folder, error) from None
-    return {row[0]: row[1] for row in described}
+    return types
+
+
+def view_of(connection: duckdb.DuckDBPyConnection, name: str, query: str) -> dict[str, str]:
+    """Give a query a name; returns the SQL types of its columns."""
+    connection.execute(f"CREATE OR REPLACE VIEW {identifier(name)} AS {query}")
+    return {row[0]: row[1] for row in connection.execute(f"DESCRIBE {identifier(name)}").fetchall()}
 
 
 def original(column: str, copies: Mapping[Path, Path]) -> str:
@@ -145,6 +176,8 @@ def require_columns(types: dict[str, str], wanted: Iterable[str | list[str]], so
     reader = reader_of(source.reader)
     files = source_files(source, folder)
     if isinstance(reader, Headed) and len(files) > 1:
+        # Those of a wide table are made when it is opened.
+        names = [name for name in names if name not in CELL_COLUMNS.values()]
         for file in files:
             require_in(names, reader.columns(file, source), str(file))
 
@@ -177,10 +210,16 @@ def text_of(column: str, sql_type: str, source: Source) -> str:
 
 
 def id_of(column: str, sql_type: str, source: Source) -> str:
+    """SQL: a column of ids as `name_of` has it, in capitals where the configuration says so."""
+    form = name_of(column, sql_type, source)
+    return f"nfc_normalize(upper({form}))" if source.id_case == "upper" else form
+
+
+def name_of(column: str, sql_type: str, source: Source) -> str:
     """SQL: a column of ids or names in the one form that all tables have them in, null where they are missing.
 
     The rule is that of `spellings.id_text`: trimmed, in Unicode's NFC, whole numbers without decimals (`123.0`, as pandas writes
-    ids beside missing ones, is `123`), in capitals where the configuration says so.
+    ids beside missing ones, is `123`).
     """
     text, marks = trimmed(identifier(column), sql_type), decimal_marks(source)
     if sql_type in TEXT:
@@ -190,8 +229,7 @@ def id_of(column: str, sql_type: str, source: Source) -> str:
         # Of nearly all texts nothing changes, which costs a tenth to see of what it costs to change them.
         unlike = " OR ".join(f"contains({name}, {literal(f'{mark}0')})" for mark in marks)
         text = f"CASE WHEN regexp_full_match({name}, {literal(PLAIN)}) AND NOT ({unlike}) THEN {name} ELSE {bare} END"
-    known = known_text(text, (id_text(missing_text(value), marks) for value in source.missing))
-    return f"nfc_normalize(upper({known}))" if source.id_case == "upper" else known
+    return known_text(text, (id_text(missing_text(value), marks) for value in source.missing))
 
 
 def trimmed(name: str, sql_type: str) -> str:
@@ -228,23 +266,31 @@ def decimal_marks(source: Source) -> str:
     return "".join(sorted(marks))
 
 
-def is_rewritten(column: str, sql_type: str, source: Source) -> str | None:
-    """SQL: whether an id is written in another form than `id_of` gives it; None for a type of one form."""
+def is_rewritten(column: str, sql_type: str, form: str) -> str | None:
+    """SQL: whether an id or a name is written in another form than it is read in; None for a type of one form.
+
+    form: SQL of that form, by `id_of` or `name_of`.
+    """
     if sql_type not in TEXT | FLOATS and not sql_type.startswith("DECIMAL"):
         return None
-    return f"{as_text(identifier(column), sql_type)} <> {id_of(column, sql_type, source)}"
+    return f"{as_text(identifier(column), sql_type)} <> {form}"
 
 
-def id_of_columns(columns: str | list[str], types: Mapping[str, str], source: Source) -> str:
-    """SQL: an id of one column or of several, as `id_of` has it."""
-    return id_of(columns, types[columns], source) if isinstance(columns, str) else id_column(columns, types, source)[0]
+Form = Callable[[str, str, Source], str]
+
+
+def id_of_columns(columns: str | list[str], types: Mapping[str, str], source: Source, form: Form = id_of) -> str:
+    """SQL: an id of one column or of several. form: `id_of` or `name_of`."""
+    if isinstance(columns, str):
+        return form(columns, types[columns], source)
+    return joint_of(form(column, types[column], source) for column in columns)
 
 
 def id_column(columns: str | list[str], types: Mapping[str, str], source: Source) -> tuple[str, str]:
-    """SQL and type of an id that is one column, or several joined."""
+    """SQL and type of what an id is made of: one column as it is, or several joined."""
     if isinstance(columns, str):
         return identifier(columns), types[columns]
-    return joint_of(id_of(column, types[column], source) for column in columns), "VARCHAR"
+    return id_of_columns(columns, types, source), "VARCHAR"
 
 
 def joint_of(parts: Iterable[str]) -> str:
@@ -285,6 +331,11 @@ def number_of(column: str, sql_type: str, source: NumbersSource) -> str:
     return plain_number(number_text(column, sql_type, source), source)
 
 
+def known_figure(column: str, sql_type: str, source: NumbersSource) -> str:
+    """SQL: a column of numbers, whether they are written as such or as text, null where it is missing."""
+    return (known_number if is_number(sql_type) else number_text)(column, sql_type, source)
+
+
 def known_number(column: str, sql_type: str, source: NumbersSource) -> str:
     """SQL: a column of a numeric type, null where it is missing; a missing value that is text counts as the number it says."""
     name = identifier(column)
@@ -318,14 +369,17 @@ def number_repairs(column: str, sql_type: str, source: NumbersSource) -> dict[st
     return {} if is_number(sql_type) else repairs_of(number_text(column, sql_type, source), source)
 
 
-def day_query(column: str, sql_type: str, source: SalesSource) -> tuple[str, str]:
-    """SQL: the day in a column of dates, and whether its text can be read in two ways."""
-    if sql_type == "DATE" and not source.missing:
-        return in_our_time(identifier(column)), "FALSE"
-    text = text_of(column, sql_type, source)
+def day_query(column: str, sql_type: str, source: SalesSource, *, months: bool = True) -> tuple[str, str]:
+    """SQL: the day in a column of dates, and whether its text can be read in two ways. months: whether a month counts."""
+    name = identifier(column)
     if sql_type in DATES:
-        return in_our_time(f"CASE WHEN {text} IS NOT NULL THEN TRY_CAST({identifier(column)} AS DATE) END"), "FALSE"
-    return day_of(text, source.date_formats), is_ambiguous(text, source.date_formats)
+        day = day_in(source.time_zone, name) if sql_type in INSTANTS else f"TRY_CAST({name} AS DATE)"
+        if source.missing:
+            day = f"CASE WHEN {text_of(column, sql_type, source)} IS NOT NULL THEN {day} END"
+        return in_our_time(day), "FALSE"
+    text = text_of(column, sql_type, source)
+    formats, zone = source.date_formats, source.time_zone
+    return day_of(text, formats, zone, months=months), is_ambiguous(text, formats, zone)
 
 
 def missing_text(value: str | float) -> str:
@@ -341,39 +395,48 @@ def read_texts(
     limits: Limits,
     columns: Mapping[str, str | list[str]],
     numbers: Collection[str] = (),
+    names: Collection[str] = (),
 ) -> pd.DataFrame:
     """A small source as text columns under our names (ours: theirs), null where missing, in no promised order.
 
-    numbers: columns, by our names, whose texts are written with a decimal point where they are numbers of the source's.
+    numbers: columns, by our names, whose texts are written with a decimal point where they are numbers of the source's; names:
+    columns that are no ids, whose capitals stay what they are.
     """
     with database(limits) as connection:
         types = open_source(connection, source, folder, "source")
         require_columns(types, columns.values(), source, folder)
-        selected = {ours: id_of_columns(theirs, types, source) for ours, theirs in columns.items()}
+        selected, forms = {}, {}
+        for ours, theirs in columns.items():
+            form = name_of if ours in names else id_of
+            selected[ours] = id_of_columns(theirs, types, source, form)
+            if ours not in numbers:
+                forms |= {column: form(column, types[column], source) for column in listed(theirs)}
         if isinstance(source, NumbersSource):
             for ours in sorted(set(numbers) & set(columns)):
                 theirs = columns[ours]
                 if isinstance(theirs, str) and not is_number(types[theirs]):
                     selected[ours] = f"coalesce({number_of(theirs, types[theirs], source)}, {selected[ours]})"
         frame = read_selected(connection, selected, source, folder)
-        ids = [column for ours, theirs in columns.items() if ours not in numbers for column in listed(theirs)]
-        tell_rewritten(connection, ids, types, source, folder)
+        tell_rewritten(connection, forms, types, source, folder)
         return frame
 
 
 def tell_rewritten(
     connection: duckdb.DuckDBPyConnection,
-    columns: Iterable[str],
+    forms: Mapping[str, str],
     types: Mapping[str, str],
     source: Source,
     folder: Path,
 ) -> None:
-    """Log how many ids and names of a view `source` are not written in the form that they are read in, with an example."""
-    for column in dict.fromkeys(columns):
-        condition = is_rewritten(column, types[column], source)
+    """Log how many ids and names of a view `source` are not written in the form that they are read in, with an example.
+
+    forms: SQL of that form, by column.
+    """
+    for column, read in forms.items():
+        condition = is_rewritten(column, types[column], read)
         if condition is None:
             continue
-        written, read = as_text(identifier(column), types[column]), id_of(column, types[column], source)
+        written = as_text(identifier(column), types[column])
         query = f"SELECT count(*), min({written}), min_by({read}, {written}) FROM source WHERE {condition}"  # noqa: S608 (quoted)
         number, example, better = one_row(connection, query)
         if number:
@@ -404,10 +467,11 @@ def read_numbers(
         for position, name in enumerate(numbers):
             selected[f"text {position}"] = number_text(name, types[name], source)
             selected[f"number {position}"] = f"TRY_CAST({number_of(name, types[name], source)} AS DOUBLE)"
-        selected |= {f"name {n}": id_of(name, types[name], source) for n, name in enumerate(names)}
+        selected |= {f"name {n}": name_of(name, types[name], source) for n, name in enumerate(names)}
         frame = read_selected(connection, selected, source, folder)
-        ids = [column for columns in key for column in listed(columns)]
-        tell_rewritten(connection, [*ids, *names], types, source, folder)
+        forms = {column: id_of(column, types[column], source) for columns in key for column in listed(columns)}
+        forms |= {name: name_of(name, types[name], source) for name in names}
+        tell_rewritten(connection, forms, types, source, folder)
     wanted = {"text": numbers, "number": numbers, "name": names}
     texts, values, words = (
         frame[[f"{kind} {n}" for n in range(len(columns))]].set_axis(range(len(columns)), axis="columns")

@@ -4,13 +4,13 @@ The form of an id, and of any name, follows from its text alone, so that it is t
 NFC, and a whole number without decimals.
 
 Names of categories and need states may differ by case, spaces or characters that do not show, too: ` DAIRY` and `Dairy`. Of
-several spellings one that is given counts (a category's in params.yaml), then the most frequent, then the first by code point.
-Nothing depends on the order of rows.
+several spellings the most frequent counts, then the first by code point. Nothing depends on the order of rows, nor on which
+categories are selected: choosing another one must change nothing for the rest.
 """
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from logging import Logger
 
 from storelib.errors import DataError, shown
@@ -56,7 +56,7 @@ def refuse_capitals(ids: Iterable[str], what: str, where: str) -> None:
         first, second = several[0][:2]
         raise DataError(
             f"{where}: {what} {shown(first)} and {what} {shown(second)} differ by capitals alone ({len(several)} such ids in all)",
-            solution="set `id_case: upper` under `sources` in configs/<env>.yml if they are one, which writes all ids in capitals, "
+            solution="set `id_case: upper` for every source in configs/<env>.yml if they are one, which writes all ids in capitals, "
             "or `id_case: keep` if they are two",
         )
 
@@ -67,30 +67,25 @@ def folded(name: str) -> str:
     return " ".join(visible.casefold().split())
 
 
-def respelt(counts: Mapping[str, int], given: Collection[str] = ()) -> dict[str, str]:
-    """The spelling to use for each name that has a better one.
-
-    counts: how often each spelling occurs. given: spellings that stay as they are, and win.
-    """
+def respelt(counts: Mapping[str, int]) -> dict[str, str]:
+    """The spelling to use for each name that has a better one. counts: how often each spelling occurs."""
     best: dict[str, str] = {}
-    for name in sorted({*counts, *given}, key=lambda name: (name not in given, -counts.get(name, 0), name)):
+    for name in sorted(counts, key=lambda name: (-counts[name], name)):
         best.setdefault(folded(name), name)
-    return {name: best[folded(name)] for name in sorted(counts) if name not in given and name != best[folded(name)]}
+    return {name: best[folded(name)] for name in sorted(counts) if name != best[folded(name)]}
 
 
-def decide(
-    policy: str, counts: Mapping[str, int], what: str, where: str, log: Logger, given: Collection[str] = ()
-) -> dict[str, str]:
+def decide(policy: str, counts: Mapping[str, int], what: str, where: str, log: Logger) -> dict[str, str]:
     """What to respell under a policy: nothing (`keep`), or every name that has a better spelling (`unify`).
 
-    what: the kind of name, `need state` or `category`; where: the file or table they are in; the rest as in `respelt`.
+    what: the kind of name, `need state` or `category`; where: the file or table they are in; counts: as in `respelt`.
     Raises DataError under `fail` where a name is spelt in two ways.
     """
-    found = {} if policy == "keep" else respelt(counts, given)
+    found = {} if policy == "keep" else respelt(counts)
     for name, better in found.items():
         if policy == "fail":
             raise DataError(
-                f"{where}: {what} {shown(name)} ({counts[name]} times) is also spelt {shown(better)} ({counts.get(better, 0)} times), "
+                f"{where}: {what} {shown(name)} ({counts[name]} times) is also spelt {shown(better)} ({counts[better]} times), "
                 f"and so are {len(found)} names in all",
                 solution=f"give each {what} one spelling, or set `spelling: unify`, which takes {shown(better)}",
             )
