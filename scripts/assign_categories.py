@@ -63,17 +63,17 @@ def join_tables(connection: duckdb.DuckDBPyConnection, args: argparse.Namespace)
         CREATE TABLE products AS
         -- a product in several categories cannot tell the category of a sale
         SELECT entry, CASE WHEN count(DISTINCT category) = 1 THEN max(category) END AS category
-        FROM read_parquet({literal(str(args.product_map))}) GROUP BY entry;
-        CREATE TABLE known_stores AS SELECT store_id FROM read_parquet({literal(str(args.stores))});
+        FROM read_parquet({literal(str(args.product_map))}, hive_partitioning = false) GROUP BY entry;
+        CREATE TABLE known_stores AS SELECT store_id FROM read_parquet({literal(str(args.stores))}, hive_partitioning = false);
         CREATE TABLE joined AS
         SELECT s.store_id, s.entry, coalesce(s.category, p.category) AS category, s.sales, s.lines,
             (SELECT count(*) > 0 FROM known_stores) AND k.store_id IS NULL AS is_unknown
-        FROM read_parquet({literal(str(args.sales))}) AS s
+        FROM read_parquet({literal(str(args.sales))}, hive_partitioning = false) AS s
         LEFT JOIN products AS p USING (entry)
         LEFT JOIN known_stores AS k USING (store_id);
         CREATE TABLE joined_skus AS
         SELECT s.sku, s.entry, coalesce(s.category, p.category) AS category, s.sales, s.lines
-        FROM read_parquet({literal(str(args.sku_sales))}) AS s LEFT JOIN products AS p USING (entry)
+        FROM read_parquet({literal(str(args.sku_sales))}, hive_partitioning = false) AS s LEFT JOIN products AS p USING (entry)
         """  # noqa: S608 (quoted file names)
     )
 

@@ -21,7 +21,16 @@ from storelib.contracts.contract import check_table, outputs
 from storelib.contracts.places import SOURCES
 from storelib.contracts.raw_files import RAW_FILES
 from storelib.errors import DataError, shown
-from storelib.raw.files import files_table, fingerprints, source_files
+from storelib.raw.files import (
+    Counts,
+    Fingerprint,
+    counts_of,
+    files_table,
+    fingerprints,
+    log_files,
+    present_files,
+    refuse_repeated,
+)
 from storelib.raw.sources import column_types, read_numbers, require_columns, where_is
 
 CONTRACT = pandera.DataFrameSchema({"key": pandera.Column(str, nullable=False)}, unique=["key"])
@@ -61,18 +70,23 @@ def refuse_texts(
     )
 
 
-def read_source(name: str, source: ExternalSource, raw: Path, limits: Compute, log: Logger) -> pd.DataFrame:
-    """One source in long form."""
+def read_source(
+    name: str, source: ExternalSource, raw: Path, limits: Compute, log: Logger, files: Sequence[Fingerprint]
+) -> tuple[pd.DataFrame, Counts]:
+    """One source in long form, and how many rows came from each of its files."""
     where = str(raw / source.path)
     ((column, key_column),) = source.key.items()
     types = column_types(source, raw, limits)
     features = source.features or [theirs for theirs in types if theirs != key_column]
     require_columns(types, [key_column, *features], source, raw)
-    keys, texts, values = read_numbers(source, raw, limits, key_column, features)
+    lines: dict[str, int] = {}
+    keys, texts, values = read_numbers(source, raw, limits, key_column, features, lines)
     if keys.empty:
         raise DataError(
             f"{where} holds no row", solution=f"put the file there, or take external.{name} out of the config"
         )
+    counts = counts_of(files, lines)
+    refuse_repeated(source, files, counts)
     if source.rows_without_key == "drop":
         named = keys.notna()
         if not named.all():
@@ -91,7 +105,7 @@ def read_source(name: str, source: ExternalSource, raw: Path, limits: Compute, l
         parts.append(pd.DataFrame(rows))
     if not parts:
         raise DataError(f"{where} has no numeric column", solution="name the columns under `features`")
-    return pd.concat(parts)
+    return pd.concat(parts), counts
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -100,13 +114,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     log = storelib.runtime.start_log(args.log)
     place = load_place(args.config)
     external = sorted(place.sources.external.items())
-    files = {f"external.{name}": fingerprints(source_files(source, args.raw)) for name, source in external}
-    parts = [read_source(name, source, args.raw, place.compute, log) for name, source in external]
+    files = {
+        f"external.{name}": fingerprints(present_files(source, args.raw), source, args.raw) for name, source in external
+    }
+    parts, counts = [], {}
+    for name, source in external:
+        full = f"external.{name}"
+        part, counts[full] = read_source(name, source, args.raw, place.compute, log, files[full])
+        parts.append(part)
     table = pd.concat(parts) if parts else SOURCES.schema().empty_table().to_pandas()
     table = table.sort_values(["source", "key", "feature"], ignore_index=True)
+    read = files_table(files, args.raw, counts)
     with outputs() as write:
         write(table, SOURCES, args.sources)
-        write(files_table(files, args.raw), RAW_FILES, args.files)
+        write(read, RAW_FILES, args.files)
+    log_files(log, {f"external.{name}": source for name, source in external}, args.raw, read)
     for name, part in table.groupby("source"):
         missing = int(part["value"].isna().sum())
         log.info(

@@ -37,9 +37,9 @@ from storelib.contracts.sales import PERIOD_SALES, SALES, SKU_SALES
 from storelib.database import database, one_row
 from storelib.errors import DataError, shown
 from storelib.money import money_column, money_of, sums_at
-from storelib.raw.files import Fingerprint, files_table, fingerprints, source_files
+from storelib.raw.files import Fingerprint, files_table, fingerprints, log_files, present_files, refuse_repeated
 from storelib.raw.lines import FAULTS, REASONS, Codes, Rules, line_query, wanted_columns
-from storelib.raw.sources import names_in, open_source, require_columns, where_is
+from storelib.raw.sources import open_source, require_columns, where_is
 from storelib.sql import identifier
 from storelib.tables import read_table
 
@@ -319,13 +319,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         dated=source.columns.date is not None and args.period != "all", negatives=args.negative_sales != "keep"
     )
     how = Pass(source, args.raw, rules, compute)
-    paths = source_files(source, args.raw)
-    if not paths:
-        raise DataError(
-            f"{args.raw / source.path} does not exist or holds no {source.reader} file",
-            solution=f"put the file there, or mend `path` of this source; {args.raw} holds: {names_in(args.raw)}",
-        )
-    files = fingerprints(paths)
+    files = fingerprints(present_files(source, args.raw), source, args.raw)
     ledgers = Ledgers(entries_of(read_table(args.product_map)))
     cache = None
     if args.cache:
@@ -335,6 +329,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         total = Counter(ledgers, compute.megabytes * 1e6 * TABLE_SHARE, connection)
         counts, used = count_files(files, how, ledgers, cache, total)
         sums = total.take()
+    refuse_repeated(source, files, counts)
     if cache:
         used.append(cache.write(Multiset(file.content for file in files), [sums], ledgers, counts))
         cache.shrink(used)
@@ -344,12 +339,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.negative_sales == "fail":
         refuse(entries, ["negative_sales"], "negative_sales", how)
     refuse_nothing(entries, args.raw / source.path)
+    read = files_table({"sales": files}, args.raw, {"sales": counts})
     with outputs() as write:
         write(sales_table(sums, ledgers), SALES, args.sales)
         write(sku_table(sums, ledgers), SKU_SALES, args.sku_sales)
         write(period_table(sums, ledgers, args.period if rules.dated else "all"), PERIOD_SALES, args.period_sales)
-        write(files_table({"sales": files}, args.raw, counts), RAW_FILES, args.files)
+        write(read, RAW_FILES, args.files)
         write(balanced(entries), LEDGER, args.ledger)
+    log_files(log, {"sales": source}, args.raw, read)
     log_entries(log, entries)
 
 

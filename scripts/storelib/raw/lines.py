@@ -204,14 +204,14 @@ class Share(NamedTuple):
 def shares_of(file: Path, source: SalesSource, raw: Path, rules: Rules, pieces: int) -> list[Share]:
     """What workers read of a file, in so many pieces or fewer. Raises DataError where a column is missing, or it is broken."""
     columns = wanted_columns(source, rules)
-    if source.reader != "parquet" or any("=" in part for part in file.parts):
+    if source.reader != "parquet" or source.partitions:
         return [Share(file, None)]
     try:
         metadata = pq.read_metadata(file)
     except (pa.ArrowException, OSError) as error:
         raise unreadable(source, raw, error, file) from None
     schema = metadata.schema.to_arrow_schema()
-    require_in(columns.values(), schema.names, str(file))
+    require_in(columns.values(), schema.names, str(file), [file], raw)
     fields = [schema.field(theirs) for theirs in columns.values()]
     texts = [schema.field(columns[name]).type for name in TEXTS if name in columns]
     plain = all(
@@ -344,7 +344,7 @@ class LineReader:
         columns = wanted_columns(self.source, self.rules)
         view = "raw_file"
         kinds = open_source(self.connection, self.source, self.raw, view, [file])
-        require_in(columns.values(), [name for name in kinds if name != "_file"], str(file))
+        require_in(columns.values(), [name for name in kinds if name != "_file"], str(file), [file], self.raw)
         types = {ours: kinds[theirs] for ours, theirs in columns.items()}
         notes = list(repairs_in(types, self.source, self.rules))
         named = ", ".join(f"{identifier(theirs)} AS {ours}" for ours, theirs in columns.items())

@@ -13,7 +13,7 @@ import pandas as pd
 from storelib.configuration.place import NumbersSource, SalesSource, Source
 from storelib.database import Limits, database, one_row
 from storelib.errors import DataError, nearest_name, shown
-from storelib.raw.files import source_files
+from storelib.raw.files import folder_keys, partition_values, present_files, source_files
 from storelib.raw.formats import day_of, in_our_time, is_ambiguous, plain_number, repairs_of
 from storelib.raw.readers import Headed, Numbered, Request, reader_of
 from storelib.sql import identifier, literal
@@ -36,6 +36,7 @@ DATES = {"DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TI
 WHITE = (
     " \t\r\n\v\f\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b"
     "\u2028\u2029\u202f\u205f\u3000\ufeff"
+    "\x1a"  # the end of a file, as DOS wrote it
 )
 
 
@@ -46,21 +47,48 @@ def open_source(
 
     files: those to open; by default all that the source has in `folder`.
     """
-    files = source_files(source, folder) if files is None else files
-    if not files:
-        raise DataError(
-            f"{folder / source.path} does not exist or holds no {source.reader} file",
-            solution=f"put the file there, or mend `path` of this source; {folder} holds: {names_in(folder)}",
-        )
+    files = present_files(source, folder) if files is None else files
     request = Request(files, source, connection, scratch(connection))
     try:
         scan = reader_of(source.reader).scan(request)
         columns = "* REPLACE (" + original("_file", request.copies) + " AS _file)" if request.copies else "*"
-        connection.execute(f"CREATE OR REPLACE VIEW {identifier(view)} AS SELECT {columns} FROM {scan}")  # noqa: S608 (quoted)
+        query = f"SELECT {columns} FROM {scan}"  # noqa: S608 (quoted)
+        if source.partitions:
+            query = with_partitions(connection, query, files, source, folder)
+        connection.execute(f"CREATE OR REPLACE VIEW {identifier(view)} AS {query}")
         described = connection.execute(f"DESCRIBE {identifier(view)}").fetchall()
     except duckdb.Error as error:
         raise unreadable(source, folder, error) from None
     return {row[0]: row[1] for row in described}
+
+
+def with_partitions(
+    connection: duckdb.DuckDBPyConnection, query: str, files: Sequence[Path], source: Source, folder: Path
+) -> str:
+    """SQL of the same rows, with the keys of their files' folders as columns. Raises DataError where a column has such a name."""
+    names = [row[0] for row in connection.execute(f"DESCRIBE {query}").fetchall()]
+    for key in source.partitions:
+        twice = [name for name in names if name.lower() == key.lower()]
+        if twice:
+            raise DataError(
+                f"{folder / source.path}: {shown(twice[0])} is a column of the files, and {key}=... a key of their folders",
+                solution="take the key out of `partitions` of this source: the column then counts; or rename one of them",
+            )
+    keys = [partition_values(file, source, folder) for file in files]
+    rows = ", ".join(
+        f"({', '.join([literal(str(file)), *(text_or_null(values[key]) for key in source.partitions)])})"
+        for file, values in zip(files, keys, strict=True)
+    )
+    own = [identifier(key) for key in source.partitions]
+    return (
+        f"SELECT rows_read.*, {', '.join(f'CAST(keys.{key} AS VARCHAR) AS {key}' for key in own)} FROM ({query}) AS rows_read "  # noqa: S608
+        f"JOIN (VALUES {rows}) AS keys(_file, {', '.join(own)}) USING (_file)"
+    )
+
+
+def text_or_null(value: str | None) -> str:
+    """A text as SQL."""
+    return "NULL" if value is None else literal(value)
 
 
 def original(column: str, copies: Mapping[Path, Path]) -> str:
@@ -120,30 +148,32 @@ def by_their_names(row: Mapping[str, str | None], columns: Mapping[str, str]) ->
     return {theirs: row[ours] for ours, theirs in columns.items() if ours in row}
 
 
-def names_in(folder: Path) -> str:
-    """What a folder holds, for an error message."""
-    names = sorted(p.name for p in folder.iterdir())[:20] if folder.is_dir() else []
-    return ", ".join(names) or "nothing"
-
-
 def require_columns(types: dict[str, str], wanted: Iterable[str], source: Source, folder: Path) -> None:
     """Raise DataError for a configured column that the files, or one of several, do not have."""
     names = list(wanted)
-    require_in(names, [name for name in types if name != "_file"], str(folder / source.path))
     reader = reader_of(source.reader)
     files = source_files(source, folder)
+    require_in(names, [name for name in types if name != "_file"], str(folder / source.path), files[:1], folder)
     if isinstance(reader, Headed) and len(files) > 1:
         for file in files:
-            require_in(names, reader.columns(file, source), str(file))
+            require_in(names, [*reader.columns(file, source), *source.partitions], str(file), [file], folder)
 
 
-def require_in(wanted: Iterable[str], known: Sequence[str], where: str) -> None:
-    """Raise DataError for a column that is not known."""
+def require_in(
+    wanted: Iterable[str], known: Sequence[str], where: str, files: Iterable[Path] = (), folder: Path | None = None
+) -> None:
+    """Raise DataError for a column that is not known. files: whose folders below `folder` may have it as a key."""
     for name in wanted:
         if name not in known:
+            keys = {key for file in files for key, _ in folder_keys(file, folder)} if folder else set()
             raise DataError(
                 f"{where}: no column {shown(name)}{nearest_name(name, known)}; columns: {', '.join(known)[:600]}",
-                solution=other_delimiter(known)
+                solution=(
+                    f"add {json.dumps(name)} to `partitions` of this source: its folders have it as a key"
+                    if name in keys
+                    else ""
+                )
+                or other_delimiter(known)
                 or "mend `columns` (or `key`, `features`) of this source in configs/<env>.yml",
             )
 
@@ -261,11 +291,17 @@ def missing_text(value: str | float) -> str:
 
 
 def read_texts(
-    source: Source, folder: Path, limits: Limits, columns: dict[str, str], numbers: Collection[str] = ()
+    source: Source,
+    folder: Path,
+    limits: Limits,
+    columns: dict[str, str],
+    numbers: Collection[str] = (),
+    lines: dict[str, int] | None = None,
 ) -> pd.DataFrame:
     """A small source as text columns under our names (ours: theirs), null where missing, in no promised order.
 
     numbers: columns, by our names, whose texts are written with a decimal point where they are numbers of the source's.
+    lines: is told how many rows came from each file.
     """
     with database(limits) as connection:
         types = open_source(connection, source, folder, "source")
@@ -276,16 +312,21 @@ def read_texts(
                 column = (columns[ours], types[columns[ours]], source)
                 if not is_number(column[1]):
                     selected[ours] = f"coalesce({number_of(*column)}, {selected[ours]})"
-        return read_selected(connection, selected, source, folder)
+        return read_selected(connection, selected, source, folder, lines)
 
 
 def read_numbers(
-    source: NumbersSource, folder: Path, limits: Limits, key: str, numbers: Sequence[str]
+    source: NumbersSource,
+    folder: Path,
+    limits: Limits,
+    key: str,
+    numbers: Sequence[str],
+    lines: dict[str, int] | None = None,
 ) -> tuple[pd.Series, pd.DataFrame, pd.DataFrame]:
     """A small source of numbers by a key: the keys as text, and each column as text and as float64.
 
     The columns of both tables are positions in `numbers`. A text is null where it is missing, a number NaN where it is missing
-    or its text is none.
+    or its text is none. lines: is told how many rows came from each file.
     """
     with database(limits) as connection:
         types = open_source(connection, source, folder, "source")
@@ -294,21 +335,28 @@ def read_numbers(
         for position, name in enumerate(numbers):
             selected[f"text {position}"] = number_text(name, types[name], source)
             selected[f"number {position}"] = f"TRY_CAST({number_of(name, types[name], source)} AS DOUBLE)"
-        frame = read_selected(connection, selected, source, folder)
+        frame = read_selected(connection, selected, source, folder, lines)
     positions = range(len(numbers))
     texts, values = (frame[[f"{kind} {n}" for n in positions]] for kind in ("text", "number"))
     return frame["key"], texts.set_axis(positions, axis="columns"), values.set_axis(positions, axis="columns")
 
 
 def read_selected(
-    connection: duckdb.DuckDBPyConnection, selected: Mapping[str, str], source: Source, folder: Path
+    connection: duckdb.DuckDBPyConnection,
+    selected: Mapping[str, str],
+    source: Source,
+    folder: Path,
+    lines: dict[str, int] | None = None,
 ) -> pd.DataFrame:
-    """The table of a view `source`; selected: name and SQL."""
+    """The table of a view `source`; selected: name and SQL. lines: is told how many rows came from each file."""
     columns = ", ".join(f"{expression} AS {identifier(name)}" for name, expression in selected.items())
     try:
-        frame: pd.DataFrame = connection.sql(f"SELECT {columns} FROM source").to_arrow_table().to_pandas()  # noqa: S608
+        table = connection.sql(f"SELECT {columns}, _file FROM source").to_arrow_table()  # noqa: S608
     except duckdb.Error as error:
         raise unreadable(source, folder, error) from None
+    for count in table["_file"].value_counts().to_pylist() if lines is not None else ():
+        lines[count["values"]] = count["counts"]
+    frame: pd.DataFrame = table.drop_columns("_file").to_pandas()
     return frame
 
 
