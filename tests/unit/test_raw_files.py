@@ -370,6 +370,12 @@ class TestJson:
         assert by_store(bench) == {"1": Decimal("3.25"), "2": Decimal("4.00")}
         assert bench.rows("period_sales.parquet", "period") == ["2024-02"]
 
+    def test_field_in_other_capitals_is_told(self, bench: Any) -> None:
+        write_lines(bench / "raw/sales/a.json", [{"STORE": "1"}], "json")
+        write_lines(bench / "raw/sales/b.json", [{"Store": "1"}], "json")
+        with pytest.raises(DataError, match=r"b\.json: a field is called 'Store', and 'STORE' in .*a\.json"):
+            read_texts(Source(reader="json", path="sales"), bench.raw, Compute(), {"store_id": "STORE"})
+
     def test_hundreds_of_files_need_no_more_memory_than_one(self, tmp_path: Path) -> None:
         for number in range(300):
             (tmp_path / f"{number}.json").write_text(json.dumps({"STORE": str(number), f"x{number % 3}": 1}))

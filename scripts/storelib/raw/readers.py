@@ -202,19 +202,25 @@ class Json:
                 readable = request.copy_of(file, ".json")
                 unpack(file, readable)
             files.append(readable)
-        fields: dict[str, None] = {}
+        fields: dict[str, Path] = {}
+        spelt: dict[str, str] = {}
         inner: dict[str, str] = {}
         # One file at a time: DuckDB holds 32 MB for each that it opens to compare their columns.
         for file in files:
             relation = request.connection.sql(f"SELECT * FROM read_json({paths([file])}, sample_size = -1, {UNNAMED})")  # noqa: S608 (quoted)
             for name, kind in zip(relation.columns, relation.types, strict=True):
-                fields[name] = None
-                inner |= inner_fields(name, f"{identifier(name)}", kind)
+                fields.setdefault(name, request.copies.get(file, file))
+                other = spelt.setdefault(name.lower(), name)
+                if other != name:
+                    raise DataError(
+                        f"{fields[name]}: a field is called {name!r}, and {other!r} in {fields[other]}",
+                        solution="write it in one way: DuckDB cannot tell them apart",
+                    )
+                inner |= inner_fields(name, identifier(name), kind)
         kind = "VARCHAR" if decimal_of(source) == "." else "JSON"
         columns = ", ".join(f"{identifier(name)}: '{kind}'" for name in fields)
         scan = f"read_json({paths(files)}, columns = {{{columns}}}, {NAMED})"
-        taken = {name.lower() for name in fields}
-        inner = {name: value for name, value in inner.items() if name.lower() not in taken}
+        inner = {name: value for name, value in inner.items() if name.lower() not in spelt}
         if kind == "VARCHAR" and not inner:
             return scan
         read = {name: identifier(name) for name in fields} | inner
