@@ -118,9 +118,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         f"external.{name}": fingerprints(present_files(source, args.raw), source, args.raw) for name, source in external
     }
     parts, counts = [], {}
-    for name, source in external:
-        full = f"external.{name}"
-        part, counts[full] = read_source(name, source, args.raw, place.compute, log, files[full])
+    for short, source in external:
+        full = f"external.{short}"
+        part, counts[full] = read_source(short, source, args.raw, place.compute, log, files[full])
         parts.append(part)
     table = pd.concat(parts) if parts else SOURCES.schema().empty_table().to_pandas()
     table = table.sort_values(["source", "key", "feature"], ignore_index=True)

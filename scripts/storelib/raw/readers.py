@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Protocol, cast, runtime_checkable
 
 from storelib.errors import ConfigError, DataError, nearest_name
 from storelib.raw.json_records import records_to_lines
@@ -21,6 +21,7 @@ from storelib.sql import identifier, literal
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
+    from duckdb.sqltypes import DuckDBPyType
     from python_calamine import CalamineWorkbook
 
 GROUP = "clustering.readers"
@@ -217,27 +218,27 @@ class Json:
                         solution="write it in one way: DuckDB cannot tell them apart",
                     )
                 inner |= inner_fields(name, identifier(name), kind)
-        kind = "VARCHAR" if decimal_of(source) == "." else "JSON"
-        columns = ", ".join(f"{identifier(name)}: '{kind}'" for name in fields)
+        form = "VARCHAR" if decimal_of(source) == "." else "JSON"
+        columns = ", ".join(f"{identifier(name)}: '{form}'" for name in fields)
         scan = f"read_json({paths(files)}, columns = {{{columns}}}, {NAMED})"
         inner = {name: value for name, value in inner.items() if name.lower() not in spelt}
-        if kind == "VARCHAR" and not inner:
+        if form == "VARCHAR" and not inner:
             return scan
         read = {name: identifier(name) for name in fields} | inner
         written = ", ".join(
-            f"{value if kind == 'VARCHAR' and name in fields else in_decimals(value, decimal_of(source))} AS {identifier(name)}"
+            f"{value if form == 'VARCHAR' and name in fields else in_decimals(value, decimal_of(source))} AS {identifier(name)}"
             for name, value in read.items()
         )
         return f"(SELECT {written}, _file FROM {scan})"  # noqa: S608 (quoted names)
 
 
-def inner_fields(name: str, value: str, kind: "duckdb.sqltypes.DuckDBPyType") -> dict[str, str]:
+def inner_fields(name: str, value: str, kind: "DuckDBPyType") -> dict[str, str]:
     """SQL of each field of an object in a column, at any depth, by its path such as `store.id`."""
     found: dict[str, str] = {}
     if kind.id == "struct":
         for field_name, field_kind in kind.children:
             path, inner = f"{name}.{field_name}", f"json_extract({value}, {literal(json_pointer(field_name))})"
-            found |= {path: inner} | inner_fields(path, inner, field_kind)
+            found |= {path: inner} | inner_fields(path, inner, cast("DuckDBPyType", field_kind))
     return found
 
 

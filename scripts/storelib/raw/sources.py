@@ -354,8 +354,8 @@ def read_selected(
         table = connection.sql(f"SELECT {columns}, _file FROM source").to_arrow_table()  # noqa: S608
     except duckdb.Error as error:
         raise unreadable(source, folder, error) from None
-    for count in table["_file"].value_counts().to_pylist() if lines is not None else ():
-        lines[count["values"]] = count["counts"]
+    if lines is not None:
+        lines.update((count["values"], count["counts"]) for count in table["_file"].value_counts().to_pylist())
     frame: pd.DataFrame = table.drop_columns("_file").to_pandas()
     return frame
 
