@@ -17,6 +17,7 @@ from clustering.projects import check_access, check_project
 from clustering.runners import failure, heal, only_run
 from clustering.runs import RUNS, recorded, report_of
 from clustering.shown import Mode, console, emit, say
+from clustering.stage_server import stages_forked
 from storelib.accounts.expectations import told
 from storelib.errors import ConfigError, PipelineError
 from storelib.leftovers import prune
@@ -59,7 +60,8 @@ def run_job(
                     emit("run", id=run_id, job=job, env=env, engine=engine, tags=tags or {})
                 log = root / RUNS / run_id / "runner.log"
                 other = env if env != params.env else None
-                start_runner(root, job, other, cores, engine, force=force, mode=mode, log=log)
+                with stages_forked(root):
+                    start_runner(root, job, other, cores, engine, force=force, mode=mode, log=log)
             with console.status("passing the state on to the other runner") if mode is Mode.live else nullcontext():
                 pass_on(root, engine, env, params.env, mode)
     except PipelineError as error:
