@@ -209,8 +209,9 @@ class Json:
         # One file at a time: DuckDB holds 32 MB for each that it opens to compare their columns.
         for file in files:
             relation = request.connection.sql(f"SELECT * FROM read_json({paths([file])}, sample_size = -1, {UNNAMED})")  # noqa: S608 (quoted)
+            delivered: Path = request.copies.get(file, file)
             for name, kind in zip(relation.columns, relation.types, strict=True):
-                fields.setdefault(name, request.copies.get(file, file))
+                fields.setdefault(name, delivered)
                 other = spelt.setdefault(name.lower(), name)
                 if other != name:
                     raise DataError(

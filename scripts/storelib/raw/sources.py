@@ -165,7 +165,7 @@ def require_in(
     """Raise DataError for a column that is not known. files: whose folders below `folder` may have it as a key."""
     for name in wanted:
         if name not in known:
-            keys = {key for file in files for key, _ in folder_keys(file, folder)} if folder else set()
+            keys = set() if folder is None else {key for file in files for key, _ in folder_keys(file, folder)}
             raise DataError(
                 f"{where}: no column {shown(name)}{nearest_name(name, known)}; columns: {', '.join(known)[:600]}",
                 solution=(
