@@ -21,10 +21,9 @@ rule make_demo_data:
     resources:
         mem_mb=memory_mb,
     params:
-        raw=lambda wildcards: f"data/raw/{wildcards.env}",
         flags=lambda wildcards: flags(config["demo"][wildcards.env]),
     shell:
-        "python {input.script:q} --raw {params.raw:q} {params.flags} --log {log:q}"
+        "python {input.script:q} --raw data/raw/{wildcards.env} {params.flags} --log {log:q}"
 
 
 rule ingest_sales:
@@ -50,7 +49,7 @@ rule ingest_sales:
     resources:
         mem_mb=DATABASE_MB,
     params:
-        **RAW.params,
+        **RAW.params("sales"),
         flags=flags_of(config["internal"]["ingest_sales"]),
     shell:
         "python {input.script:q} --config {params.config:q} --raw {params.folder:q} "
@@ -63,7 +62,6 @@ rule ingest_product_map:
     """Read which need states each SKU serves."""
     input:
         raw=lambda wildcards: RAW.of(SOURCES.product_map),
-        categories="data/internal/categories.parquet",
         script="scripts/ingest_product_map.py",
         lib=LIB["ingest_product_map"],
     output:
@@ -79,12 +77,11 @@ rule ingest_product_map:
     resources:
         mem_mb=DATABASE_MB,
     params:
-        **RAW.params,
+        **RAW.params("product_map"),
         flags=flags_of(config["internal"]["ingest_product_map"]),
     shell:
         "python {input.script:q} --config {params.config:q} --raw {params.folder:q} "
-        "--categories {input.categories:q} --product_map {output.product_map:q} "
-        "--files {output.files:q} {params.flags} --log {log:q}"
+        "--product_map {output.product_map:q} --files {output.files:q} {params.flags} --log {log:q}"
 
 
 rule ingest_stores:
@@ -106,8 +103,7 @@ rule ingest_stores:
     resources:
         mem_mb=DATABASE_MB,
     params:
-        **RAW.params,
-        flags=lambda wildcards, output: flags(dict(output)),
+        **RAW.table_params("stores"),
     shell:
         "python {input.script:q} --config {params.config:q} --raw {params.folder:q} {params.flags} --log {log:q}"
 
@@ -126,7 +122,7 @@ use rule ingest_stores as ingest_external with:
     benchmark:
         "logs/benchmarks/ingest_external.tsv"
     params:
-        flags=lambda wildcards, output: flags(dict(output)),
+        **RAW.table_params("external"),
 
 
 use rule ingest_stores as ingest_baseline with:
@@ -143,7 +139,7 @@ use rule ingest_stores as ingest_baseline with:
     benchmark:
         "logs/benchmarks/ingest_baseline.tsv"
     params:
-        flags=lambda wildcards, output: flags({"source": "baseline", **dict(output)}),
+        **RAW.table_params("baseline", source="baseline"),
 
 
 use rule ingest_baseline as ingest_reference with:
@@ -160,4 +156,4 @@ use rule ingest_baseline as ingest_reference with:
     benchmark:
         "logs/benchmarks/ingest_reference.tsv"
     params:
-        flags=lambda wildcards, output: flags({"source": "reference", **dict(output)}),
+        **RAW.table_params("reference", source="reference"),

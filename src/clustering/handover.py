@@ -10,7 +10,10 @@ from pathlib import Path
 
 from clustering.dvc_state import status
 from clustering.events import planned
-from clustering.runners import STATE, ask, last_line
+from clustering.jobs import JOBS
+from clustering.plans import stages_needed
+from clustering.runners import STATE, ask, why
+from clustering.surroundings import of_dvc
 from storelib.configuration.params import Params, load_params
 from storelib.errors import PipelineError
 from storelib.leftovers import prune
@@ -38,6 +41,8 @@ def pending(root: Path) -> list[str]:
 def record(root: Path) -> list[str]:
     """Commit what Snakemake made to DVC. Returns the files that are not up to date, where it did nothing."""
     params = load_params(root / "params.yaml")
+    if obstacle := of_dvc(root, params.demo):
+        raise obstacle.error("DVC can record nothing here")
     marker = root / STATE / "recorded"
     if marker.is_file() and marker.read_text() == fingerprint(root, params):
         return []
@@ -45,10 +50,12 @@ def record(root: Path) -> list[str]:
     late = pending(root)
     if late:
         return late
-    result = ask(root, "dvc", ["commit", "--force", "--no-relink", "--quiet"])
+    # With what the last stage needs, which is all: a demo of another environment may never have been made.
+    words = ["commit", "--force", "--no-relink", "--with-deps", JOBS["full_pipeline"][-1]]
+    result = ask(root, "dvc", words)
     if result.returncode:
         raise PipelineError(
-            f"dvc commit failed: {last_line(result.stderr)}", solution="run `dvc status` and `dvc doctor` to see why"
+            f"dvc commit failed: {why(result)}", solution="run `dvc status` and `dvc doctor` to see why"
         )
     marker.parent.mkdir(exist_ok=True)
     marker.write_text(fingerprint(root, params))
@@ -58,14 +65,15 @@ def record(root: Path) -> list[str]:
 def sync(root: Path) -> bool:
     """Have Snakemake take note of what DVC made. Returns False, having done nothing, where DVC is not up to date."""
     params = load_params(root / "params.yaml")
+    if obstacle := of_dvc(root, params.demo):
+        raise obstacle.error("DVC has made nothing here")
     prune(params.internal.categories, root)
-    if status(root).changed:
+    state = status(root)
+    if state.changed.keys() & stages_needed(state.needs, "full_pipeline"):
         return False
     result = ask(root, "snakemake", ["--touch", "--forceall", "--cores", "1", "--quiet", "all", "--", "full_pipeline"])
     if result.returncode:
-        raise PipelineError(
-            f"snakemake --touch failed: {last_line(result.stderr)}", solution="run it by hand to see why"
-        )
+        raise PipelineError(f"snakemake --touch failed: {why(result)}", solution="run it by hand to see why")
     (root / STATE).mkdir(exist_ok=True)
     (root / STATE / "recorded").write_text(fingerprint(root, params))
     return True

@@ -18,6 +18,7 @@ from clustering.runners import failure, heal, only_run
 from clustering.runs import RUNS, recorded, report_of
 from clustering.shown import Mode, console, emit, say
 from clustering.stage_server import stages_forked
+from clustering.surroundings import of_dvc
 from storelib.accounts.expectations import told
 from storelib.errors import ConfigError, PipelineError
 from storelib.leftovers import prune
@@ -49,8 +50,11 @@ def run_job(
     try:
         params, _, env = check_project(root, env)
         check_access(root, env)
+        obstacle = of_dvc(root, params.demo)
         if engine is Engine.dvc:
             same_environment(env, params.env)
+            if obstacle:
+                raise obstacle.error("DVC cannot run here")
         with only_run(root):
             heal(root)
             prune(params.internal.categories, root)
@@ -63,7 +67,7 @@ def run_job(
                 with stages_forked(root):
                     start_runner(root, job, other, cores, engine, force=force, mode=mode, log=log)
             with console.status("passing the state on to the other runner") if mode is Mode.live else nullcontext():
-                pass_on(root, engine, env, params.env, mode)
+                apart = obstacle.what if obstacle else pass_on(root, engine, env, params.env)
     except PipelineError as error:
         if mode is Mode.json:
             emit("result", id=run_id, job=job, result="failed", error=error.args[0], solution=error.solution)
@@ -75,8 +79,19 @@ def run_job(
         report = report_of(root, run_id)
         more = {"metrics": found, "report": str(report) if report else None}
         warned = warnings_of(root) if job == "full_pipeline" else []
-        emit("result", id=run_id, job=job, result="done", duration_s=round(took, 1), warnings=warned, **more)
+        emit(
+            "result",
+            id=run_id,
+            job=job,
+            result="done",
+            duration_s=round(took, 1),
+            warnings=warned,
+            not_passed_on=apart,
+            **more,
+        )
         return
+    if apart:
+        say(f"Not recorded for {'Snakemake' if engine is Engine.dvc else 'DVC'}: {apart}.")
     console.print(f"{job}: done in {took:.0f} s.")
     if job in {"merging", "full_pipeline"}:
         show_segments(root, report_of(root, run_id))
@@ -111,14 +126,18 @@ def start_runner(
         raise failure(root, job, began, log)
 
 
-def pass_on(root: Path, engine: Engine, env: str, configured: str, mode: Mode) -> None:
-    """Tell the other runner what was made."""
+def pass_on(root: Path, engine: Engine, env: str, configured: str) -> str | None:
+    """Tell the other runner what was made. Returns why that was not done; None where it was."""
     if engine is Engine.dvc:
-        sync(root)
-    elif env == configured:
-        record(root)
-    elif mode is not Mode.json:
-        console.print(f"Not recorded for DVC: params.yaml says env: {configured}, this run was for {env}.")
+        return None if sync(root) else "other stages are not up to date; the next full_pipeline_job passes all on"
+    if env != configured:
+        return f"params.yaml says env: {configured}, this run was for {env}"
+    late = record(root)
+    return (
+        f"{len(late)} other files are not up to date, such as {late[0]}; the next full_pipeline_job passes all on"
+        if late
+        else None
+    )
 
 
 def show_segments(root: Path, own_report: Path | None) -> None:
@@ -136,6 +155,8 @@ def show_segments(root: Path, own_report: Path | None) -> None:
         f"Sales: {amounts['sales_in']:,.2f} in, {amounts['sales_segmented']:,.2f} segmented, "
         f"{amounts['sales_set_aside']:,.2f} set aside (reasons: data/merging/ledger.parquet)"
     )
+    if amounts["sales_not_selected"]:
+        console.print(f"Categories that are not selected: sales {amounts['sales_not_selected']:,.2f}")
     for what, where in (
         *([("report", "reports/report.html"), ("this run", str(own_report))] if own_report else []),
         ("segments", "data/merging/segments.parquet"),

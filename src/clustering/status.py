@@ -9,9 +9,10 @@ from rich.table import Column, Table
 from clustering.plans import dvc_plan, snakemake_plan
 
 
-def stale_stages(root: Path) -> list[tuple[str, str, str]]:
-    """Stage, why Snakemake would run it, why DVC would; empty where a runner has nothing to do there."""
-    snakemake, dvc = snakemake_plan(root, "full_pipeline"), dvc_plan(root, "full_pipeline")
+def stale_stages(root: Path, *, with_dvc: bool = True) -> list[tuple[str, str, str]]:
+    """Stage, why Snakemake would run it, why DVC would; empty where a runner has nothing to do there, or cannot be asked."""
+    snakemake = snakemake_plan(root, "full_pipeline")
+    dvc = dvc_plan(root, "full_pipeline") if with_dvc else {}
     return [(stage, snakemake.get(stage, ""), dvc.get(stage, "")) for stage in dict.fromkeys([*snakemake, *dvc])]
 
 

@@ -1,6 +1,5 @@
 """What the Snakefile needs to say the same as dvc.yaml: flags of a block, raw files, checked configuration."""
 
-import json
 import math
 import shlex
 from collections.abc import Callable, Mapping
@@ -91,15 +90,6 @@ def folders_of(*names: str) -> dict[str, Callable[[Any, Any], str]]:
     return {name: folder_of(name) for name in names}
 
 
-def folders_made(*names: str) -> dict[str, Callable[[Any, Any], str]]:
-    """The same for lists of output files."""
-
-    def folder_made(name: str) -> Callable[[Any, Any], str]:
-        return lambda wildcards, output: Path(getattr(output, name)[0]).parent.as_posix()  # noqa: ARG005
-
-    return {name: folder_made(name) for name in names}
-
-
 def in_report(path: str, group: str, shows: str) -> Any:
     """An output that `snakemake --report` shows, in a group, as a picture (or page) that shows something.
 
@@ -154,17 +144,25 @@ class RawFiles:
         self.folder = f"data/raw/{params.env}"
         self.config = f"configs/{params.env}.yml"
         self.place: Place = load_place(Path(self.config))
-        # Files that a stage makes may not be there yet.
-        self.made = [Path(self.folder, name) for name in DEMO_FILES] if params.env in params.demo else None
+        # Files that a stage makes may not be there yet; what somebody put beside them is.
+        made = {Path(self.folder, name) for name in DEMO_FILES} if params.env in params.demo else set()
+        self.listing = sorted(made.union(p for p in Path(self.folder).rglob("*") if p.is_file())) if made else None
 
     def of(self, *sources: Source | None) -> list[str]:
         """Files of the sources that are configured, sorted; a source without files is told by its stage."""
-        found = {f for source in sources if source for f in source_files(source, Path(self.folder), self.made)}
+        found = {f for source in sources if source for f in source_files(source, Path(self.folder), self.listing)}
         return [f.as_posix() for f in sorted(found)]
 
-    @property
-    def params(self) -> dict[str, Callable[[Any], str]]:
-        """Parameters of a rule that reads raw files: `config`, `folder`, and the section `sources` of the configuration."""
-        sources = json.dumps(self.place.sources.model_dump(), sort_keys=True)
-        values = {"config": self.config, "folder": self.folder, "sources": sources}
+    def params(self, source: str) -> dict[str, Callable[[Any], str]]:
+        """Parameters of a rule that reads raw files: `config`, `folder`, and what the configuration says of its `source`.
+
+        source: a key under `sources`.
+        """
+        settings = {"sources": self.place.sources.model_dump(include={source}, exclude_none=True)}
+        # Words for a person, in one order whatever that of the file.
+        values = {"config": self.config, "folder": self.folder, "source": flags(dict(sorted(flattened(settings))))}
         return {name: verbatim(value) for name, value in values.items()}
+
+    def table_params(self, source: str, /, **more: str) -> dict[str, Callable[..., str]]:
+        """The same of a rule whose other `flags` are its outputs, and what more is given."""
+        return self.params(source) | {"flags": lambda wildcards, output: flags(more | dict(output))}  # noqa: ARG005

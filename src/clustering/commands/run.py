@@ -67,10 +67,13 @@ def show_plan(root: Path, job: str, env: str | None, engine: Engine, *, force: b
     """The stages that would run, and why."""
     from clustering.plans import dvc_plan, snakemake_plan
     from clustering.running import same_environment
+    from clustering.surroundings import of_dvc
 
     params, _, env = check_project(root, env)
     if engine is Engine.dvc:
         same_environment(env, params.env)
+        if obstacle := of_dvc(root, params.demo):
+            raise obstacle.error("DVC cannot run here")
         plan = dvc_plan(root, job, force=force)
     else:
         other = ["--config", f"env={env}"] if env != params.env else []
