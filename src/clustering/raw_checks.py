@@ -11,14 +11,13 @@ from pathlib import Path
 import duckdb
 
 from clustering.checking import Check
-from clustering.fetch import wanted_columns
 from storelib.configuration.params import Params
 from storelib.configuration.place import Place, Source, named_sources
 from storelib.database import database, one_row
 from storelib.errors import PipelineError, nearest_name, shown
 from storelib.raw.files import source_files
 from storelib.raw.sources import open_source, require_columns, text_of, unreadable
-from storelib.raw.spellings import respelt
+from storelib.raw.spellings import folded
 
 Values = set[str]
 
@@ -34,7 +33,7 @@ class Tables:
     def open(self, name: str, source: Source) -> int:
         """The rows of a source. Raises DataError where it cannot be read or lacks a column."""
         types = open_source(self.connection, source, self.folder, name)
-        require_columns(types, wanted_columns(source), source, self.folder)
+        require_columns(types, source.named_columns, source, self.folder)
         try:
             (rows,) = one_row(self.connection, f'SELECT count(*) FROM "{name}"')  # noqa: S608 (a source's name: letters, digits, _ and .)
         except duckdb.Error as error:
@@ -139,9 +138,9 @@ def categories(tables: Tables, params: Params, place: Place) -> Iterator[Check]:
     if not found:
         return
     names = [category.name for category in params.internal.categories.values()]
-    spelt = respelt(dict.fromkeys(found, 1), names) if params.internal.assign_categories.spelling == "unify" else {}
-    there = {spelt.get(name, name) for name in found}
-    missing = [name for name in names if name not in there]
+    same = folded if params.internal.assign_categories.spelling == "unify" else str
+    there = {same(name) for name in found}
+    missing = [name for name in names if same(name) not in there]
     if missing:
         others = f"{shown(missing[0])} is in neither the sales nor the product map{nearest_name(missing[0], found)}"
         yield Check(
