@@ -43,9 +43,9 @@ from storelib.money import exact_money, money_column, money_of, sums_at
 from storelib.raw.amounts import FIGURES
 from storelib.raw.date_advice import ENOUGH, fitting_formats, proposal
 from storelib.raw.days import NO_WEEKS, iso_forms
-from storelib.raw.files import Fingerprint, files_table, fingerprints, source_files
+from storelib.raw.files import Fingerprint, files_table, fingerprints, log_files, present_files, refuse_repeated
 from storelib.raw.lines import FAULTS, REASONS, Codes, Rules, line_query, wanted_columns
-from storelib.raw.sources import by_their_names, id_column, names_in, open_source, require_columns, where_is
+from storelib.raw.sources import by_their_names, id_column, open_source, require_columns, where_is
 from storelib.raw.spellings import refuse_capitals
 from storelib.sql import identifier
 from storelib.tables import read_table
@@ -394,13 +394,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     refuse_months(source, rules, args.config)
     how = Pass(source, args.raw, rules, compute)
-    paths = source_files(source, args.raw)
-    if not paths:
-        raise DataError(
-            f"{args.raw / source.path} does not exist or holds no {source.reader} file",
-            solution=f"put the file there, or mend `path` of this source; {args.raw} holds: {names_in(args.raw)}",
-        )
-    files = fingerprints(paths)
+    files = fingerprints(present_files(source, args.raw), source, args.raw)
     mapped = entries_of(read_table(args.product_map))
     ledgers = Ledgers(mapped)
     cache = None
@@ -411,6 +405,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         total = Counter(ledgers, compute.megabytes * 1e6 * TABLE_SHARE, connection)
         counts, used = count_files(files, how, ledgers, cache, total)
         sums = total.take()
+    refuse_repeated(source, files, counts)
     if cache:
         used.append(cache.write(Multiset(file.content for file in files), [sums], ledgers, counts))
         cache.shrink(used)
@@ -423,12 +418,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.negative_sales == "fail":
         refuse(entries, ["negative_sales"], "negative_sales", how)
     refuse_nothing(entries, args.raw / source.path)
+    read = files_table({"sales": files}, args.raw, {"sales": counts})
     with outputs() as write:
         write(sales_table(sums, ledgers), SALES, args.sales)
         write(sku_table(sums, ledgers), SKU_SALES, args.sku_sales)
         write(period_table(sums, ledgers, args.period if rules.dated else "all"), PERIOD_SALES, args.period_sales)
-        write(files_table({"sales": files}, args.raw, counts), RAW_FILES, args.files)
+        write(read, RAW_FILES, args.files)
         write(balanced(entries), LEDGER, args.ledger)
+    log_files(log, {"sales": source}, args.raw, read)
     log_entries(log, entries)
     if fractions := left_out(sums):
         log.info("fractions of a cent come to %s in all, which is in no other sum", fractions)
