@@ -21,7 +21,7 @@ from storelib.contracts.contract import check_table, outputs
 from storelib.contracts.places import SOURCES
 from storelib.contracts.raw_files import RAW_FILES
 from storelib.errors import DataError, shown
-from storelib.raw.files import files_table, fingerprints, source_files
+from storelib.raw.files import files_table, fingerprints, refuse_other_delivery, source_files
 from storelib.raw.sources import column_types, read_numbers, require_columns, where_is
 
 CONTRACT = pandera.DataFrameSchema({"key": pandera.Column(str, nullable=False)}, unique=["key"])
@@ -104,6 +104,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parts = [read_source(name, source, args.raw, place.compute, log) for name, source in external]
     table = pd.concat(parts) if parts else SOURCES.schema().empty_table().to_pandas()
     table = table.sort_values(["source", "key", "feature"], ignore_index=True)
+    refuse_other_delivery(args.config, place, args.raw, files)
     with outputs() as write:
         write(table, SOURCES, args.sources)
         write(files_table(files, args.raw), RAW_FILES, args.files)

@@ -18,7 +18,7 @@ from storelib.contracts.raw_files import RAW_FILES
 from storelib.contracts.segments import KNOWN_LABELS
 from storelib.errors import DataError
 from storelib.names import LABELS
-from storelib.raw.files import files_table, fingerprints, source_files
+from storelib.raw.files import files_table, fingerprints, refuse_other_delivery, source_files
 from storelib.raw.sources import by_their_names, read_texts, where_is
 
 POSITIVE = pandera.Column(
@@ -68,6 +68,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
     check_table(texts, CONTRACT, where, lambda row: where_is(source, args.raw, by_their_names(row, columns)))
     labels: pd.DataFrame = texts.astype(dict.fromkeys(LABELS, "int32"))
+    refuse_other_delivery(args.config, place, args.raw, {args.source: files})
     with outputs() as write:
         write(labels.sort_values(["category", "store_id"], ignore_index=True), KNOWN_LABELS, args.labels)
         write(files_table({args.source: files}, args.raw), RAW_FILES, args.files)

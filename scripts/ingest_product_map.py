@@ -21,7 +21,7 @@ from storelib.contracts.contract import check_table, outputs
 from storelib.contracts.raw_files import RAW_FILES
 from storelib.contracts.sales import PRODUCT_MAP
 from storelib.errors import DataError
-from storelib.raw.files import files_table, fingerprints, source_files
+from storelib.raw.files import files_table, fingerprints, refuse_other_delivery, source_files
 from storelib.raw.sources import by_their_names, read_texts, where_is
 from storelib.raw.spellings import POLICIES, decide
 from storelib.tables import read_frame
@@ -123,6 +123,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     pairs = distinct_pairs(unify_spellings(rows, args.spelling, names, where, log))
     if sources.sales.columns.category is None:
         refuse_ambiguous_categories(pairs, where)
+    refuse_other_delivery(args.config, place, args.raw, {"product_map": files})
     with outputs() as write:
         write(with_entries(pairs), PRODUCT_MAP, args.product_map)
         write(files_table({"product_map": files}, args.raw), RAW_FILES, args.files)

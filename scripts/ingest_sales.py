@@ -37,7 +37,7 @@ from storelib.contracts.sales import PERIOD_SALES, SALES, SKU_SALES
 from storelib.database import database, one_row
 from storelib.errors import DataError, shown
 from storelib.money import money_column, money_of, sums_at
-from storelib.raw.files import Fingerprint, files_table, fingerprints, source_files
+from storelib.raw.files import Fingerprint, files_table, fingerprints, refuse_other_delivery, source_files
 from storelib.raw.lines import FAULTS, REASONS, Codes, Rules, line_query, wanted_columns
 from storelib.raw.sources import names_in, open_source, require_columns, where_is
 from storelib.sql import identifier
@@ -344,6 +344,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.negative_sales == "fail":
         refuse(entries, ["negative_sales"], "negative_sales", how)
     refuse_nothing(entries, args.raw / source.path)
+    refuse_other_delivery(args.config, place, args.raw, {"sales": files})
     with outputs() as write:
         write(sales_table(sums, ledgers), SALES, args.sales)
         write(sku_table(sums, ledgers), SKU_SALES, args.sku_sales)

@@ -18,7 +18,7 @@ from storelib.contracts.contract import check_table, outputs
 from storelib.contracts.places import STORES
 from storelib.contracts.raw_files import RAW_FILES
 from storelib.errors import DataError, shown
-from storelib.raw.files import files_table, fingerprints, source_files
+from storelib.raw.files import files_table, fingerprints, refuse_other_delivery, source_files
 from storelib.raw.sources import by_their_names, read_texts, where_is
 
 CONTRACT = pandera.DataFrameSchema({"store_id": pandera.Column(str, nullable=False)})
@@ -81,6 +81,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     refuse_contradictions(rows, locate)
     # What is missing in one row of a store is taken from another.
     stores = rows.groupby("store_id", as_index=False).first()[list(columns)]
+    refuse_other_delivery(args.config, place, args.raw, {"stores": files})
     with outputs() as write:
         write(stores.sort_values("store_id", ignore_index=True), STORES, args.stores)
         write(files_table({"stores": files}, args.raw), RAW_FILES, args.files)
