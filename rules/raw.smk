@@ -50,7 +50,7 @@ rule ingest_sales:
     resources:
         mem_mb=DATABASE_MB,
     params:
-        **RAW.params,
+        **RAW.params("sales"),
         flags=flags_of(config["internal"]["ingest_sales"]),
     shell:
         "python {input.script:q} --config {params.config:q} --raw {params.folder:q} "
@@ -79,7 +79,7 @@ rule ingest_product_map:
     resources:
         mem_mb=DATABASE_MB,
     params:
-        **RAW.params,
+        **RAW.params("product_map"),
         flags=flags_of(config["internal"]["ingest_product_map"]),
     shell:
         "python {input.script:q} --config {params.config:q} --raw {params.folder:q} "
@@ -106,8 +106,7 @@ rule ingest_stores:
     resources:
         mem_mb=DATABASE_MB,
     params:
-        **RAW.params,
-        flags=lambda wildcards, output: flags(dict(output)),
+        **RAW.table_params("stores"),
     shell:
         "python {input.script:q} --config {params.config:q} --raw {params.folder:q} {params.flags} --log {log:q}"
 
@@ -126,7 +125,7 @@ use rule ingest_stores as ingest_external with:
     benchmark:
         "logs/benchmarks/ingest_external.tsv"
     params:
-        flags=lambda wildcards, output: flags(dict(output)),
+        **RAW.table_params("external"),
 
 
 use rule ingest_stores as ingest_baseline with:
@@ -143,7 +142,7 @@ use rule ingest_stores as ingest_baseline with:
     benchmark:
         "logs/benchmarks/ingest_baseline.tsv"
     params:
-        flags=lambda wildcards, output: flags({"source": "baseline", **dict(output)}),
+        **RAW.table_params("baseline", source="baseline"),
 
 
 use rule ingest_baseline as ingest_reference with:
@@ -160,4 +159,4 @@ use rule ingest_baseline as ingest_reference with:
     benchmark:
         "logs/benchmarks/ingest_reference.tsv"
     params:
-        flags=lambda wildcards, output: flags({"source": "reference", **dict(output)}),
+        **RAW.table_params("reference", source="reference"),

@@ -131,6 +131,10 @@ def test_line_that_is_not_whole_waits(tmp_path: Path) -> None:
 def test_reasons_are_short() -> None:
     before, now = "'--min_cluster_size 8 --internal_weight 1'", "'--min_cluster_size 12 --internal_weight 1'"
     assert changed_flags(before, now) == "min_cluster_size 8 -> 12"
+    params = "Params have changed since last execution: Union of exclusive params before and now across all output: "
+    content = "before: '1 file, content 6c1e671f9af5b46d' now: '2 files, content 9834876dcfb05cb1' "
+    assert short(params + content) == "raw files changed"
+    assert short(f"{params}before: {before} now: {now} ") == "parameters changed: min_cluster_size 8 -> 12"
     assert short("Missing output files: a, b, c") == "not made yet: a and 2 more"
     assert short(
         "Updated input files: week 1, east, b; Input files updated by another job: c", ["b", "week 1, east"]
