@@ -9,16 +9,17 @@ from rich.table import Table
 
 from clustering.dvc_state import graph
 from clustering.handover import record, sync
+from clustering.inputs import have_read_again, refuse_differences
 from clustering.jobs import JOBS, Engine
 from clustering.journal import LOGGER
-from clustering.plans import stages_needed
+from clustering.plans import dvc_plan, snakemake_plan, stages_needed
 from clustering.progress import follow
 from clustering.projects import check_access, check_project
 from clustering.runners import failure, heal, only_run
 from clustering.runs import RUNS, recorded, report_of
 from clustering.shown import Mode, console, emit, say
 from storelib.accounts.expectations import told
-from storelib.errors import ConfigError, PipelineError
+from storelib.errors import ConfigError, DataError, PipelineError
 from storelib.leftovers import prune
 
 
@@ -58,10 +59,13 @@ def run_job(
                 if mode is Mode.json:
                     emit("run", id=run_id, job=job, env=env, engine=engine, tags=tags or {})
                 log = root / RUNS / run_id / "runner.log"
+                have_read_again(root, env, params, job, engine)
                 other = env if env != params.env else None
                 start_runner(root, job, other, cores, engine, force=force, mode=mode, log=log)
-            with console.status("passing the state on to the other runner") if mode is Mode.live else nullcontext():
-                pass_on(root, engine, env, params.env, mode)
+                with console.status("looking at what was made") if mode is Mode.live else nullcontext():
+                    refuse_differences(root, env, params, job)
+                    refuse_left(root, job, engine, env, params.env)
+                    pass_on(root, engine, env, params.env, job, mode)
     except PipelineError as error:
         if mode is Mode.json:
             emit("result", id=run_id, job=job, result="failed", error=error.args[0], solution=error.solution)
@@ -109,12 +113,39 @@ def start_runner(
         raise failure(root, job, began, log)
 
 
-def pass_on(root: Path, engine: Engine, env: str, configured: str, mode: Mode) -> None:
-    """Tell the other runner what was made."""
+def refuse_left(root: Path, job: str, engine: Engine, env: str, configured: str) -> None:
+    """Raise DataError where the runner of a job, which has ended well, would start a stage again: its inputs are others by now."""
+    if engine is Engine.dvc:
+        left = dvc_plan(root, job)
+    elif job == "full_pipeline" and env == configured:
+        # `record` asks the same.
+        return
+    else:
+        left = snakemake_plan(root, job, ["--config", f"env={env}"] if env != configured else [])
+    for stage, why in left.items():
+        raise not_done(f"{stage} ({why})")
+
+
+def not_done(what: str) -> DataError:
+    """A run whose runner has ended well, and which is no success."""
+    return DataError(
+        f"not up to date after the run: {what}; what it reads changed while the run was at work",
+        solution="run again when nothing writes to the project any more",
+    )
+
+
+def pass_on(root: Path, engine: Engine, env: str, configured: str, job: str, mode: Mode) -> None:
+    """Tell the other runner what was made, as far as the whole project is up to date.
+
+    Raises DataError where that should be so, after Snakemake made all of it.
+    """
     if engine is Engine.dvc:
         sync(root)
     elif env == configured:
-        record(root)
+        late = record(root)
+        # After a part of the pipeline the rest may well be of before.
+        if late and job == "full_pipeline":
+            raise not_done(late[0])
     elif mode is not Mode.json:
         console.print(f"Not recorded for DVC: params.yaml says env: {configured}, this run was for {env}.")
 

@@ -65,16 +65,20 @@ def run(
 
 def show_plan(root: Path, job: str, env: str | None, engine: Engine, *, force: bool, as_json: bool) -> None:
     """The stages that would run, and why."""
+    from clustering.inputs import differences, look_again, with_reasons
     from clustering.plans import dvc_plan, snakemake_plan
     from clustering.running import same_environment
 
     params, _, env = check_project(root, env)
+    look_again(root, env)
     if engine is Engine.dvc:
         same_environment(env, params.env)
         plan = dvc_plan(root, job, force=force)
     else:
         other = ["--config", f"env={env}"] if env != params.env else []
         plan = snakemake_plan(root, job, [*(["--forceall"] if force else []), *other])
+    if not force:
+        plan = with_reasons(plan, differences(root, env, params, job))
     if as_json:
         for stage, why in plan.items():
             emit("planned", stage=stage, reason=why)
