@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from clustering.stage_server import FOLDER
 from storelib.errors import ConfigError, DataError, PipelineError
 
 STATE = Path(".clustering")
@@ -24,8 +25,10 @@ def environment() -> dict[str, str]:
     """
     # Not resolved: a virtual environment's interpreter is a link, and its folder is what counts.
     programs = str(Path(sys.executable).parent)
+    # First of all the `python` that forks stages, where there is one (stage_server).
+    first = [os.environ[FOLDER]] if FOLDER in os.environ else []
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
-    return kept | {"PATH": programs + os.pathsep + os.environ.get("PATH", ""), "DVC_NO_ANALYTICS": "1"}
+    return kept | {"PATH": os.pathsep.join([*first, programs, os.environ.get("PATH", "")]), "DVC_NO_ANALYTICS": "1"}
 
 
 def call(root: Path, program: str, arguments: Sequence[str]) -> int:

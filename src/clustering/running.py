@@ -18,6 +18,7 @@ from clustering.projects import check_access, check_project
 from clustering.runners import failure, heal, only_run
 from clustering.runs import RUNS, recorded, report_of
 from clustering.shown import Mode, console, emit, say
+from clustering.stage_server import stages_forked
 from storelib.accounts.expectations import told
 from storelib.errors import ConfigError, DataError, PipelineError
 from storelib.leftovers import prune
@@ -61,7 +62,8 @@ def run_job(
                 log = root / RUNS / run_id / "runner.log"
                 have_read_again(root, env, params, job, engine)
                 other = env if env != params.env else None
-                start_runner(root, job, other, cores, engine, force=force, mode=mode, log=log)
+                with stages_forked(root):
+                    start_runner(root, job, other, cores, engine, force=force, mode=mode, log=log)
                 with console.status("looking at what was made") if mode is Mode.live else nullcontext():
                     refuse_differences(root, env, params, job)
                     refuse_left(root, job, engine, env, params.env)

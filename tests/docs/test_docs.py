@@ -43,7 +43,7 @@ COMMANDS = {
     "git add -A": RUN,
     'git commit -m "Start"': RUN,
     "dvc repro": RUN,
-    "dvc exp run -S internal.cluster_stores.max_clusters=6": RUN,
+    "dvc exp run -S merging.min_cluster_size=100": RUN,
     "dvc metrics diff": RUN,
     "dvc exp run --queue -S 'internal.cluster_stores.max_clusters=range(4,7)'": RUN,
     "dvc queue status": RUN,

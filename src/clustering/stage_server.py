@@ -1,0 +1,231 @@
+"""One process that has the large libraries loaded and forks for each stage: loading them takes longer than most stages' work.
+
+`clustering run` keeps one while a runner is at work. Stages stay what they are, commands that begin with `python`, for both
+runners; the `python` that these find first hands its script over (see `stage_client`). What forks has loaded libraries only:
+each stage reads its script and the project's modules from the files, as they are when it starts. Linux only: elsewhere it is
+not safe to fork a process that has them loaded.
+"""
+
+import csv
+import ctypes
+import gc
+import importlib
+import json
+import multiprocessing
+import os
+import resource
+import runpy
+import selectors
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+# What stages import and what takes long. The environment is the one of storelib.runtime, and for the same reason.
+SINGLE = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+LIBRARIES = (
+    "duckdb",
+    "pydantic",
+    "yaml",
+    "pandas",
+    "pyarrow.compute",
+    "pyarrow.parquet",
+    "pyarrow.csv",
+    "sklearn.cluster",
+    "sklearn.decomposition",
+    "sklearn.impute",
+    "sklearn.metrics",
+    "sklearn.neighbors",
+    "sklearn.preprocessing",
+    "scipy.stats",
+    "scipy.cluster.hierarchy",
+    "matplotlib.figure",
+    "matplotlib.backends.backend_agg",
+    "jinja2",
+    "xlsxwriter",
+)
+# Where runners find the `python` that forks; see runners.environment.
+FOLDER = "CLUSTERING_STAGES"
+PR_SET_PDEATHSIG = 1
+
+
+@contextmanager
+def stages_forked(root: Path, libraries: Sequence[str] = LIBRARIES) -> Iterator[None]:
+    """While this lasts, runners that get this process's environment fork their stages; on Linux only."""
+    if not sys.platform.startswith("linux"):
+        yield
+        return
+    began = time.time()
+    folder = Path(tempfile.mkdtemp(prefix="clustering-stages-"))
+    client = [sys.executable, "-I", "-S", str(Path(__file__).with_name("stage_client.py")), str(folder), sys.executable]
+    shim = folder / "python"
+    shim.write_text(f'#!/bin/sh\nexec {shlex.join(client)} "$@"\n', encoding="utf-8")
+    shim.chmod(0o700)
+    with listening(folder) as listener:
+        words = [sys.executable, "-m", "clustering.stage_server", str(folder), str(listener.fileno()), *libraries]
+        environment = os.environ | dict.fromkeys(SINGLE, "1")
+        # Its standard input ends when this process does, however it ends; then it ends too, and its stages with it.
+        server = subprocess.Popen(words, stdin=subprocess.PIPE, env=environment, pass_fds=[listener.fileno()])
+    os.environ[FOLDER] = str(folder)
+    try:
+        yield
+    finally:
+        del os.environ[FOLDER]
+        usage = folder / "usage.jsonl"
+        for line in usage.read_text(encoding="utf-8").splitlines() if usage.is_file() else []:
+            correct_benchmark(root, json.loads(line), began)
+        server.communicate()
+
+
+def listening(folder: Path) -> socket.socket:
+    """A socket at `stages` in a folder: before anybody looks for it, so that whoever comes early waits."""
+    listener = socket.socket(socket.AF_UNIX)
+    here = Path.cwd()
+    # By its name alone: a socket's path has at most 107 bytes.
+    os.chdir(folder)
+    try:
+        listener.bind("stages")
+    finally:
+        os.chdir(here)
+    listener.listen(64)
+    return listener
+
+
+def correct_benchmark(root: Path, used: dict[str, Any], began: float) -> None:
+    """Memory and CPU time of a stage, in the row that Snakemake measured of the process that only waited for it."""
+    log = Path(used["log"])
+    path = root / log.parts[0] / "benchmarks" / Path(*log.parts[1:]).with_suffix(".tsv")
+    if not path.is_file() or (written := path.stat()).st_mtime < began:
+        return
+    with path.open(encoding="utf-8", newline="") as handle:
+        rows = list(csv.DictReader(handle, delimiter="\t"))
+    unknown = dict.fromkeys(("max_vms", "max_uss", "max_pss", "io_in", "io_out"), "NA")
+    known = {"max_rss": f"{used['max_rss_mb']:.2f}", "cpu_time": f"{used['cpu_s']:.2f}"}
+    for row in rows:
+        load = 100 * used["cpu_s"] / max(float(row["s"]), 0.01)
+        row.update(unknown | known | {"mean_load": f"{load:.2f}"})
+    with path.open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.DictWriter(handle, list(rows[0]), delimiter="\t", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    os.utime(path, ns=(written.st_atime_ns, written.st_mtime_ns))
+
+
+class Server:
+    """Forks a process for each script that it is handed, and answers with the exit code."""
+
+    def __init__(self, listener: socket.socket, usage: Path) -> None:
+        self.listener = listener
+        self.usage = usage
+        self.selector = selectors.DefaultSelector()
+        self.clients: dict[int, tuple[socket.socket, BaseProcess]] = {}
+        self.selector.register(listener, selectors.EVENT_READ, self.start)
+        self.selector.register(sys.stdin.buffer, selectors.EVENT_READ, None)
+
+    def serve(self) -> None:
+        """Work until the command that started this process has ended; then end what still runs."""
+        while True:
+            for key, _ in self.selector.select():
+                if key.data is None:
+                    for _, process in self.clients.values():
+                        process.terminate()
+                    return
+                # An earlier one of this round may have ended what this one is about.
+                if key.fd in self.selector.get_map():
+                    key.data()
+
+    def start(self) -> None:
+        """Read what is asked for and fork for it."""
+        client, _ = self.listener.accept()
+        head, files, _, _ = socket.recv_fds(client, 8, 3)
+        with client.makefile("rb") as reader:
+            text = reader.read(int.from_bytes(head, "big"))
+        if files and text:
+            process = multiprocessing.get_context("fork").Process(target=self.run, args=(json.loads(text), files))
+            process.start()
+            number = client.fileno()
+            self.clients[number] = client, process
+            self.selector.register(process.sentinel, selectors.EVENT_READ, lambda: self.answer(number))
+            # Only a client that was ended says anything more: that it has gone. Its stage ends as it would have.
+            self.selector.register(client, selectors.EVENT_READ, lambda: self.lost(number))
+        for file in files:
+            os.close(file)
+
+    def lost(self, number: int) -> None:
+        """End the stage of a client that has gone."""
+        client, process = self.clients[number]
+        self.selector.unregister(client)
+        process.terminate()
+
+    def answer(self, number: int) -> None:
+        """Tell the client how its stage has ended."""
+        client, process = self.clients.pop(number)
+        self.selector.unregister(process.sentinel)
+        process.join()
+        code = process.exitcode or 0
+        process.close()
+        with client:
+            if number in self.selector.get_map():
+                self.selector.unregister(client)
+                # As a shell tells of a process that a signal has ended.
+                client.sendall(str(code if code >= 0 else 128 - code).encode())
+
+    def run(self, wish: dict[str, Any], files: list[int]) -> None:
+        """In the forked process: be the script, as if it had been started by its command."""
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        self.selector.close()
+        self.listener.close()
+        for client, _ in self.clients.values():
+            client.close()
+        for number, file in enumerate(files):
+            os.dup2(file, number)
+            os.close(file)
+        # Multiprocessing has put an empty one in its place.
+        sys.stdin = open(0, closefd=False)  # noqa: SIM115
+        os.chdir(wish["folder"])
+        os.environ.clear()
+        os.environ.update(wish["environment"])
+        sys.argv = wish["words"]
+        sys.path[0] = str(Path(wish["folder"], wish["words"][0]).parent)
+        try:
+            runpy.run_path(sys.argv[0], run_name="__main__")
+        finally:
+            self.keep_usage(wish["words"])
+
+    def keep_usage(self, words: list[str]) -> None:
+        """What this process took. log: by which the runner's own measurement is found."""
+        own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu = sum(used.ru_utime + used.ru_stime for used in (own, children))
+        log = words[words.index("--log") + 1] if "--log" in words[:-1] else "logs/unknown.log"
+        row = {"log": log, "max_rss_mb": own.ru_maxrss / 1024, "cpu_s": cpu}
+        with self.usage.open("a", encoding="utf-8") as handle:
+            handle.write(json.dumps(row) + "\n")
+
+
+def main(folder: str, listener: str, *libraries: str) -> None:
+    """Load the libraries and serve."""
+    # ^C reaches the stages from the terminal; this process ends after them.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        for name in libraries:
+            importlib.import_module(name)
+        # What is loaded by now stays in memory that all stages share.
+        gc.collect()
+        gc.freeze()
+        Server(socket.socket(fileno=int(listener)), Path(folder) / "usage.jsonl").serve()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
