@@ -11,11 +11,14 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from clustering import running
 from clustering.inputs import Difference, differences, look_again
+from clustering.jobs import Engine
 from clustering.runs import load_runs
 from integration.conftest import Project
 from integration.test_command import assert_mistake, clustering
 from storelib.configuration.params import load_params
+from storelib.errors import DataError
 from storelib.raw.hashes import Hashes
 
 pytestmark = pytest.mark.integration
@@ -136,8 +139,6 @@ def test_dvc_looks_again_at_a_file_of_the_same_size_time_and_inode(own: Project)
 def test_input_that_changes_while_the_run_is_at_work_is_no_success(
     own: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from clustering import running
-
     start: Callable[..., None] = running.start_runner
 
     def replaced(*arguments: object, **options: object) -> None:
@@ -145,8 +146,8 @@ def test_input_that_changes_while_the_run_is_at_work_is_no_success(
         age(write_sizes(own, 500))
 
     monkeypatch.setattr(running, "start_runner", replaced)
-    with pytest.raises(running.DataError, match="is not what was read: the results are not of today's raw files"):
-        running.run_job(own.root, JOB, None, 2, running.Engine.snakemake)
+    with pytest.raises(DataError, match="is not what was read: the results are not of today's raw files"):
+        running.run_job(own.root, JOB, None, 2, Engine.snakemake)
     assert [run["result"] for run in load_runs(own.root)] == ["failed"]
 
 

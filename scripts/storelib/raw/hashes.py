@@ -76,8 +76,8 @@ class Hashes:
         """Write what is known, of files that are still there."""
         self.known = {name: known for name, known in self.known.items() if (self.root / name).exists()}
         content = {"known": self.known, "unseen": sorted(self.unseen)}
-        # In a project that may not be written to the files are read again next time.
-        with suppress(PermissionError):
+        # Where the project cannot be written to, the files are read again next time.
+        with suppress(OSError):
             write_text(json.dumps(content) + "\n", self.root / KEPT)
 
     def settle_times(self, paths: Iterable[Path]) -> None:
@@ -95,7 +95,7 @@ class Hashes:
     def settle(self, path: Path, *, replaced: bool = False) -> None:
         """The same for one file. replaced: its content is another than before."""
         # What is gone, or somebody else's, is told of by who needs it.
-        with suppress(FileNotFoundError, PermissionError):
+        with suppress(OSError):
             if replaced or (self.root / path).stat().st_mtime > time.time():
                 os.utime(self.root / path)
 
