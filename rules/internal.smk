@@ -4,10 +4,12 @@
 rule select_categories:
     """List the categories to cluster, and delete the files of those that were dropped."""
     input:
+        category_totals="data/internal/category_totals.parquet",
         script="scripts/select_categories.py",
         lib=LIB["select_categories"],
     output:
         categories="data/internal/categories.parquet",
+        ledger="data/internal/select_ledger.parquet",
     log:
         "logs/select_categories.log",
     benchmark:
@@ -20,7 +22,8 @@ rule select_categories:
     params:
         flags=flags_of(config["internal"]["categories"]),
     shell:
-        "python {input.script:q} --categories {output.categories:q} {params.flags} --log {log:q}"
+        "python {input.script:q} --category_totals {input.category_totals:q} --categories {output.categories:q} "
+        "--ledger {output.ledger:q} {params.flags} --log {log:q}"
 
 
 rule assign_categories:
@@ -30,10 +33,11 @@ rule assign_categories:
         sku_sales="data/internal/sku_sales.parquet",
         product_map="data/internal/product_map.parquet",
         stores="data/external/stores.parquet",
-        categories="data/internal/categories.parquet",
         script="scripts/assign_categories.py",
         lib=LIB["assign_categories"],
     output:
+        map_entries="data/internal/map_entries.parquet",
+        category_totals="data/internal/category_totals.parquet",
         category_sales="data/internal/category_sales.parquet",
         category_skus="data/internal/category_skus.parquet",
         selling_stores="data/internal/selling_stores.parquet",
@@ -52,42 +56,43 @@ rule assign_categories:
         flags=flags_of(config["internal"]["assign_categories"]),
     shell:
         "python {input.script:q} --config {params.config:q} --sales {input.sales:q} --sku_sales {input.sku_sales:q} "
-        "--product_map {input.product_map:q} --stores {input.stores:q} --categories {input.categories:q} "
-        "--category_sales {output.category_sales:q} --category_skus {output.category_skus:q} "
+        "--product_map {input.product_map:q} --stores {input.stores:q} --map_entries {output.map_entries:q} "
+        "--category_totals {output.category_totals:q} --category_sales {output.category_sales:q} --category_skus {output.category_skus:q} "
         "--selling_stores {output.selling_stores:q} --ledger {output.ledger:q} {params.flags} --log {log:q}"
 
 
 rule split_need_states:
-    """Split each category's sales over need states, and make each store's shares of them."""
+    """Split one category's sales over need states, and make each store's shares of them."""
     input:
-        categories="data/internal/categories.parquet",
+        category_totals="data/internal/category_totals.parquet",
         category_sales="data/internal/category_sales.parquet",
         category_skus="data/internal/category_skus.parquet",
-        product_map="data/internal/product_map.parquet",
+        map_entries="data/internal/map_entries.parquet",
         script="scripts/split_need_states.py",
         lib=LIB["split_need_states"],
     output:
-        need_state_sales=expand("data/internal/need_state_sales/{category}.parquet", category=CATEGORIES),
-        shares=expand("data/internal/shares/{category}.parquet", category=CATEGORIES),
-        store_sales=expand("data/internal/store_sales/{category}.parquet", category=CATEGORIES),
-        ledger=expand("data/internal/ledger/{category}.parquet", category=CATEGORIES),
+        need_state_sales="data/internal/need_state_sales/{category}.parquet",
+        shares="data/internal/shares/{category}.parquet",
+        store_sales="data/internal/store_sales/{category}.parquet",
+        ledger="data/internal/ledger/{category}.parquet",
     log:
-        "logs/split_need_states.log",
+        "logs/split_need_states/{category}.log",
     benchmark:
-        "logs/benchmarks/split_need_states.tsv"
+        "logs/benchmarks/split_need_states/{category}.tsv"
     conda:
         "../envs/stages.yaml"
     threads: 1
     resources:
         mem_mb=memory_mb,
     params:
-        **folders_made("need_state_sales", "shares", "store_sales", "ledger"),
+        name=lambda wildcards: flags(config["internal"]["categories"][wildcards.category]),
         flags=flags_of(config["internal"]["split_need_states"]),
     shell:
-        "python {input.script:q} --categories {input.categories:q} --category_sales {input.category_sales:q} "
-        "--category_skus {input.category_skus:q} --product_map {input.product_map:q} "
-        "--need_state_sales {params.need_state_sales:q} --shares {params.shares:q} "
-        "--store_sales {params.store_sales:q} --ledger {params.ledger:q} {params.flags} --log {log:q}"
+        "python {input.script:q} --category {wildcards.category} {params.name} "
+        "--category_totals {input.category_totals:q} --category_sales {input.category_sales:q} "
+        "--category_skus {input.category_skus:q} --map_entries {input.map_entries:q} "
+        "--need_state_sales {output.need_state_sales:q} --shares {output.shares:q} "
+        "--store_sales {output.store_sales:q} --ledger {output.ledger:q} {params.flags} --log {log:q}"
 
 
 rule build_features:

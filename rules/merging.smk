@@ -44,6 +44,7 @@ rule collect_segments:
         categories="data/internal/categories.parquet",
         ingest_ledger="data/internal/ingest_ledger.parquet",
         assign_ledger="data/internal/assign_ledger.parquet",
+        select_ledger="data/internal/select_ledger.parquet",
         join_ledger="data/external/join_ledger.parquet",
         external_k_scores="data/external/k_scores.parquet",
         reference="data/merging/reference.parquet",
@@ -71,8 +72,8 @@ rule collect_segments:
     params:
         **folders_of("split_ledgers", "merge_ledgers", "category_segments", "internal_k_scores"),
     shell:
-        "python {input.script:q} --categories {input.categories:q} "
-        "--ingest_ledger {input.ingest_ledger:q} --assign_ledger {input.assign_ledger:q} "
+        "python {input.script:q} --categories {input.categories:q} --ingest_ledger {input.ingest_ledger:q} "
+        "--assign_ledger {input.assign_ledger:q} --select_ledger {input.select_ledger:q} "
         "--join_ledger {input.join_ledger:q} --split_ledgers {params.split_ledgers:q} "
         "--merge_ledgers {params.merge_ledgers:q} --category_segments {params.category_segments:q} "
         "--internal_k_scores {params.internal_k_scores:q} --external_k_scores {input.external_k_scores:q} "

@@ -21,10 +21,9 @@ rule make_demo_data:
     resources:
         mem_mb=memory_mb,
     params:
-        raw=lambda wildcards: f"data/raw/{wildcards.env}",
         flags=lambda wildcards: flags(config["demo"][wildcards.env]),
     shell:
-        "python {input.script:q} --raw {params.raw:q} {params.flags} --log {log:q}"
+        "python {input.script:q} --raw data/raw/{wildcards.env} {params.flags} --log {log:q}"
 
 
 rule ingest_sales:
@@ -63,7 +62,6 @@ rule ingest_product_map:
     """Read which need states each SKU serves."""
     input:
         raw=lambda wildcards: RAW.of(SOURCES.product_map),
-        categories="data/internal/categories.parquet",
         script="scripts/ingest_product_map.py",
         lib=LIB["ingest_product_map"],
     output:
@@ -83,8 +81,7 @@ rule ingest_product_map:
         flags=flags_of(config["internal"]["ingest_product_map"]),
     shell:
         "python {input.script:q} --config {params.config:q} --raw {params.folder:q} "
-        "--categories {input.categories:q} --product_map {output.product_map:q} "
-        "--files {output.files:q} {params.flags} --log {log:q}"
+        "--product_map {output.product_map:q} --files {output.files:q} {params.flags} --log {log:q}"
 
 
 rule ingest_stores:

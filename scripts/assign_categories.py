@@ -1,8 +1,9 @@
 """Give each sale its category, and set aside the sales that have none or whose store is not known.
 
-The category is the sale's own; where the sale has none it is its product's. Categories that are spelt in several ways are
-kept, unified or refused. Writes exact sums by category, store and entry of the product map, the SKUs that the map does not
-place in their category, the stores that sell, and the ledger, down to the categories that are clustered.
+The category is the sale's own; where the sale has none it is its product's. Categories that are spelt in several ways, in the
+sales or in the product map, are kept, unified or refused. Writes exact sums by category, store and entry of the product map,
+what the map says of each entry, the SKUs that the map does not place in their category, the stores that sell, the total of each
+category, and the ledger. Nothing here depends on which categories are clustered.
 """
 
 import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
@@ -19,12 +20,11 @@ from storelib.accounts.ledger import Entry, balanced, log_entries
 from storelib.configuration.place import load_place
 from storelib.contracts.contract import outputs
 from storelib.contracts.ledger import LEDGER
-from storelib.contracts.sales import CATEGORY_SALES, CATEGORY_SKUS, SELLING_STORES
+from storelib.contracts.sales import CATEGORY_SALES, CATEGORY_SKUS, CATEGORY_TOTALS, MAP_ENTRIES, SELLING_STORES
 from storelib.database import database, one_row
 from storelib.errors import DataError, shown
 from storelib.raw.spellings import POLICIES, decide
 from storelib.sql import literal
-from storelib.tables import read_frame
 
 REASONS = {
     "unknown_stores": ("unknown_store", "their store is not in the store table"),
@@ -45,48 +45,86 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         "--product_map", type=Path, required=True, help="distinct (sku, category, need_state), by entry"
     )
     parser.add_argument("--stores", type=Path, required=True, help="store table; header only where there is none")
-    parser.add_argument("--categories", type=Path, required=True, help="key and name of each category to cluster")
+    parser.add_argument("--map_entries", type=Path, required=True, help="output: what the map says of each entry")
+    parser.add_argument("--category_totals", type=Path, required=True, help="output: one row per category")
     parser.add_argument("--category_sales", type=Path, required=True, help="output: sums by category, store and entry")
     parser.add_argument("--category_skus", type=Path, required=True, help="output: SKUs not placed, by category")
     parser.add_argument("--selling_stores", type=Path, required=True, help="output: stores with sales in any category")
     parser.add_argument("--ledger", type=Path, required=True, help="output: what was set aside, and why")
     parser.add_argument("--unknown_stores", choices=["keep", "drop", "fail"], required=True)
     parser.add_argument("--skus_without_category", choices=["drop", "fail"], required=True)
-    parser.add_argument("--spelling", choices=POLICIES, required=True, help="of categories")
+    parser.add_argument("--spelling", choices=POLICIES, required=True, help="of categories, in sales and map")
     return parser.parse_args(argv)
 
 
-def join_tables(connection: duckdb.DuckDBPyConnection, args: argparse.Namespace) -> None:
-    """Tables `joined` and `joined_skus`: sums with the sale's or its product's category."""
-    connection.execute(
-        f"""
-        CREATE TABLE products AS
-        -- a product in several categories cannot tell the category of a sale
-        SELECT entry, CASE WHEN count(DISTINCT category) = 1 THEN max(category) END AS category
-        FROM read_parquet({literal(str(args.product_map))}) GROUP BY entry;
-        CREATE TABLE known_stores AS SELECT store_id FROM read_parquet({literal(str(args.stores))});
-        CREATE TABLE joined AS
-        SELECT s.store_id, s.entry, coalesce(s.category, p.category) AS category, s.sales, s.lines,
-            (SELECT count(*) > 0 FROM known_stores) AND k.store_id IS NULL AS is_unknown
-        FROM read_parquet({literal(str(args.sales))}) AS s
-        LEFT JOIN products AS p USING (entry)
-        LEFT JOIN known_stores AS k USING (store_id);
-        CREATE TABLE joined_skus AS
-        SELECT s.sku, s.entry, coalesce(s.category, p.category) AS category, s.sales, s.lines
-        FROM read_parquet({literal(str(args.sku_sales))}) AS s LEFT JOIN products AS p USING (entry)
-        """  # noqa: S608 (quoted file names)
-    )
+def name_tables(connection: duckdb.DuckDBPyConnection, args: argparse.Namespace) -> None:
+    """Views of the input tables: `sums`, `sku_sums`, `product_map`, `known_stores`."""
+    names = {"sums": "sales", "sku_sums": "sku_sales", "product_map": "product_map", "known_stores": "stores"}
+    for name, flag in names.items():
+        connection.execute(f"CREATE VIEW {name} AS FROM read_parquet({literal(str(vars(args)[flag]))})")
 
 
-def choose_spellings(connection: duckdb.DuckDBPyConnection, policy: str, names: list[str], log: Logger) -> None:
-    """Table `spellings`: category and the spelling to use instead. names: of the categories to cluster, which count."""
+def choose_spellings(connection: duckdb.DuckDBPyConnection, policy: str, log: Logger) -> None:
+    """Table `spellings`: category and the spelling to use instead.
+
+    How often a spelling occurs is told by sales lines and the map's SKUs together.
+    """
     counts = connection.execute(
-        "SELECT category, CAST(sum(lines) AS BIGINT) FROM joined WHERE category IS NOT NULL GROUP BY category"
+        """
+        SELECT category, CAST(sum(times) AS BIGINT) FROM (
+            SELECT category, lines AS times FROM sums
+            UNION ALL SELECT category, count(DISTINCT sku) FROM product_map GROUP BY category
+        ) WHERE category IS NOT NULL GROUP BY category
+        """
     ).fetchall()
-    better = decide(policy, dict(counts), "category", "the sales", log, names)
+    better = decide(policy, dict(counts), "category", "the sales and the product map", log)
     connection.execute("CREATE TABLE spellings (category VARCHAR, spelling VARCHAR)")
     if better:
         connection.executemany("INSERT INTO spellings VALUES (?, ?)", [list(pair) for pair in better.items()])
+
+
+def join_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """Tables `entries`, what the map says, and `joined` and `joined_skus`, sums with the sale's or its product's category."""
+    connection.execute(
+        """
+        CREATE TABLE entries AS
+        SELECT DISTINCT entry, coalesce(spelling, category) AS category, need_state
+        FROM product_map LEFT JOIN spellings USING (category);
+        CREATE TABLE products AS
+        -- a product in several categories cannot tell the category of a sale
+        SELECT entry, CASE WHEN count(DISTINCT category) = 1 THEN max(category) END AS category
+        FROM entries GROUP BY entry;
+        CREATE TABLE joined AS
+        SELECT s.store_id, s.entry, coalesce(b.spelling, s.category, p.category) AS category, s.sales, s.lines,
+            b.spelling IS NOT NULL AS is_respelt,
+            (SELECT count(*) > 0 FROM known_stores) AND k.store_id IS NULL AS is_unknown
+        FROM sums AS s
+        LEFT JOIN spellings AS b USING (category)
+        LEFT JOIN products AS p ON p.entry = s.entry
+        LEFT JOIN known_stores AS k ON k.store_id = s.store_id;
+        CREATE TABLE joined_skus AS
+        SELECT s.sku, s.entry, coalesce(b.spelling, s.category, p.category) AS category, s.sales, s.lines
+        FROM sku_sums AS s LEFT JOIN spellings AS b USING (category) LEFT JOIN products AS p ON p.entry = s.entry
+        """
+    )
+
+
+def refuse_ambiguous(connection: duckdb.DuckDBPyConnection) -> None:
+    """Raise DataError where no sale has a category of its own, and a SKU of the map lies in two: it cannot tell which."""
+    if one_row(connection, "SELECT count(category) FROM sums")[0]:
+        return
+    several = connection.execute(
+        """
+        SELECT sku, list_sort(list(DISTINCT e.category)) FROM product_map AS m JOIN entries AS e USING (entry)
+        WHERE e.category IS NOT NULL GROUP BY sku HAVING count(DISTINCT e.category) > 1 ORDER BY sku
+        """
+    ).fetchall()
+    if several:
+        sku, found = several[0]
+        raise DataError(
+            f"the product map: {len(several)} SKUs lie in more than one category, such as {shown(sku)} in {found}",
+            solution="give each SKU one category, or name a category column in sales.columns",
+        )
 
 
 def tag_sales(connection: duckdb.DuckDBPyConnection, unknown_stores: str) -> None:
@@ -94,14 +132,13 @@ def tag_sales(connection: duckdb.DuckDBPyConnection, unknown_stores: str) -> Non
     connection.execute(
         """
         CREATE TABLE tagged AS
-        SELECT coalesce(s.spelling, j.category) AS category, store_id, entry, is_unknown,
-            s.spelling IS NOT NULL AS is_respelt, sales, lines,
+        SELECT *,
             CASE
                 WHEN is_unknown AND ? <> 'keep' THEN 'unknown_store'
-                WHEN j.category IS NULL THEN 'no_category'
+                WHEN category IS NULL THEN 'no_category'
                 ELSE ''
             END AS reason
-        FROM joined AS j LEFT JOIN spellings AS s USING (category)
+        FROM joined
         """,
         [unknown_stores],
     )
@@ -138,35 +175,15 @@ def notes(connection: duckdb.DuckDBPyConnection) -> list[Entry]:
     return found
 
 
-def selection_entries(connection: duckdb.DuckDBPyConnection, keys: dict[str, str]) -> list[Entry]:
-    """The ledger between all sales with a category and the selected categories.
-
-    keys: category as the source spells it to its key.
-    """
-    rows = connection.execute(
-        """SELECT category, count(DISTINCT store_id), CAST(sum(lines) AS BIGINT), sum(sales)
-        FROM tagged WHERE reason = '' GROUP BY category"""
-    ).fetchall()
-    entries = []
-    for name, *amounts in rows:
-        category = str(keys.get(name, name))
-        flow = ("out", "") if name in keys else ("set_aside", "category_not_selected")
-        entries += [
-            Entry("select_categories", category, "in", "", *amounts),
-            Entry("select_categories", category, *flow, *amounts),
-        ]
-    return entries
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Tag, account, write."""
     args = parse_args(argv)
     log = storelib.runtime.start_log(args.log)
-    categories = read_frame(args.categories)
-    keys = dict(zip(categories["name"], categories["key"], strict=True))
     with database(load_place(args.config).compute) as connection:
-        join_tables(connection, args)
-        choose_spellings(connection, args.spelling, list(keys), log)
+        name_tables(connection, args)
+        choose_spellings(connection, args.spelling, log)
+        join_tables(connection)
+        refuse_ambiguous(connection)
         tag_sales(connection, args.unknown_stores)
         for policy in REASONS:
             if vars(args)[policy] == "fail":
@@ -177,18 +194,23 @@ def main(argv: Sequence[str] | None = None) -> None:
                 "no sale has both a category and a known store",
                 solution="compare the ids in the sales, the product map and the store table",
             )
-        selected = selection_entries(connection, keys)
         with outputs() as write:
+            map_entries = connection.sql("SELECT entry, category, need_state FROM entries ORDER BY ALL NULLS LAST")
+            write(map_entries.to_arrow_reader(BATCH), MAP_ENTRIES, args.map_entries)
+            category_totals = connection.sql(
+                f"""SELECT category, count(DISTINCT store_id) AS stores, sum(sales) AS sales, CAST(sum(lines) AS BIGINT) AS lines,
+                    {"true" if args.spelling == "unify" else "false"} AS takes_other_spellings
+                FROM tagged WHERE reason = '' GROUP BY category ORDER BY category"""  # noqa: S608 (true or false)
+            )
+            write(category_totals.to_arrow_reader(BATCH), CATEGORY_TOTALS, args.category_totals)
             category_sales = connection.sql(
                 """SELECT category, store_id, entry, sum(sales) AS sales, CAST(sum(lines) AS BIGINT) AS lines
                 FROM tagged WHERE reason = '' GROUP BY category, store_id, entry ORDER BY category, store_id, entry"""
             )
             write(category_sales.to_arrow_reader(BATCH), CATEGORY_SALES, args.category_sales)
             category_skus = connection.sql(
-                """SELECT coalesce(s.spelling, j.category) AS category, sku, any_value(entry) AS entry, sum(sales) AS sales,
-                    CAST(sum(lines) AS BIGINT) AS lines
-                FROM joined_skus AS j LEFT JOIN spellings AS s USING (category)
-                WHERE j.category IS NOT NULL GROUP BY ALL ORDER BY 1, 2"""
+                """SELECT category, sku, any_value(entry) AS entry, sum(sales) AS sales, CAST(sum(lines) AS BIGINT) AS lines
+                FROM joined_skus WHERE category IS NOT NULL GROUP BY category, sku ORDER BY category, sku"""
             )
             write(category_skus.to_arrow_reader(BATCH), CATEGORY_SKUS, args.category_skus)
             selling_stores = connection.sql(
@@ -196,7 +218,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 FROM tagged WHERE reason = '' GROUP BY store_id ORDER BY store_id"""
             )
             write(selling_stores.to_arrow_reader(BATCH), SELLING_STORES, args.selling_stores)
-            write(balanced([*entries, *selected]), LEDGER, args.ledger)
+            write(balanced(entries), LEDGER, args.ledger)
     log_entries(log, entries)
 
 

@@ -216,17 +216,27 @@ def known_views(args: argparse.Namespace, segments: pd.DataFrame) -> dict[str, A
 
 
 def headline(segments: pd.DataFrame, entries: Sequence[Entry], dates: str) -> list[tuple[str, str, str]]:
-    """Figure, what it is of, and its exact value where that differs."""
+    """Figure, what it is of, and its exact value where that differs.
+
+    A category that is not selected is nobody's loss: sales in segments are a share of the others.
+    """
     raw, segmented = flows.total(entries, "ingest_sales", "in"), flows.total(entries, "merge_segments", "out")
-    share = float(segmented / raw) if raw else float("nan")
+    unselected = flows.total(entries, "select_categories", "not_selected")
+    wanted = raw - unselected
+    share = float(segmented / wanted) if wanted else float("nan")
     segmentations = len(segments[["category", "segment"]].drop_duplicates())
     categories = len(segments["category"].unique())
     return [
         (f"{segments['store_id'].nunique():,}", "stores", ""),
         (f"{categories:,}", "category" if categories == 1 else "categories", ""),
         (words.money(raw), "sales", f"{raw:,.2f}"),
+        *([(words.money(unselected), "of it not selected", f"{unselected:,.2f} of {raw:,.2f}")] if unselected else []),
         (f"{segmentations:,}", "segment" if segmentations == 1 else "segments", ""),
-        (words.percent(share), "of sales in segments", f"{segmented:,.2f} of {raw:,.2f}"),
+        (
+            words.percent(share),
+            "of selected sales in segments" if unselected else "of sales in segments",
+            f"{segmented:,.2f} of {wanted:,.2f}",
+        ),
         (dates, "dates covered", ""),
     ]
 
@@ -242,7 +252,9 @@ def ledger_rows(entries: Sequence[Entry], names: dict[str, str]) -> list[dict[st
     stages = (
         "ingest_sales", "assign_categories", "select_categories", "split_need_states", "join_external", "merge_segments",
     )  # fmt: skip
-    flow_words = {"in": "came in", "out": "went on", "set_aside": "set aside", "noted": "kept, noted"}
+    flow_words = {
+        "in": "came in", "out": "went on", "set_aside": "set aside", "not_selected": "not selected", "noted": "kept, noted",
+    }  # fmt: skip
     ordered = sorted(entries, key=lambda e: (stages.index(e.stage) if e.stage in stages else 99, e.stage))
     return [
         {
@@ -297,6 +309,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             "raw_sales": flows.total(entries, "ingest_sales", "in"),
             "segmented": flows.total(entries, "merge_segments", "out"),
             "aside": aside,
+            "unselected": flows.total(entries, "select_categories", "not_selected"),
             "known": known_views(args, segments),
             "names": {**names, "external": "External view"},
             "method": method,

@@ -27,6 +27,7 @@ from storelib.method.agreement import Agreement, compare, pairs
 from storelib.method.k_rules import INDICES
 from storelib.names import LABELS
 from storelib.pages.segment_charts import recovery_chart, sizes_chart
+from storelib.spreadsheets import for_spreadsheets
 from storelib.tables import read_frame, read_table, write_text
 
 
@@ -36,6 +37,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--categories", type=Path, required=True, help="keys and names of the selected categories")
     parser.add_argument("--ingest_ledger", type=Path, required=True)
     parser.add_argument("--assign_ledger", type=Path, required=True)
+    parser.add_argument("--select_ledger", type=Path, required=True)
     parser.add_argument("--join_ledger", type=Path, required=True)
     parser.add_argument("--split_ledgers", type=Path, required=True, help="folder, one file per category")
     parser.add_argument("--merge_ledgers", type=Path, required=True, help="folder, one file per category")
@@ -46,7 +48,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--baseline", type=Path, required=True, help="earlier labels; header only where there are none")
     parser.add_argument("--segments", type=Path, required=True, help="output: one row per category and store")
     parser.add_argument("--ledger", type=Path, required=True, help="output: the ledger of every stage")
-    parser.add_argument("--segments_csv", type=Path, required=True, help="output: the segments as CSV")
+    parser.add_argument(
+        "--segments_csv", type=Path, required=True, help="output: the segments as CSV, for spreadsheets"
+    )
     parser.add_argument("--metrics", type=Path, required=True, help="output: metrics.json")
     parser.add_argument("--scores", type=Path, required=True, help="output: scores of every k and view, as CSV")
     parser.add_argument("--recovery", type=Path, required=True, help="output: found against planted labels, as CSV")
@@ -124,6 +128,7 @@ def metrics_of(
             "sales_in": float(total("ingest_sales", "in")),
             "sales_segmented": float(total("merge_segments", "out")),
             "sales_set_aside": float(sum((e.sales for e in entries if e.flow == "set_aside"), Decimal(0))),
+            "sales_not_selected": float(total("select_categories", "not_selected")),
         },
         "external": view_metrics(scores["external"]),
         "internal": {key: view_metrics(scores[key]) for key in segments},
@@ -161,7 +166,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     def per_category(folder: Path) -> dict[str, Path]:
         return {key: folder / f"{key}.parquet" for key in keys}
 
-    entries = [*read_ledger(args.ingest_ledger), *read_ledger(args.assign_ledger), *read_ledger(args.join_ledger)]
+    of_all = (args.ingest_ledger, args.assign_ledger, args.select_ledger, args.join_ledger)
+    entries = [entry for path in of_all for entry in read_ledger(path)]
     for folder in (args.split_ledgers, args.merge_ledgers):
         for path in per_category(folder).values():
             entries += read_ledger(path)
@@ -186,15 +192,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     with outputs() as write:
         write(segments, SEGMENTS, args.segments)
         write(ledger, LEDGER, args.ledger)
-    write_text(as_csv(frame), args.segments_csv)
-    write_text(as_csv(every_score), args.scores)
-    write_text(as_csv(recovered), args.recovery)
-    sizes_chart(frame).save(args.figure)
-    recovery_chart(frame, reference, recovery).save(args.recovery_figure)
-    write_text(json.dumps(metrics, indent=2) + "\n", args.metrics)
+        for table, path in (
+            (for_spreadsheets(frame), args.segments_csv),
+            (every_score, args.scores),
+            (recovered, args.recovery),
+        ):
+            write_text(as_csv(table), write.temporary(path))
+        sizes_chart(frame).save(write.temporary(args.figure))
+        recovery_chart(frame, reference, recovery).save(write.temporary(args.recovery_figure))
+        write_text(json.dumps(metrics, indent=2) + "\n", write.temporary(args.metrics))
     amounts = metrics["ledger"]
     log.info(
-        "%d stores in %d categories; sales %.2f in, %.2f segmented, %.2f set aside",
+        "%d stores in %d categories; sales %.2f in, %.2f segmented, %.2f set aside, %.2f not selected",
         frame["store_id"].nunique(), len(keys), *amounts.values(),
     )  # fmt: skip
     for key in keys:

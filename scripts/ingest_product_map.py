@@ -1,8 +1,8 @@
 """Read the product map: which need states each SKU serves, and its category where the map gives one.
 
 Writes the distinct pairs of SKU and need state, with the number of the SKU's entry: SKUs of which the map says the same
-share it. A row whose need state is missing keeps the SKU's category but maps it to nothing. Names that are spelt in several
-ways (` DAIRY`, `Dairy`) are kept, unified or refused.
+share it. A row whose need state is missing keeps the SKU's category but maps it to nothing. Need states that are spelt in
+several ways (` DRY SKIN`, `Dry skin`) are kept, unified or refused; categories stay as they are spelt (see `assign_categories`).
 """
 
 import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
@@ -24,7 +24,6 @@ from storelib.errors import DataError
 from storelib.raw.files import files_table, fingerprints, refuse_other_delivery, source_files
 from storelib.raw.sources import by_their_names, read_texts, where_is
 from storelib.raw.spellings import POLICIES, decide
-from storelib.tables import read_frame
 
 CONTRACT = pandera.DataFrameSchema({"sku": pandera.Column(str, nullable=False)})
 
@@ -34,10 +33,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = storelib.runtime.stage_parser(__doc__)
     parser.add_argument("--config", type=Path, required=True, help="configs/<env>.yml")
     parser.add_argument("--raw", type=Path, required=True, help="folder of raw files")
-    parser.add_argument("--categories", type=Path, required=True, help="key and name of each category to cluster")
     parser.add_argument("--product_map", type=Path, required=True, help="output: distinct (sku, category, need_state)")
     parser.add_argument("--files", type=Path, required=True, help="output: the files that were read, with their hashes")
-    parser.add_argument("--spelling", choices=POLICIES, required=True, help="of need states and categories")
+    parser.add_argument("--spelling", choices=POLICIES, required=True, help="of need states")
     return parser.parse_args(argv)
 
 
@@ -64,18 +62,14 @@ def map_columns(source: ProductMapSource) -> dict[str, str]:
     return columns | ({"category": source.columns.category} if source.columns.category else {})
 
 
-def unify_spellings(rows: pd.DataFrame, policy: str, names: list[str], where: str, log: Logger) -> pd.DataFrame:
-    """The rows with one spelling for each need state and category, as far as the policy says so.
+def unify_spellings(rows: pd.DataFrame, policy: str, where: str, log: Logger) -> pd.DataFrame:
+    """The rows with one spelling for each need state, as far as the policy says so.
 
-    names: of the categories to cluster, whose spelling counts. How often a spelling occurs is told by distinct SKUs.
+    How often a spelling occurs is told by distinct SKUs.
     """
-    result = rows.copy()
-    for column, what, given in (("need_state", "need state", []), ("category", "category", names)):
-        counts = rows[["sku", column]].drop_duplicates()[column].value_counts()
-        better = decide(policy, {str(name): int(count) for name, count in counts.items()}, what, where, log, given)
-        if better:
-            result[column] = rows[column].replace(better)
-    return result
+    counts = rows[["sku", "need_state"]].drop_duplicates()["need_state"].value_counts()
+    better = decide(policy, {str(name): int(count) for name, count in counts.items()}, "need state", where, log)
+    return rows.assign(need_state=rows["need_state"].replace(better)) if better else rows
 
 
 def with_entries(pairs: pd.DataFrame) -> pd.DataFrame:
@@ -93,19 +87,6 @@ def distinct_pairs(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def refuse_ambiguous_categories(pairs: pd.DataFrame, where: str) -> None:
-    """A SKU in two categories cannot tell the category of a sale."""
-    counts = pairs.groupby("sku")["category"].nunique()
-    several = counts[counts > 1]
-    if len(several):
-        sku = several.index[0]
-        found = sorted(pairs.loc[pairs["sku"] == sku, "category"].dropna().unique())
-        raise DataError(
-            f"{where}: {len(several)} SKUs lie in more than one category, such as {sku!r} in {found}",
-            solution="give each SKU one category, or name a category column in sales.columns",
-        )
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Read, check, write."""
     args = parse_args(argv)
@@ -119,10 +100,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise DataError(f"{where} holds no row", solution="put the product map there")
     source = sources.product_map
     check_table(rows, CONTRACT, where, lambda row: where_is(source, args.raw, by_their_names(row, map_columns(source))))
-    names = read_frame(args.categories)["name"].tolist()
-    pairs = distinct_pairs(unify_spellings(rows, args.spelling, names, where, log))
-    if sources.sales.columns.category is None:
-        refuse_ambiguous_categories(pairs, where)
+    pairs = distinct_pairs(unify_spellings(rows, args.spelling, where, log))
     refuse_other_delivery(args.config, place, args.raw, {"product_map": files})
     with outputs() as write:
         write(with_entries(pairs), PRODUCT_MAP, args.product_map)

@@ -14,13 +14,15 @@ import hashlib
 import json
 import sys
 from collections import Counter as Multiset
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 
@@ -29,14 +31,18 @@ from storelib.accounts.kept_sums import Cache, Counts
 from storelib.accounts.ledger import Entry, balanced, log_entries, lost_stores
 from storelib.accounts.one_pass import MARKS, TABLE_SHARE, Counter, Ledgers, Pass, Sums
 from storelib.accounts.sums import Cells
-from storelib.configuration.place import Compute, SalesSource, load_place, megabytes
+from storelib.configuration.date_settings import unit_of
+from storelib.configuration.place import CELL_COLUMNS, Compute, SalesSource, load_place, megabytes
 from storelib.contracts.contract import outputs
 from storelib.contracts.ledger import LEDGER
 from storelib.contracts.raw_files import RAW_FILES
 from storelib.contracts.sales import PERIOD_SALES, SALES, SKU_SALES
 from storelib.database import database, one_row
-from storelib.errors import DataError, shown
-from storelib.money import money_column, money_of, sums_at
+from storelib.errors import ConfigError, DataError, shown
+from storelib.money import exact_money, money_column, money_of, sums_at
+from storelib.raw.amounts import FIGURES
+from storelib.raw.date_advice import ENOUGH, fitting_formats, proposal
+from storelib.raw.days import NO_WEEKS, iso_forms
 from storelib.raw.files import Fingerprint, files_table, fingerprints, refuse_other_delivery, source_files
 from storelib.raw.lines import FAULTS, REASONS, Codes, Rules, line_query, wanted_columns
 from storelib.raw.sources import names_in, open_source, require_columns, where_is
@@ -45,7 +51,7 @@ from storelib.tables import read_table
 
 PERIODS = {"week": "%G-W%V", "month": "%Y-%m"}
 ADVICE = {
-    "invalid_sales": "mend the file, set `decimal`, `thousands` or `currency` of sources.sales",
+    "invalid_sales": "mend the file, set `decimal`, `thousands`, `currency` or `missing` of sources.sales",
     "invalid_date": "mend the file, set `date_format` of sources.sales",
     "invalid_count": "mend the file, or name another column under sources.sales.columns.lines",
 }
@@ -220,6 +226,12 @@ def period_table(sums: Sums, ledgers: Ledgers, period: str) -> pa.Table:
     )
 
 
+def left_out(sums: Sums) -> Decimal:
+    """What rounding to the cent left out of the amounts of kept lines, exactly: it is in no other sum."""
+    which = sums.marks.columns == MARKS.index(("noted", "rounded_to_cent"))
+    return exact_money(int(sums.marks.cents[which].sum()))
+
+
 def ledger_entries(sums: Sums, ledgers: Ledgers) -> list[Entry]:
     """In, out, set aside and noted."""
     size = len(ledgers.coding.store_id)
@@ -232,7 +244,10 @@ def ledger_entries(sums: Sums, ledgers: Ledgers) -> list[Entry]:
         if not which.any():
             continue
         stores = sums.marks.rows[which]
-        told = (int(sums.marks.lines[which].sum()), money_of(int(sums.marks.cents[which].sum())))
+        amount = money_of(int(sums.marks.cents[which].sum()))
+        if reason == "rounded_to_cent":
+            amount = left_out(sums).quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)
+        told = (int(sums.marks.lines[which].sum()), amount)
         if flow == "noted":
             notes.append(Entry("ingest_sales", "", flow, reason, len(stores), *told))
         else:
@@ -258,40 +273,85 @@ def refuse(entries: Sequence[Entry], reasons: Sequence[str], policy: str, how: P
     for reason in reasons:
         if reason not in found:
             continue
-        file, store, sku, amount, day, count = example(reason, how)
         source = how.source
-        columns = source.columns
-        row = {columns.store_id: store, columns.sku: sku, columns.sales: amount}
+        with raw_lines(reason, how) as lines:
+            line = lines.first()
+            advice = date_advice(lines, how) if reason in ("invalid_date", "ambiguous_date") else ""
+        # The column of a cell, where the table is wide; its day is in no row.
+        named = source.named | ({source.wide.holds: line["cell"]} if source.wide else {})
+        has_date = how.rules.dated and not source.wide
+        names = ("store_id", "sku", *FIGURES, *(["date"] if has_date else []))
+        row = {named[name]: line[name] for name in names if name in line}
         written = FAULTS.get(reason, "negative sales")
-        if columns.date is not None and how.rules.dated:
-            row[columns.date] = day
+        if "sales" not in source.named:
+            written = written.replace("no sales amount", "no quantity or no price")
+            written = written.replace("a sales amount that is", "a quantity or a price that is")
         if reason == "invalid_date":
-            written += f" {' or '.join(source.date_formats) or 'YYYY-MM-DD'}"
-        more = f", lines {shown(count)}" if reason == "invalid_count" else ""
+            written += f" {' or '.join(source.date_formats) or iso_forms(months=not how.rules.weekly)}"
+        told = {"store_id": "store", "sku": "SKU"} | {name: name for name in (*FIGURES, "date")}
+        told |= {"lines": "lines"} if reason == "invalid_count" else {}
+        such_as = ", ".join(f"{word} {shown(line[name])}" for name, word in told.items() if name in line)
         raise DataError(
-            f"{where_is(source, how.raw, row, file)}: {written}, on {found[reason]} lines of sales, "
-            f"such as store {shown(store)}, SKU {shown(sku)}, sales {shown(amount)}, date {shown(day)}{more}",
-            solution=f"{ADVICE.get(reason, 'mend the file')}, or set internal.ingest_sales.{policy} to drop "
+            f"{where_is(source, how.raw, row, line['_file'])}: {written}, on {found[reason]} lines of sales, such as {such_as}",
+            solution=f"{advice or ADVICE.get(reason, 'mend the file')}, or set internal.ingest_sales.{policy} to drop "
             "(each is kept in the ledger)",
         )
 
 
-def example(reason: str, how: Pass) -> tuple[Any, ...]:
-    """File, store, SKU, amount, date and count of the first line with this fault, by their order and not that of the files."""
+class RawLines(NamedTuple):
+    """All raw lines on a connection. query: SQL of them, with `is_faulty`; columns: of texts, by our names."""
+
+    connection: duckdb.DuckDBPyConnection
+    query: str
+    columns: dict[str, str]
+
+    def first(self) -> dict[str, Any]:
+        """The first line at fault by its texts, not by the order of the files."""
+        named = ", ".join(self.columns.values())
+        query = f"SELECT {named} FROM ({self.query}) WHERE is_faulty ORDER BY ALL LIMIT 1"  # noqa: S608 (ours)
+        return dict(zip(self.columns, one_row(self.connection, query), strict=True))
+
+    def dates(self, where: str) -> list[str]:
+        """Distinct dates, as they are written."""
+        query = f"SELECT DISTINCT date_text FROM ({self.query}) WHERE {where} AND date_text IS NOT NULL ORDER BY ALL LIMIT {ENOUGH}"  # noqa: S608
+        return [text for (text,) in self.connection.execute(query).fetchall()]
+
+
+@contextmanager
+def raw_lines(reason: str, how: Pass) -> Iterator[RawLines]:
+    """The raw lines, of which those with this fault are faulty."""
     with database(how.compute) as connection:
-        types = open_source(connection, how.source, how.raw, "raw_lines")
+        types = open_source(connection, how.source, how.raw, "raw_lines", months=not how.rules.weekly)
         require_columns(types, wanted_columns(how.source, how.rules).values(), how.source, how.raw)
-        columns = how.source.columns.model_dump(exclude_none=True)
-        columns = {ours: theirs for ours, theirs in columns.items() if theirs in types}
-        named = ", ".join(["_file", *(f"{identifier(theirs)} AS {ours}" for ours, theirs in columns.items())])
-        kinds = {ours: types[theirs] for ours, theirs in columns.items()} | {"_file": "VARCHAR"}
+        columns = {ours: theirs for ours, theirs in how.source.named.items() if theirs in types}
+        columns |= {"_file": "_file"} | ({"cell": CELL_COLUMNS["cell"]} if how.source.wide else {})
+        named = ", ".join(f"{identifier(theirs)} AS {ours}" for ours, theirs in columns.items())
+        kinds = {ours: types[theirs] for ours, theirs in columns.items()}
         query = line_query(kinds, how.source, how.rules, f"(SELECT {named} FROM raw_lines)", with_texts=True)  # noqa: S608 (quoted)
-        day = "date_text" if "date" in columns else "NULL"
-        count = "lines_text" if "lines" in columns else "NULL"
-        return one_row(
-            connection,
-            f"SELECT _file, store_id, sku, sales_text, {day}, {count} FROM ({query}) WHERE reason = ? ORDER BY ALL LIMIT 1",  # noqa: S608
-            [REASONS.index(reason)],
+        # The file, then ids, then figures and dates: the order in which the first line is looked for.
+        ids: list[str] = [name for name in ("_file", "store_id", "sku", "cell") if name in columns]
+        texts = {name: name for name in ids}
+        texts |= {name: f"{name}_text" for name in (*FIGURES, "date", "lines") if name in columns}
+        query = f"SELECT *, reason = {REASONS.index(reason)} AS is_faulty FROM ({query})"  # noqa: S608 (ours)
+        yield RawLines(connection, query, texts)
+
+
+def date_advice(lines: RawLines, how: Pass) -> str:
+    """The format that fits the dates at fault, with what those that are read need; empty where none fits."""
+    read = lines.dates("day IS NOT NULL")
+    configured = how.source.date_formats
+    if not configured and read:
+        configured = [fit.form for fit in fitting_formats(lines.connection, read)[:1]]
+    return proposal(fitting_formats(lines.connection, lines.dates("is_faulty")), configured if read else [])
+
+
+def refuse_months(source: SalesSource, rules: Rules, config: Path) -> None:
+    """Raise ConfigError where weeks are asked for and dates are written as months."""
+    months = [form for form in source.date_formats if unit_of(form) == "month"]
+    if rules.dated and rules.weekly and months:
+        raise ConfigError(
+            f"{config}: sources.sales.date_format {shown(months[0])}: {NO_WEEKS}",
+            solution="set internal.ingest_sales.period to month",
         )
 
 
@@ -316,8 +376,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     source = place.sources.sales
     compute: Compute = place.compute.model_copy(update={"threads": storelib.runtime.threads(place.compute.threads)})
     rules = Rules(
-        dated=source.columns.date is not None and args.period != "all", negatives=args.negative_sales != "keep"
+        dated="date" in source.named and args.period != "all",
+        negatives=args.negative_sales != "keep",
+        weekly=args.period == "week",
     )
+    refuse_months(source, rules, args.config)
     how = Pass(source, args.raw, rules, compute)
     paths = source_files(source, args.raw)
     if not paths:
@@ -352,6 +415,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         write(files_table({"sales": files}, args.raw, counts), RAW_FILES, args.files)
         write(balanced(entries), LEDGER, args.ledger)
     log_entries(log, entries)
+    if fractions := left_out(sums):
+        log.info("fractions of a cent come to %s in all, which is in no other sum", fractions)
 
 
 if __name__ == "__main__":

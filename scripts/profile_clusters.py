@@ -50,10 +50,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     aligned = by_store.reindex(features["store_id"]).reset_index()
     with outputs() as write:
         write(profile[PROFILE.names], PROFILE, args.profile)
-    k_chart(scores, args.view).save(args.k_figure)
-    silhouette_chart(clusters, args.view).save(args.silhouette_figure)
-    stores_chart(features, aligned, args.view).save(args.stores_figure)
-    profile_chart(profile, args.view).save(args.profile_figure)
+        k_chart(scores, args.view).save(write.temporary(args.k_figure))
+        silhouette_chart(clusters, args.view).save(write.temporary(args.silhouette_figure))
+        stores_chart(features, aligned, args.view).save(write.temporary(args.stores_figure))
+        profile_chart(profile, args.view).save(write.temporary(args.profile_figure))
     log.info("%d clusters, %d features", profile["cluster"].nunique(), profile["feature"].nunique())
 
 

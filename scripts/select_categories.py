@@ -1,27 +1,37 @@
-"""List the categories to cluster, and delete the files of categories that were dropped.
+"""List the categories to cluster, account for the others, and delete the files of categories that were dropped.
 
 The categories come as flags, `--<key>.name <name as the source spells it>`, the way both runners unfold the block
-`internal.categories`.
+`internal.categories`. No stage of a single category reads what is written here: selecting another one changes nothing for
+those that were selected before.
 """
 
 import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
 
 import argparse
-from collections.abc import Sequence
+import json
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 
+from storelib.accounts.ledger import Entry, balanced, log_entries
+from storelib.accounts.selection import category_named
 from storelib.contracts.contract import outputs
+from storelib.contracts.ledger import LEDGER
 from storelib.contracts.sales import CATEGORIES
-from storelib.errors import ConfigError
+from storelib.errors import ConfigError, shown
 from storelib.leftovers import prune
+from storelib.names import KEY
+from storelib.tables import read_table
 
 
 def parse_args(argv: Sequence[str] | None) -> tuple[argparse.Namespace, dict[str, str]]:
     """Flags of this stage, and the categories: key to name."""
     parser = storelib.runtime.stage_parser(__doc__)
+    parser.add_argument("--category_totals", type=Path, required=True, help="the categories of the data")
     parser.add_argument("--categories", type=Path, required=True, help="output: one row per category")
+    parser.add_argument("--ledger", type=Path, required=True, help="output: what is selected, and what is not")
     args, rest = parser.parse_known_args(argv)
     if len(rest) % 2:
         parser.error(f"a value is missing in {rest}")
@@ -39,21 +49,52 @@ def parse_args(argv: Sequence[str] | None) -> tuple[argparse.Namespace, dict[str
     return args, names
 
 
+def found_by(names: Mapping[str, str], totals: pa.Table) -> dict[str, str]:
+    """The key of each selected category, by its name in the data. Raises PipelineError for one that is not there, or twice."""
+    keys: dict[str, str] = {}
+    for key, name in names.items():
+        other = keys.setdefault(category_named(name, totals), key)
+        if other != key:
+            raise ConfigError(
+                f"categories {other} and {key} both name {shown(name)}", solution="delete one in params.yaml"
+            )
+    return keys
+
+
+def not_a_key(category: str) -> str:
+    """A category that is not selected, as the ledger calls it: in quotes where its name could be the key of another one."""
+    return json.dumps(category, ensure_ascii=False) if re.fullmatch(KEY, category) or category[0] == '"' else category
+
+
+def selection_entries(totals: pa.Table, keys: Mapping[str, str]) -> list[Entry]:
+    """The ledger between all sales with a category and the selected categories. keys: by the category's name in the data."""
+    entries = []
+    for row in totals.to_pylist():
+        amounts = (row["stores"], row["lines"], row["sales"])
+        is_selected = row["category"] in keys
+        category = keys[row["category"]] if is_selected else not_a_key(row["category"])
+        flow = ("out", "") if is_selected else ("not_selected", "category_not_selected")
+        entries += [
+            Entry("select_categories", category, "in", "", *amounts),
+            Entry("select_categories", category, *flow, *amounts),
+        ]
+    return entries
+
+
 def main(argv: Sequence[str] | None = None) -> None:
-    """Check, prune, write."""
+    """Check, account, prune, write."""
     args, names = parse_args(argv)
     log = storelib.runtime.start_log(args.log)
-    keys_by_name: dict[str, str] = {}
-    for key, name in names.items():
-        other = keys_by_name.setdefault(name, key)
-        if other != key:
-            raise ConfigError(f"categories {other} and {key} both name {name!r}", solution="delete one in params.yaml")
+    totals = read_table(args.category_totals)
+    entries = selection_entries(totals, found_by(names, totals))
     for path in prune(names):
         log.info("deleted %s: its category is not selected any more", path)
     keys = sorted(names)
     with outputs() as write:
         write(pa.table({"key": keys, "name": [names[key] for key in keys]}), CATEGORIES, args.categories)
-    log.info("%d categories", len(keys))
+        write(balanced(entries), LEDGER, args.ledger)
+    log.info("%d of %d categories", len(keys), totals.num_rows)
+    log_entries(log, [entry for entry in entries if entry.flow == "not_selected"])
 
 
 if __name__ == "__main__":

@@ -62,6 +62,14 @@ is_setting_up() {
     esac
 }
 
+# What a link points to may be another project's environment, which this one must neither empty nor add to.
+refuse_a_link() {
+    [ -L .venv ] || return 0
+    [ "$(cat .venv/.home 2>/dev/null)" = "$here" ] && return 0
+    [ -d .venv/ ] && [ -z "$(ls -A .venv/)" ] && return 0
+    fail ".venv is a link to $(readlink .venv), which holds no environment of this project: remove the link (rm .venv), or let it point to an empty folder"
+}
+
 # One set-up at a time. A marker whose process is gone was left by one that was cut off: what that installed is not
 # to be trusted.
 begin() {
@@ -202,6 +210,7 @@ pipeline | dev | lock) shift ;;
 *) fail "usage: scripts/setup.sh pipeline|dev|lock" ;;
 esac
 leave_own_environment
+refuse_a_link
 begin
 is_usable || build_environment
 find_uv

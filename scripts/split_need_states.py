@@ -1,4 +1,4 @@
-"""Split each category's sales over need states, and make each store's shares of them.
+"""Split one category's sales over need states, and make each store's shares of them.
 
 A SKU's sales are divided evenly over its distinct need states in the category; the weight depends on the map alone. The
 split is exact: cents are counted in integer fractions (the least common multiple of the numbers of need states), so the
@@ -9,10 +9,9 @@ import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
 
 import argparse
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,12 +22,13 @@ from numpy.typing import NDArray
 
 from storelib.accounts.entries import Entries, entries_of
 from storelib.accounts.ledger import Entry, balanced, log_entries, lost_stores
+from storelib.accounts.selection import category_named
 from storelib.contracts.contract import outputs
 from storelib.contracts.ledger import LEDGER
 from storelib.contracts.sales import NEED_STATE_SALES, SHARES, STORE_SALES
-from storelib.errors import DataError, nearest_name, shown
+from storelib.errors import DataError, shown
 from storelib.money import LARGEST_SUM, cents_of, money_column, money_of, sums_at
-from storelib.tables import read_batches, read_frame, read_table
+from storelib.tables import read_rows, read_table
 
 UNMAPPED = "(unmapped)"
 
@@ -36,26 +36,22 @@ UNMAPPED = "(unmapped)"
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Flags of this stage."""
     parser = storelib.runtime.stage_parser(__doc__)
-    parser.add_argument("--categories", type=Path, required=True, help="key and name of each category to cluster")
+    parser.add_argument("--category", type=storelib.runtime.view_key, required=True, help="key of the category")
+    parser.add_argument("--name", required=True, help="its name in the data")
+    parser.add_argument("--category_totals", type=Path, required=True, help="the categories of the data")
     parser.add_argument(
         "--category_sales", type=Path, required=True, help="sums by category, store and entry of the map"
     )
     parser.add_argument(
         "--category_skus", type=Path, required=True, help="SKUs that the map does not place, by category"
     )
+    parser.add_argument("--map_entries", type=Path, required=True, help="what the map says of each entry")
+    parser.add_argument("--need_state_sales", type=Path, required=True, help="output: sales by store and need state")
     parser.add_argument(
-        "--product_map", type=Path, required=True, help="distinct (sku, category, need_state), by entry"
+        "--shares", type=Path, required=True, help="output: one row per store, one column per need state"
     )
-    parser.add_argument(
-        "--need_state_sales", type=Path, required=True, help="output: folder, sales by store and need state"
-    )
-    parser.add_argument(
-        "--shares", type=Path, required=True, help="output: folder, one row per store, one column per need state"
-    )
-    parser.add_argument(
-        "--store_sales", type=Path, required=True, help="output: folder, lines and net sales of each store"
-    )
-    parser.add_argument("--ledger", type=Path, required=True, help="output: folder, what was set aside, and why")
+    parser.add_argument("--store_sales", type=Path, required=True, help="output: lines and net sales of each store")
+    parser.add_argument("--ledger", type=Path, required=True, help="output: what was set aside, and why")
     parser.add_argument("--unmapped_skus", choices=["own_need_state", "drop", "fail"], required=True)
     parser.add_argument("--skus_of_other_categories", choices=["keep", "unmapped", "fail"], required=True)
     parser.add_argument("--stores_without_net_sales", choices=["place", "drop", "fail"], required=True)
@@ -84,28 +80,9 @@ class Sales(NamedTuple):
         return len(np.unique(self.store[rows])), int(self.lines[rows].sum()), money_of(int(self.cents[rows].sum()))
 
 
-def by_category(path: Path) -> Iterator[tuple[str, Sales]]:
-    """Each category of `category_sales`, one at a time: the file is sorted by category and store."""
-    parts: list[pa.Table] = []
-    name: str | None = None
-    for batch in read_batches(path, ["category", "store_id"]):
-        table = pa.Table.from_batches([batch])
-        codes = table["category"].combine_chunks().indices.to_numpy()
-        cuts = [0, *(np.flatnonzero(np.diff(codes)) + 1).tolist(), len(codes)]
-        for start, end in pairwise(cuts):
-            found = table["category"][start].as_py()
-            if found != name and name is not None:
-                yield name, sales_of(parts)
-                parts = []
-            name = found
-            parts.append(table.slice(start, end - start))
-    if name is not None:
-        yield name, sales_of(parts)
-
-
-def sales_of(parts: Sequence[pa.Table]) -> Sales:
-    """Rows of one category as arrays."""
-    table = pa.concat_tables(parts).unify_dictionaries().combine_chunks()
+def sales_of(table: pa.Table) -> Sales:
+    """Sums of one category as arrays. table: `category_sales`, with stores as a dictionary of texts."""
+    table = table.unify_dictionaries().combine_chunks()
     stores = table["store_id"].combine_chunks()
     used = np.unique(stores.indices.to_numpy())
     texts = stores.dictionary.take(pa.array(used)).to_pylist()
@@ -165,13 +142,16 @@ def split_sales(sales: Sales, rows: NDArray[np.bool_], placing: Placing) -> Spli
     per_cent = math.lcm(*(len(placing.needs[entry]) for entry in present))
     needs = sorted({need for entry in present for need in placing.needs[entry]})
     column = {need: number for number, need in enumerate(needs)}
-    magnitude = float(np.abs(sales.cents[rows]).sum(dtype=np.float64)) * per_cent
+    # Python's own numbers: the least common multiple of many numbers fits neither 64 bits nor a float.
+    magnitude = max(int(np.abs(sales.cents[rows]).sum(dtype=np.float64)), 1) * per_cent
     # Fractions that might not fit a 64-bit number are counted as Python counts.
     units = np.zeros((len(sales.stores), len(needs)), np.int64 if magnitude < LARGEST_SUM else object)
     sold = np.zeros(units.shape, np.bool_)
     counts = np.zeros(max(present, default=0) + 1, np.int64)
+    weights = np.zeros(len(counts), units.dtype)
     for entry in present:
         counts[entry] = len(placing.needs[entry])
+        weights[entry] = per_cent // len(placing.needs[entry])
     starts = np.cumsum(counts) - counts
     columns = np.array([column[need] for entry in present for need in placing.needs[entry]], np.int64)
     entry = sales.entry[rows]
@@ -180,7 +160,7 @@ def split_sales(sales: Sales, rows: NDArray[np.bool_], placing: Placing) -> Spli
     offsets = np.arange(times.sum()) - np.repeat(np.cumsum(times) - times, times)
     target = columns[np.repeat(starts[entry], times) + offsets]
     store = np.repeat(sales.store[rows], times)
-    parts = np.repeat(sales.cents[rows].astype(units.dtype) * (per_cent // times), times)
+    parts = np.repeat(sales.cents[rows].astype(units.dtype) * weights[entry], times)
     np.add.at(units, (store, target), parts)
     sold[store, target] = True
     return Split(needs, units, sold, per_cent)
@@ -288,11 +268,16 @@ def ledger_entries(
 def need_state_table(sales: Sales, split: Split) -> pa.Table:
     """Sales by store and need state, where there were any, in the order of both."""
     stores, needs = np.nonzero(split.sold)
+    units, per_unit = split.units[stores, needs], 100 * split.per_cent
+    if units.dtype == object:
+        amounts = np.array([unit / per_unit for unit in units.tolist()], np.float64)
+    else:
+        amounts = units.astype(np.float64) / per_unit
     return pa.table(
         {
             "store_id": pa.array([sales.stores[store] for store in stores.tolist()], pa.string()),
             "need_state": pa.array([split.needs[need] for need in needs.tolist()], pa.string()),
-            "sales": split.units[stores, needs].astype(np.float64) / (100 * split.per_cent),
+            "sales": amounts,
         }
     )
 
@@ -332,35 +317,24 @@ def shares_of(sales: pd.DataFrame, name: str) -> pd.DataFrame:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Split, account, share and write every category: all of them, or none."""
+    """Split, account, share, write."""
     args = parse_args(argv)
     log = storelib.runtime.start_log(args.log)
-    categories = read_frame(args.categories)
-    keys = dict(zip(categories["name"], categories["key"], strict=True))
-    entries = entries_of(read_table(args.product_map))
-    skus = read_frame(args.category_skus)
+    name = category_named(args.name, read_table(args.category_totals))
+    if name != args.name:
+        log.info("category %s is spelt %s in the data", shown(args.name), shown(name))
+    sales = sales_of(read_rows(args.category_sales, "category", name, ["store_id"]))
+    skus: pd.DataFrame = read_rows(args.category_skus, "category", name).to_pandas()
+    entries = entries_of(read_table(args.map_entries))
     policies = Policies(args.unmapped_skus, args.skus_of_other_categories, args.stores_without_net_sales)
-    known = []
+    found = split_category(args.category, name, sales, entries, skus, policies)
     with outputs() as write:
-        for name, sales in by_category(args.category_sales):
-            known.append(name)
-            if name not in keys:
-                continue
-            key = keys[name]
-            found = split_category(key, name, sales, entries, skus[skus["category"] == name], policies)
-            write(found.need_state_sales, NEED_STATE_SALES, args.need_state_sales / f"{key}.parquet")
-            write(found.shares, SHARES, args.shares / f"{key}.parquet")
-            write(found.store_sales, STORE_SALES, args.store_sales / f"{key}.parquet")
-            write(balanced(found.ledger), LEDGER, args.ledger / f"{key}.parquet")
-            log.info("%s: %d stores, %d need states", key, len(found.shares), len(found.shares.columns) - 1)
-            log_entries(log, found.ledger)
-        for name in keys:
-            if name not in known:
-                raise DataError(
-                    f"no sales in category {shown(name)}{nearest_name(name, known)}; "
-                    f"categories in the data: {', '.join(sorted(known)[:30])}",
-                    solution="mend the name under internal.categories in params.yaml, or take the category out",
-                )
+        write(found.need_state_sales, NEED_STATE_SALES, args.need_state_sales)
+        write(found.shares, SHARES, args.shares)
+        write(found.store_sales, STORE_SALES, args.store_sales)
+        write(balanced(found.ledger), LEDGER, args.ledger)
+    log.info("%s: %d stores, %d need states", args.category, len(found.shares), len(found.shares.columns) - 1)
+    log_entries(log, found.ledger)
 
 
 if __name__ == "__main__":

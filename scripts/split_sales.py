@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from storelib.configuration.place import SalesSource, load_place
 from storelib.database import database
 from storelib.errors import ConfigError, DataError
+from storelib.raw.days import iso_forms
 from storelib.raw.sources import day_query, open_source, require_columns, unreadable
 from storelib.tables import ROW_GROUP, replacing, write_text
 
@@ -93,16 +94,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     log = storelib.runtime.start_log(args.log)
     place = load_place(args.config)
     source = place.sources.sales
-    if source.columns.date is None:
+    if "date" not in source.named:
         raise ConfigError(
             f"{args.config}: sources.sales.columns names no date, so the sales cannot be split by week",
             solution="add `date: <column>` under sources.sales.columns: the day, or the first day of the week, of a line",
         )
     with database(place.compute) as connection:
-        types = open_source(connection, source, args.raw, "raw_lines")
-        require_columns(types, source.columns.model_dump(exclude_none=True).values(), source, args.raw)
-        date = source.columns.date
-        day, _ = day_query(date, types[date], source)
+        types = open_source(connection, source, args.raw, "raw_lines", months=False)
+        require_columns(types, source.named.values(), source, args.raw)
+        date = source.named["date"]
+        day, _ = day_query(date, types[date], source, months=False)
         week = week_of(day)
         query = f"SELECT * EXCLUDE (_file), {week} AS week FROM raw_lines"  # noqa: S608 (names by way of `identifier`)
         try:
@@ -114,13 +115,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     write_text(json.dumps(counts, indent=2) + "\n", args.counts)
     summary = ", ".join(f"{counts[half]['lines']} lines in {counts[half]['weeks']} {half} weeks" for half in HALVES)
     log.info("%s, %d lines without a date that can be read", summary, counts["lines_without_date"])
-    written = " or ".join(source.date_formats) or "YYYY-MM-DD"
+    written = " or ".join(source.date_formats) or iso_forms(months=False)
     for half in HALVES:
         if not counts[half]["lines"]:
             raise DataError(
                 f"{args.raw / source.path} has no sales line in an {half} week: {summary}, "
                 f"{counts['lines_without_date']} without a date that can be read",
-                solution=f"give sales of several weeks, with dates written {written} in column {source.columns.date!r}",
+                solution=f"give sales of several weeks, with dates written {written} in column {source.named['date']!r}",
             )
 
 

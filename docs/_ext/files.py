@@ -21,8 +21,8 @@ RAW = {
 STORE = {"store_id": "the store; text, as in the source"}
 LEDGER = {
     "stage": "the stage that counted",
-    "category": "the category's key; empty where the stage does not tell them apart",
-    "flow": "`in`, `out`, `set_aside`, or `noted` for what stayed in but deserves a word",
+    "category": "the category's key, or the name of one that is not selected; empty where the stage does not tell them apart",
+    "flow": "`in`, `out`, `set_aside`, `not_selected`, or `noted` for what stayed in but deserves a word",
     "reason": "why; empty for `in` and `out`",
     "stores": "stores",
     "lines": "sales lines",
@@ -228,6 +228,27 @@ FILES = [
         "sales.PRODUCT_MAP",
     ),
     File(
+        "data/internal/map_entries.parquet",
+        "what the product map says of each entry, categories in one spelling",
+        {
+            "entry": "its number in the product map",
+            "category": "the category, where the map has one",
+            "need_state": "a need state it serves",
+        },
+        "sales.MAP_ENTRIES",
+    ),
+    File(
+        "data/internal/category_totals.parquet",
+        "the categories of the data, whether they are selected or not",
+        {
+            "category": "as the source spells it",
+            "stores": "stores that sell it",
+            **SUMS,
+            "takes_other_spellings": "whether a name that differs by case, spaces or marks that do not show means this category too",
+        },
+        "sales.CATEGORY_TOTALS",
+    ),
+    File(
         "data/internal/categories.parquet",
         "the categories to cluster",
         {"key": "key in `params.yaml`", "name": "as the source spells it"},
@@ -295,6 +316,7 @@ FILES = [
     ),
     File("data/internal/ingest_ledger.parquet", "the ledger of `ingest_sales`", LEDGER, "ledger.LEDGER"),
     File("data/internal/assign_ledger.parquet", "the ledger of `assign_categories`", LEDGER, "ledger.LEDGER"),
+    File("data/internal/select_ledger.parquet", "the ledger of `select_categories`", LEDGER, "ledger.LEDGER"),
     File(
         "data/internal/ledger/{category}.parquet",
         "the ledger of `split_need_states`",
@@ -308,7 +330,12 @@ FILES = [
         LEDGER,
         "ledger.LEDGER",
     ),
-    File("reports/segments.csv", "`data/merging/segments.parquet`, for a spreadsheet", SEGMENTS),
+    File(
+        "reports/segments.csv",
+        "`data/merging/segments.parquet`, for a spreadsheet; a text that it would compute, or that begins with `'`, has a `'` before it: "
+        "take one off to have the value",
+        SEGMENTS,
+    ),
     File("reports/k_scores.csv", "the scores of every view", {"view": "the category's key, or `external`", **SCORES}),
     File(
         "reports/recovery.csv",

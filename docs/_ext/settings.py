@@ -26,6 +26,8 @@ PATTERNS = {
     f"^{KEY}$": "of lower-case letters, digits and `_`",
     r'^[^"\r\n\x00]*$': "without quotes or line ends",
     r"^[1-9]\d*(MB|GB)$": "such as `512MB` or `2GB`",
+    r"^[^*]*\*[^*]*$": "with one `*`",
+    r"^\d{4}-\d{2}-\d{2}$": 'such as `"2026-01-29"`',
 }
 
 

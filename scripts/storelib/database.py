@@ -49,6 +49,8 @@ def database(limits: Limits, parts: int = 1, thread_count: int | None = None) ->
             "temp_directory": folder,
         }
         with duckdb.connect(":memory:", config=settings) as connection:
+            # Otherwise that of the machine: what an instant is as text, or as a day, would depend on it.
+            connection.execute("SET TimeZone = 'UTC'")
             connection.execute("SET preserve_insertion_order = false")
             connection.execute("SET enable_progress_bar = false")
             try:
@@ -61,7 +63,8 @@ def database(limits: Limits, parts: int = 1, thread_count: int | None = None) ->
                 ) from None
             except (duckdb.IOException, duckdb.InvalidInputException) as error:
                 raise DataError(
-                    f"a file cannot be read: {first_line(error)}", solution="delete it, and run the pipeline again"
+                    f"a file cannot be read: {first_line(error)}",
+                    solution="deliver it again, if it is a raw file; any other in data/ may be deleted, and the pipeline run again",
                 ) from None
 
 

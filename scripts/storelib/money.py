@@ -10,11 +10,18 @@ from storelib.tables import MONEY
 
 # Beyond this a sum of absolute amounts, in cents or in fractions of them, might not fit a 64-bit number.
 LARGEST_SUM = 9.2e18
+# Parts in which fractions of a cent are counted.
+PARTS_OF_A_CENT = 10_000
 
 
 def money_of(cents: int) -> Decimal:
     """Cents as an amount."""
     return Decimal(cents).scaleb(-2)
+
+
+def exact_money(parts: int) -> Decimal:
+    """Parts of a cent as an amount, with all its places."""
+    return Decimal(parts) / (100 * PARTS_OF_A_CENT)
 
 
 def money_column(cents: np.ndarray) -> pa.Array:

@@ -6,7 +6,7 @@ and a linked DVC cache is never written through. Stages write tables by way of
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -80,10 +80,15 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
         return pq.ParquetFile(path).read(columns=columns)
 
 
-def read_batches(path: Path, dictionaries: list[str]) -> Iterator[pa.RecordBatch]:
-    """The same, batch by batch; dictionaries: columns of texts to be read as such."""
-    with reading(path), pq.ParquetFile(path, read_dictionary=dictionaries) as file:
-        yield from file.iter_batches(use_threads=False)
+def read_rows(path: Path, column: str, value: str, dictionaries: Sequence[str] = ()) -> pa.Table:
+    """The rows with one value in a column; of a file that is sorted by it, no other groups of rows are read.
+
+    dictionaries: columns of texts to be read as such.
+    """
+    with reading(path):
+        # Folders above the file such as `env=prod` are no columns.
+        options = {"partitioning": None, "read_dictionary": list(dictionaries), "use_threads": False}
+        return pq.read_table(path, filters=[(column, "=", value)], **options)
 
 
 def read_frame(path: Path, columns: list[str] | None = None) -> pd.DataFrame:

@@ -4,19 +4,25 @@ import io
 import re
 import unicodedata
 from collections.abc import Collection
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import pandas as pd
 
 from storelib.configuration.params import Params
-from storelib.configuration.place import Place
+from storelib.configuration.place import Place, ProductMapSource, SalesSource
 from storelib.database import database
 from storelib.names import LONGEST_KEY
-from storelib.raw.sources import number_of, open_source, require_columns, text_of
-from storelib.raw.spellings import respelt
+from storelib.raw.lines import FAULTS, REASONS, Rules, line_query, wanted_columns
+from storelib.raw.sources import open_source, require_columns, text_of, unreadable
+from storelib.raw.spellings import folded, respelt
+from storelib.sql import identifier
 from storelib.tables import write_text
+
+# SQL between the parts of a need state.
+JOINED = " || ' ' || "
 
 
 def safe_key(name: str, taken: Collection[str]) -> str:
@@ -34,66 +40,103 @@ def safe_key(name: str, taken: Collection[str]) -> str:
     return candidate
 
 
-def found_categories(root: Path, params: Params, place: Place, env: str) -> list[dict[str, Any]]:
-    """A row per category of the raw sales: name, stores, SKUs, net sales, need states, and its key where it is selected."""
+class Found(NamedTuple):
+    """The categories of the raw sales, and the sales lines that are in none of them: by reason, how many and what they come to."""
+
+    rows: list[dict[str, Any]]
+    aside: list[tuple[str, int, Decimal]]
+
+
+def found_categories(root: Path, params: Params, place: Place, env: str) -> Found:
+    """A row per category of the raw sales: name, stores, SKUs, net sales, need states, and its key where it is selected.
+
+    Lines count as `ingest_sales` counts them, whatever their date.
+    """
     sales, products, raw = place.sources.sales, place.sources.product_map, root / "data" / "raw" / env
-    wanted = (
-        [products.columns.need_state] if isinstance(products.columns.need_state, str) else products.columns.need_state
-    )
     with database(place.compute) as connection:
-        types = open_source(connection, sales, raw, "raw_sales")
-        columns = {k: v for k, v in sales.columns.model_dump().items() if v is not None and k != "date"}
-        require_columns(types, columns.values(), sales, raw)
-        texts = {ours: text_of(theirs, types[theirs], sales) for ours, theirs in columns.items()}
-        amount = number_of(columns["sales"], types[columns["sales"]], sales)
-        types = open_source(connection, products, raw, "raw_products")
-        mapped = [column for column in (products.columns.sku, products.columns.category, *wanted) if column]
-        require_columns(types, mapped, products, raw)
-        parts = [text_of(column, types[column], products) for column in wanted]
-        category = (
-            text_of(products.columns.category, types[products.columns.category], products)
-            if products.columns.category
-            else "NULL"
-        )
-        connection.execute(
-            f"""
-            CREATE TABLE map AS
-                SELECT DISTINCT {text_of(products.columns.sku, types[products.columns.sku], products)} AS sku,
-                    CAST({category} AS VARCHAR) AS category, {" || ' ' || ".join(parts)} AS need_state
-                FROM raw_products;
-            CREATE TABLE told AS
-                WITH one AS (
-                    SELECT sku, CASE WHEN count(DISTINCT category) = 1 THEN max(category) END AS category FROM map GROUP BY sku
-                ),
-                lines AS (
-                    SELECT {texts["store_id"]} AS store_id, {texts["sku"]} AS sku,
-                        CAST({texts.get("category", "NULL")} AS VARCHAR) AS category,
-                        TRY_CAST({amount} AS DECIMAL(18, 2)) AS sales
-                    FROM raw_sales
-                )
-                SELECT l.store_id, l.sku, coalesce(l.category, o.category) AS category, l.sales, 1 AS lines
-                FROM lines l LEFT JOIN one o USING (sku)
-            """  # noqa: S608 (columns by way of `text_of`)
-        )
+        told = sum_lines(connection, sales, raw)
+        try:
+            connection.execute(f"CREATE TABLE map AS {map_query(connection, products, raw)}")
+        except duckdb.Error as error:
+            raise unreadable(products, raw, error) from None
+        try:
+            connection.execute(f"CREATE TABLE told AS {told}")
+        except duckdb.Error as error:
+            raise unreadable(sales, raw, error) from None
         if params.internal.assign_categories.spelling == "unify":
-            unify(connection, [category.name for category in params.internal.categories.values()])
+            unify(connection)
         query = """
             WITH states AS (SELECT t.category, count(DISTINCT m.need_state) AS need_states
-                FROM (SELECT DISTINCT category, sku FROM told) t JOIN map m
+                FROM (SELECT DISTINCT category, sku FROM told WHERE reason = 0) t JOIN map m
                 ON m.sku = t.sku AND coalesce(m.category, t.category) = t.category GROUP BY t.category)
             SELECT category AS name, count(DISTINCT store_id) AS stores, count(DISTINCT sku) AS skus, sum(sales) AS sales,
                 coalesce(any_value(need_states), 0) AS need_states
-            FROM told LEFT JOIN states USING (category) WHERE category IS NOT NULL GROUP BY category ORDER BY category
+            FROM told LEFT JOIN states USING (category) WHERE category IS NOT NULL AND reason = 0
+            GROUP BY category ORDER BY category
         """
         rows: pd.DataFrame = connection.sql(query).to_arrow_table().to_pandas()
-    keys = {category.name: key for key, category in params.internal.categories.items()}
-    return [{**{str(k): v for k, v in row.items()}, "key": keys.get(row["name"])} for row in rows.to_dict("records")]
+        lost = connection.execute(
+            "SELECT reason, sum(lines), coalesce(sum(sales), 0) FROM told WHERE category IS NULL OR reason > 0 "
+            "GROUP BY reason ORDER BY reason"
+        ).fetchall()
+    same = folded if params.internal.assign_categories.spelling == "unify" else str
+    keys = {same(category.name): key for key, category in params.internal.categories.items()}
+    told_by = {REASONS.index(reason): words for reason, words in FAULTS.items()} | {0: "no category"}
+    return Found(
+        [
+            {**{str(k): v for k, v in row.items()}, "key": keys.get(same(row["name"]))}
+            for row in rows.to_dict("records")
+        ],
+        [(told_by[reason], lines, amount) for reason, lines, amount in lost],
+    )
 
 
-def unify(connection: duckdb.DuckDBPyConnection, names: list[str]) -> None:
-    """One spelling of each category in the tables `told` and `map`, as the stages choose it. names: as selected."""
-    counts = connection.execute("SELECT category, count(*) FROM told WHERE category IS NOT NULL GROUP BY category")
-    for name, better in respelt(dict(counts.fetchall()), names).items():
+def sum_lines(connection: duckdb.DuckDBPyConnection, source: SalesSource, raw: Path) -> str:
+    """SQL of the raw sales by store, SKU, category and place of a reason in REASONS, with the category of the map for lines without one."""
+    rules = Rules(dated=False, negatives=False)
+    types = open_source(connection, source, raw, "raw_sales")
+    columns = wanted_columns(source, rules)
+    require_columns(types, columns.values(), source, raw)
+    named = ", ".join(f"{identifier(theirs)} AS {ours}" for ours, theirs in columns.items())
+    kinds = {ours: types[theirs] for ours, theirs in columns.items()}
+    lines = line_query(kinds, source, rules, f"(SELECT {named} FROM raw_sales)")  # noqa: S608 (quoted)
+    number = "sum(coalesce(count, 1))" if "lines" in kinds else "count(*)"
+    return f"""
+        WITH one AS (
+            SELECT sku, CASE WHEN count(DISTINCT category) = 1 THEN max(category) END AS category FROM map GROUP BY sku
+        ),
+        sums AS (
+            SELECT store_id, sku, CAST(category AS VARCHAR) AS category, reason, sum(amount) AS sales, {number} AS lines
+            FROM ({lines}) GROUP BY ALL
+        )
+        SELECT s.store_id, s.sku, s.category AS own, coalesce(own, o.category) AS category, s.reason, s.sales, s.lines
+        FROM sums s LEFT JOIN one o USING (sku)
+    """  # noqa: S608 (ours)
+
+
+def map_query(connection: duckdb.DuckDBPyConnection, source: ProductMapSource, raw: Path) -> str:
+    """SQL of the distinct SKUs, categories and need states of the product map."""
+    types = open_source(connection, source, raw, "raw_products")
+    columns = source.columns
+    needs = [columns.need_state] if isinstance(columns.need_state, str) else columns.need_state
+    require_columns(types, [name for name in (columns.sku, columns.category, *needs) if name], source, raw)
+    parts = [text_of(column, types[column], source) for column in needs]
+    category = text_of(columns.category, types[columns.category], source) if columns.category else "NULL"
+    return (
+        f"SELECT DISTINCT {text_of(columns.sku, types[columns.sku], source)} AS sku, CAST({category} AS VARCHAR) AS category, "  # noqa: S608
+        f"{JOINED.join(parts)} AS need_state FROM raw_products"
+    )
+
+
+def unify(connection: duckdb.DuckDBPyConnection) -> None:
+    """One spelling of each category in the tables `told` and `map`, as `assign_categories` chooses it."""
+    counts = connection.execute(
+        """SELECT category, CAST(sum(times) AS BIGINT) FROM (
+            SELECT own AS category, sum(lines) AS times FROM told WHERE reason = 0 GROUP BY own
+            UNION ALL SELECT category, count(DISTINCT sku) FROM map GROUP BY category
+        ) WHERE category IS NOT NULL GROUP BY category"""
+    )
+    for name, better in respelt(dict(counts.fetchall())).items():
         for table in ("told", "map"):
             connection.execute(f"UPDATE {table} SET category = ? WHERE category = ?", [better, name])  # noqa: S608
 

@@ -70,6 +70,7 @@ def from_revision(root: Path, name: str) -> Results:
     """The results at a git revision or of a DVC experiment: metrics from git, segments from DVC's cache."""
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
+    from dvc.repo.brancher import switch
     from dvc.scm import resolve_rev
     from scmrepo.exceptions import SCMError
 
@@ -82,7 +83,8 @@ def from_revision(root: Path, name: str) -> Results:
             solution="see `clustering status` and `dvc exp list`; `last` and `workspace` are names too",
         ) from None
     try:
-        with Repo(str(root), rev=revision) as repo:
+        # Not `Repo(rev=...)`, which looks for the project at the top of the git repository only.
+        with Repo(str(root)) as repo, switch(repo, revision):
             metrics_text, segments = (repo.dvcfs.open(path.as_posix(), "rb") for path in RESULTS)
             with metrics_text, segments:
                 return Results(name, json.load(metrics_text), pq.read_table(segments).to_pandas())

@@ -9,15 +9,16 @@ import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import NamedTuple
 
 import psutil
 
 from clustering import TEMPLATE, __version__
-from clustering.projects import check_access
+from clustering.checking import Check
+from clustering.projects import check_access, load_project
 from clustering.runners import RUNNERS, processes_in
 from clustering.secrets import is_open, load_environment
 from clustering.stamps import other_version, read_stamp
+from clustering.surroundings import of_dvc, of_experiments, of_git, of_snakemake, user_has_a_name, windows_line_ends
 from storelib.configuration.params import load_params
 from storelib.configuration.place import load_place
 from storelib.errors import PipelineError
@@ -25,18 +26,12 @@ from storelib.errors import PipelineError
 GIGABYTE = 1_000_000_000
 
 
-class Check(NamedTuple):
-    """`fine`, `note` (worth a word) or `mend` (must be fixed); `advice` is empty where it is fine."""
-
-    state: str
-    what: str
-    found: str
-    advice: str = ""
-
-
 def examine(root: Path, access: Callable[[Path, int], bool] = os.access) -> list[Check]:
     """Every check of a project."""
-    return [*machine(root), *packages(root), workflow(root), *configuration(root, access), *locks(root), *secrets(root)]
+    return [
+        *machine(root), *packages(root), workflow(root), *configuration(root, access), *around(root), *raw(root), *locks(root),
+        *secrets(root),
+    ]  # fmt: skip
 
 
 def machine(root: Path) -> Iterator[Check]:
@@ -117,6 +112,43 @@ def configuration(root: Path, access: Callable[[Path, int], bool]) -> Iterator[C
         yield Check("fine", "folders", "data, logs and reports can be used")
     except PipelineError as error:
         yield Check("mend", "folders", error.args[0], error.solution)
+
+
+def around(root: Path) -> Iterator[Check]:
+    """What runners, git and DVC's queue need of the place that the project lies in."""
+    try:
+        params = load_params(root / "params.yaml")
+        env, demo = params.env, list(params.demo)
+    except PipelineError:
+        env, demo = "dev", []  # told of above
+    looks = {
+        "Snakemake": ("mend", of_snakemake(root)),
+        "git": ("note", of_git(root)),
+        "DVC": ("note", of_dvc(root, demo)),
+        "experiments": ("note", of_experiments(root, env, demo)),
+    }
+    for name, (state, obstacle) in looks.items():
+        yield Check(state, name, *obstacle) if obstacle else Check("fine", name, "nothing is in its way")
+    if wrong := windows_line_ends(root):
+        found = f"{len(wrong)} files with those of Windows, such as {wrong[0].relative_to(root)}"
+        yield Check("note", "line ends", found, "DVC takes them for changed files, and make's shell refuses them: check out anew after "
+                    "`git config core.autocrlf input`, with the .gitattributes of a new project")  # fmt: skip
+    if os.environ.get("PYTHONSAFEPATH"):
+        yield Check("note", "PYTHONSAFEPATH", "is set", "unset it where you start `dvc` yourself; `clustering` does so")
+    if not user_has_a_name():
+        found = f"number {os.getuid()} has no name here"
+        yield Check("note", "user", found, "set USER where you start a runner yourself; `clustering` does so")
+
+
+def raw(root: Path) -> Iterator[Check]:
+    """The raw files of the environment that params.yaml names."""
+    try:
+        params, place, env = load_project(root, None)
+    except PipelineError:
+        return  # told of above
+    from clustering.raw_checks import raw_data
+
+    yield from raw_data(root, params, place, env)
 
 
 def locks(root: Path) -> Iterator[Check]:

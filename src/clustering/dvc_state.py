@@ -12,15 +12,19 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from clustering.runners import environment, last_line
+from clustering.runners import environment, why
 from storelib.errors import DataError
 
 
 class State(NamedTuple):
-    """needs: the stages whose outputs a stage reads; changed: why, in DVC's words, for those it finds changed themselves."""
+    """needs: the stages whose outputs a stage reads; changed: why, in DVC's words, for those it finds changed themselves.
+
+    commands: of those that are changed, the command when they ran last (None: they never did), and as it is.
+    """
 
     needs: dict[str, list[str]]
     changed: dict[str, list[Any]]
+    commands: dict[str, tuple[str | None, str]] = {}  # noqa: RUF012 (never written to)
 
 
 class Queue(NamedTuple):
@@ -55,20 +59,25 @@ def ask_dvc(root: Path, question: str, *paths: str) -> Any:
     """One of ANSWERS, for a project, or `forget` of paths in it. Raises DataError with DVC's own words where it fails."""
     # -P: a module of that name in the project is not taken for this one.
     command = [sys.executable, "-P", "-m", "clustering.dvc_state", question, *paths]
-    result = subprocess.run(command, cwd=root, env=environment(), check=False, capture_output=True, text=True)
+    result = subprocess.run(command, cwd=root, env=environment(root), check=False, capture_output=True, text=True)
     if result.returncode:
         raise DataError(
-            f"dvc cannot tell the state of the project: {last_line(result.stderr)}",
+            f"dvc cannot tell the state of the project: {why(result)}",
             solution="run `dvc status` to see why",
         )
     return json.loads(result.stdout)
+
+
+def ours(name: str) -> str:
+    """A stage of DVC as we call it."""
+    return name.replace("@", "/", 1)
 
 
 def graph_of(repo: Any) -> State:
     """In DVC's process: `graph`."""
 
     def name(stage: Any) -> str:
-        return str(stage.addressing).replace("@", "/", 1)
+        return ours(stage.addressing)
 
     edges = repo.index.graph
     return State({name(stage): sorted(map(name, edges.successors(stage))) for stage in edges}, {})
@@ -76,8 +85,19 @@ def graph_of(repo: Any) -> State:
 
 def status_of(repo: Any) -> State:
     """In DVC's process: `status`."""
-    changed = {stage.replace("@", "/", 1): reasons for stage, reasons in repo.status().items()}
-    return graph_of(repo)._replace(changed=changed)
+    import yaml
+
+    found = repo.status()
+    lock = Path(repo.root_dir, "dvc.lock")
+    ran = yaml.load(lock.read_bytes(), yaml.CSafeLoader).get("stages", {}) if lock.is_file() else {}
+    # Files of `dvc add` are stages to DVC, without a command.
+    commands = {stage.addressing: stage.cmd or "" for stage in repo.index.stages}
+    return graph_of(repo)._replace(
+        changed={ours(name): reasons for name, reasons in found.items()},
+        commands={
+            ours(name): (ran.get(name, {}).get("cmd") if commands[name] else "", commands[name]) for name in found
+        },
+    )
 
 
 def queue_of(repo: Any) -> Queue:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from clustering.jobs import JOBS
-from clustering.runners import ask, last_line
+from clustering.runners import ask, cause, why
 from storelib.errors import PipelineError
 
 Event = dict[str, Any]
@@ -64,9 +64,11 @@ def ask_snakemake(root: Path, arguments: Sequence[str]) -> list[Event]:
 def mistake(events: Sequence[Event], result: subprocess.CompletedProcess[str]) -> str:
     """Why Snakemake failed, in its words; where that is an error of ours, in ours."""
     said = "\n".join(event["message"] for event in events if event["event"] == "error")
+    if "Traceback (most recent call last)" in said:
+        return cause(said)
     lines = [line.strip() for line in said.splitlines() if line.strip() not in {"", "None"}]
     ours = [line.removeprefix("Error: ") for line in lines if line.startswith("Error: ")]
-    return (ours or [" ".join(lines) or last_line(result.stderr or result.stdout)])[0]
+    return (ours or [" ".join(lines) or why(result)])[0]
 
 
 def planned(root: Path, job: str, more: Sequence[str] = ()) -> list[Event]:

@@ -17,6 +17,7 @@ from pyarrow import csv
 
 from storelib.errors import DataError
 from storelib.raw.files import sha256
+from storelib.spreadsheets import FORMULA
 from storelib.tables import write_table
 
 Tables = Mapping[str, pa.Table]
@@ -25,7 +26,6 @@ CREATED = dt.datetime(2000, 1, 1)  # noqa: DTZ001 (Excel knows no time zones)
 # What a sheet holds below its head, and a cell.
 SHEET_ROWS = 1_048_575
 CELL_CHARACTERS = 32_767
-FORMULA = r"^[=+\-@\t\r]"
 
 
 class Export(NamedTuple):

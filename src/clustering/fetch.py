@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import duckdb
-import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -24,6 +23,7 @@ from clustering.databases import batches_of, connected, look_ahead, shown_addres
 from clustering.objects import GLOB, Place
 from clustering.retry import retried
 from clustering.secrets import filled_in, redact
+from clustering.unfinished import clear_up, remove, retired, stage_of_fetch
 from storelib.configuration.place import Compute, Fetch, Source
 from storelib.database import database, one_row
 from storelib.errors import ConfigError, DataError
@@ -68,7 +68,7 @@ def fetch_source(root: Path, env: str, name: str, source: Source, wanted: Fetch,
     old = read_fingerprints(root, env).get(name, {}) if target.exists() else {}
     if old and not refresh and all(old.get(key) == value for key, value in origin.items()):
         return Fetched(name, "kept", old, target)
-    with staging(folder, path) as stage:
+    with staging(folder) as stage:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         if wanted.database:
             retried(lambda: query_to_parquet(wanted, root, stage / path, say), say)
@@ -108,14 +108,11 @@ def read_fingerprints(root: Path, env: str) -> dict[str, Any]:
 
 
 @contextmanager
-def staging(folder: Path, path: Path) -> Iterator[Path]:
-    """A folder beside the snapshots, which no source and no runner sees; those of fetches that were killed are removed."""
+def staging(folder: Path) -> Iterator[Path]:
+    """A folder beside the snapshots, which no source and no runner sees; what killed fetches left is put right first."""
     folder.mkdir(parents=True, exist_ok=True)
-    finish_exchange(folder / path)
-    for left in folder.glob(".fetch-*.tmp"):
-        if not psutil.pid_exists(int(left.name.split("-")[1].split(".")[0])):
-            shutil.rmtree(left)
-    stage = folder / f".fetch-{os.getpid()}.tmp"
+    clear_up(folder)
+    stage = stage_of_fetch(folder)
     stage.mkdir()
     try:
         yield stage
@@ -227,34 +224,13 @@ def content_hash(path: Path, *, by_rows: bool) -> str:
 
 
 def put_in_place(new: Path, target: Path) -> None:
-    """Move a new snapshot over the old one. A folder is exchanged; what a kill leaves in between `finish_exchange` mends."""
+    """Move a new snapshot over the old one. A folder is exchanged; what a kill leaves in between `clear_up` mends."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if new.is_file() and not target.is_dir():
         new.replace(target)
         return
     old = retired(target)
-    if target.exists():
+    if os.path.lexists(target):
         target.rename(old)
     new.rename(target)
     remove(old)
-
-
-def retired(target: Path) -> Path:
-    """Where the old snapshot is while the new one takes its place."""
-    return target.with_name(f".{target.name}.old.tmp")
-
-
-def finish_exchange(target: Path) -> None:
-    """After a kill: the old snapshot comes back where the new one had not arrived, and otherwise goes."""
-    old = retired(target)
-    if old.exists() and not target.exists():
-        old.rename(target)
-    remove(old)
-
-
-def remove(path: Path) -> None:
-    """Remove a file or folder, if it is there."""
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)

@@ -22,7 +22,7 @@ from clustering.projects import check_project
 from clustering.runners import call, call_script, failure, heal, only_run
 from clustering.templates import copy_workflow, start_git
 from storelib.configuration.params import Params
-from storelib.configuration.place import Sources
+from storelib.configuration.place import Sources, load_place
 from storelib.configuration.workflow import DEMO_FILES
 from storelib.configuration.yaml_files import read_yaml
 from storelib.errors import ConfigError, PipelineError
@@ -31,8 +31,8 @@ from storelib.raw.files import source_files
 HALVES = ("odd", "even")
 # Without a suffix: a folder or glob of another source must not take it for one of its files.
 SALES = "sales_of_half"
-# How a source is read that is no Parquet, which its halves are.
-ONLY_TEXT = {"delimiter", "encoding", "sheet"}
+# How a source is read that is no long table in Parquet, which its halves are.
+DELIVERED = {"delimiter", "encoding", "sheet", "wide"}
 REPORT = Path("reports", "split_half.csv")
 QUIET = ("--quiet", "host", "reason", "rules")
 
@@ -46,7 +46,7 @@ def split_half(
     """
     params, place, env = check_project(root, env)
     sources = place.sources
-    if sources.sales.columns.date is None:
+    if "date" not in sources.sales.named:
         raise ConfigError(
             f"configs/{env}.yml: sources.sales.columns names no date, so the sales cannot be split by week",
             solution="add `date: <column>` under sources.sales.columns: the day, or the first day of the week, of a line",
@@ -97,8 +97,9 @@ def make_half(root: Path, folder: Path, env: str) -> None:
     write_yaml(params, folder / "params.yaml")
     config = folder / "configs" / f"{env}.yml"
     place = read_yaml(config)
-    sales = {key: value for key, value in place["sources"]["sales"].items() if key not in ONLY_TEXT}
-    place["sources"]["sales"] = sales | {"reader": "parquet", "path": SALES}
+    sales = {key: value for key, value in place["sources"]["sales"].items() if key not in DELIVERED}
+    columns = load_place(root / "configs" / f"{env}.yml").sources.sales.named
+    place["sources"]["sales"] = sales | {"reader": "parquet", "path": SALES, "columns": columns}
     write_yaml(place, config)
 
 

@@ -12,7 +12,10 @@ from pathlib import Path
 from clustering.dvc_state import status
 from clustering.events import planned
 from clustering.inputs import differences, look_again, raw_files, told
-from clustering.runners import STATE, ask, last_line
+from clustering.jobs import JOBS
+from clustering.plans import stages_needed
+from clustering.runners import STATE, ask, why
+from clustering.surroundings import of_dvc
 from storelib.configuration.params import Params, load_params
 from storelib.configuration.stages import READERS
 from storelib.errors import PipelineError
@@ -53,6 +56,8 @@ def pending(root: Path) -> list[str]:
 def record(root: Path) -> list[str]:
     """Commit what Snakemake made to DVC. Returns the files that are not up to date, where it did nothing."""
     params = load_params(root / "params.yaml")
+    if obstacle := of_dvc(root, params.demo):
+        raise obstacle.error("DVC can record nothing here")
     marker = root / STATE / "recorded"
     if marker.is_file() and marker.read_text() == fingerprint(root, params):
         return []
@@ -64,10 +69,12 @@ def record(root: Path) -> list[str]:
     look_again(root, params.env)
     lock = root / "dvc.lock"
     before = lock.read_bytes() if lock.is_file() else None
-    result = ask(root, "dvc", ["commit", "--force", "--no-relink", "--quiet"])
+    # With what the last stage needs, which is all: a demo of another environment may never have been made.
+    words = ["commit", "--force", "--no-relink", "--with-deps", JOBS["full_pipeline"][-1]]
+    result = ask(root, "dvc", words)
     if result.returncode:
         raise PipelineError(
-            f"dvc commit failed: {last_line(result.stderr)}", solution="run `dvc status` and `dvc doctor` to see why"
+            f"dvc commit failed: {why(result)}", solution="run `dvc status` and `dvc doctor` to see why"
         )
     if found := differences(root, params.env, params):
         # DVC has hashed what came after the look above.
@@ -84,15 +91,16 @@ def sync(root: Path) -> bool:
     Returns False, having done nothing, where DVC is not up to date or made it of other raw files than today's.
     """
     params = load_params(root / "params.yaml")
+    if obstacle := of_dvc(root, params.demo):
+        raise obstacle.error("DVC has made nothing here")
     prune(params.internal.categories, root)
     look_again(root, params.env)
-    if status(root).changed or differences(root, params.env, params):
+    state = status(root)
+    if state.changed.keys() & stages_needed(state.needs, "full_pipeline") or differences(root, params.env, params):
         return False
     result = ask(root, "snakemake", ["--touch", "--forceall", "--cores", "1", "--quiet", "all", "--", "full_pipeline"])
     if result.returncode:
-        raise PipelineError(
-            f"snakemake --touch failed: {last_line(result.stderr)}", solution="run it by hand to see why"
-        )
+        raise PipelineError(f"snakemake --touch failed: {why(result)}", solution="run it by hand to see why")
     if found := differences(root, params.env, params):
         # Snakemake has taken note of what came after the look above: it must miss what it would take for current.
         for stage in {difference.stage for difference in found}:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from clustering import dvc_state
 from clustering.jobs import JOBS, Engine
 from clustering.plans import Plan
+from clustering.reasons import some
 from clustering.runners import ask, failure
 from storelib.configuration.params import Params
 from storelib.configuration.place import load_place
@@ -40,15 +41,14 @@ def differences(root: Path, env: str, params: Params, job: str = "full_pipeline"
         read, today = {(row["source"], row["file"]): row["sha256"] for row in rows}, every[stage]
         for key in sorted(read.keys() | today.keys()):
             if read.get(key) != today.get(key):
-                what = "is gone" if key not in today else "is not what was read" if key in read else "was not read"
+                what = "file gone" if key not in today else "file changed" if key in read else "new file"
                 found.append(Difference(stage, f"data/raw/{env}/{key[1]}", what))
     return found
 
 
 def told(found: Sequence[Difference]) -> str:
-    """The first difference in words."""
-    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-    return f"{found[0].file} {found[0].what}{more}"
+    """The first differences in words."""
+    return some([f"{difference.what}: {difference.file}" for difference in found])
 
 
 def refuse_differences(root: Path, env: str, params: Params, job: str = "full_pipeline") -> None:
@@ -73,7 +73,8 @@ def have_read_again(root: Path, env: str, params: Params, job: str, engine: Engi
 
     Raises DataError where one fails.
     """
-    look_again(root, env)
+    if engine is Engine.dvc:
+        look_again(root, env)
     stale = {difference.stage for difference in differences(root, env, params, job)}
     if stale and engine is Engine.dvc:
         changed = dvc_state.status(root).changed

@@ -4,19 +4,26 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from clustering import dvc_state
-from clustering.events import planned, stage_of
+from clustering.events import Event, planned, stage_of
 from clustering.jobs import JOBS
-from clustering.reasons import dvc_reasons, short
+from clustering.reasons import dvc_reasons, followed, short
 
 Plan = dict[str, str]
 
 
 def snakemake_plan(root: Path, job: str, more: Sequence[str] = ()) -> Plan:
     """Stages that Snakemake would run for a job, such as `merge_segments/beauty`, with the reason."""
-    return {
-        stage_of(event): short(event["reason"], [*event["input"], *event["output"]])
-        for event in planned(root, job, more)
-    }
+    events = planned(root, job, more)
+    makers = {name: stage_of(event) for event in events for name in event["output"]}
+    return {stage_of(event): reason_of(event, makers) for event in events}
+
+
+def reason_of(event: Event, makers: Mapping[str, str]) -> str:
+    """Why Snakemake would run a stage. makers: the stage that makes each file, of those that would run."""
+    reason = event["reason"]
+    if reason.startswith("Input files updated by another job"):
+        return followed(event["input"], makers)
+    return short(reason, [*event["input"], *event["output"]])
 
 
 def dvc_plan(root: Path, job: str, *, force: bool = False) -> Plan:
@@ -30,7 +37,7 @@ def dvc_plan(root: Path, job: str, *, force: bool = False) -> Plan:
         for before in state.needs[stage]:
             follows.setdefault(before, set()).add(stage)
     plan: Plan = {
-        stage: "; ".join(dict.fromkeys(dvc_reasons(reasons)))
+        stage: "; ".join(dict.fromkeys(dvc_reasons(reasons, *state.commands[stage])))
         for stage, reasons in state.changed.items()
         if stage in needed
     }

@@ -137,7 +137,7 @@ def follow(
     process = subprocess.Popen(
         [sys.executable, "-m", program, *options, *arguments],
         cwd=root,
-        env=environment(),
+        env=environment(root),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -1,12 +1,14 @@
 """Projects: the nearest one, its configuration, and whether its folders may be used."""
 
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clustering.stamps import other_version
+from clustering.surroundings import of_snakemake
 from storelib.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ def nearest_project() -> Path:
 
 def check_project(root: Path, env: str | None) -> "tuple[Params, Place, str]":
     """The configuration of a run, as `load_project`, and that there are raw files."""
+    if obstacle := of_snakemake(root):
+        raise obstacle.error()
     params, place, env = load_project(root, env)
     raw = root / "data" / "raw" / env
     if env not in params.demo and not (raw.is_dir() and any(raw.iterdir())):
@@ -68,8 +72,12 @@ def check_access(root: Path, env: str, access: Callable[[Path, int], bool] = os.
 
     access: as `os.access`, which root passes everywhere.
     """
-    wanted = {"data": os.W_OK, f"data/raw/{env}": os.R_OK, "data/internal": os.W_OK, "data/external": os.W_OK,
-              "data/merging": os.W_OK, "logs": os.W_OK, "reports": os.W_OK}  # fmt: skip
+    written = ("data", "logs", "reports", ".clustering", ".snakemake", ".dvc")
+    wanted = {f"data/raw/{env}": os.R_OK} | dict.fromkeys(written, os.W_OK)
+    # Folders of an earlier run may belong to whoever started it.
+    for name in ("data/internal", "data/external", "data/merging", "logs", "reports", ".snakemake", ".dvc/tmp"):
+        below = [path for depth in ("*", "*/*") for path in (root / name).glob(depth) if path.is_dir()]
+        wanted |= dict.fromkeys([name, *(path.relative_to(root).as_posix() for path in below)], os.W_OK)
     for name, need in wanted.items():
         path = root / name
         if not path.exists():
@@ -78,6 +86,15 @@ def check_access(root: Path, env: str, access: Callable[[Path, int], bool] = os.
         if not path.is_dir():
             raise ConfigError(f"{path} is not a folder", solution="move it away, and make a folder of that name")
         if not access(path, need | os.X_OK):
-            raise ConfigError(
-                f"{path} cannot be {verb}", solution=f"give yourself access, as by: chmod -R u+rwX {path}"
-            )
+            raise ConfigError(f"{path} cannot be {verb}", solution=access_to(path))
+    # Snakemake writes over its cache of what is there, and DVC over its lock.
+    for path in [root / "dvc.lock", *(root / ".snakemake" / "iocache").glob("*")]:
+        if path.is_file() and not access(path, os.W_OK):
+            raise ConfigError(f"{path} cannot be written to", solution=access_to(path))
+
+
+def access_to(path: Path) -> str:
+    """What gives a user access to a file, or to a folder and what is in it."""
+    if path.stat().st_uid != os.getuid():
+        return f'it belongs to another user: have it given to you, as by: sudo chown -R "$(id -un)" {shlex.quote(str(path))}'
+    return f"give yourself access, as by: chmod -R u+rwX {shlex.quote(str(path))}"

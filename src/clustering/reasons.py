@@ -3,8 +3,10 @@
 These sentences change with the runners' versions: tests/data/runners holds those of the pinned ones.
 """
 
+import ast
 import re
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
 
 WORDS = {
     "Missing output files": "not made yet",
@@ -27,7 +29,11 @@ def short(reason: str, files: Sequence[str] = ()) -> str:
             if before and start.startswith("Params"):
                 # What `RawFiles` of the workflow says of files; which they are it does not say.
                 raw = re.search(r"no file|files?, content ", before[1] + before[2])
-                return "raw files changed" if raw else f"{words}: {changed_flags(before[1], before[2])}"
+                return (
+                    "raw files changed"
+                    if raw
+                    else changed_flags(*(" ".join(literals_in(part)) for part in before.groups()))
+                )
             first, *others = files_in(reason.partition(f"{start}: ")[2], files)
             if start.startswith(("Updated", "Missing")) and first:
                 return f"{words}: {first}" + (f" and {len(others)} more" if others else "")
@@ -52,24 +58,62 @@ def files_in(text: str, files: Sequence[str]) -> list[str]:
         text = text[2:]
 
 
+# As Snakemake shows the text of a parameter: by Python's `repr`.
+LITERAL = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
+NAMED = 3
+
+
+def literals_in(text: str) -> list[str]:
+    """The texts of parameters that are flags; what they are without quotes and escapes."""
+    texts = [str(ast.literal_eval(literal)) for literal in LITERAL.findall(text)]
+    return [text for text in texts if text.startswith("--")]
+
+
+def flags_in(command: str) -> dict[str, str]:
+    """The flags of a command, each with its values as one text."""
+    found: dict[str, str] = {}
+    name = None
+    for word in shlex.split(command):
+        if word.startswith("--"):
+            name = word[2:]
+            found[name] = ""
+        elif name is not None:
+            found[name] = f"{found[name]} {word}".strip()
+    return found
+
+
 def changed_flags(before: str, now: str) -> str:
-    """The flags that differ, such as `min_cluster_size 8 -> 12`."""
-
-    def flags(text: str) -> dict[str, str]:
-        parts = re.split(r"(?:^|\s)--", text.strip().strip("'\""))[1:]
-        return {part.partition(" ")[0]: part.partition(" ")[2].strip() for part in parts}
-
-    old, new = flags(before), flags(now)
+    """The flags of two commands that differ, such as `parameters changed: min_cluster_size 8 -> 12`."""
+    old, new = flags_in(before), flags_in(now)
     changes = [
-        f"{k} {old.get(k, 'unset')} -> {new.get(k, 'unset')}"
-        for k in sorted(old.keys() | new.keys())
-        if old.get(k) != new.get(k)
+        f"{name} {old.get(name, 'unset')} -> {new.get(name, 'unset')}"
+        for name in sorted(old.keys() | new.keys())
+        if old.get(name) != new.get(name)
     ]
-    return ", ".join(changes) or "see snakemake --dry-run"
+    return f"parameters changed: {some(changes, ', ')}" if changes else "parameters changed"
 
 
-def dvc_reasons(reasons: Sequence[str | Mapping[str, Mapping[str, object]]]) -> list[str]:
-    """DVC's own words, shortened: `changed command`, `modified data/raw/dev`."""
+def some(parts: Sequence[str], sign: str = "; ") -> str:
+    """The first parts, and how many more there are."""
+    more = [f"{len(parts) - NAMED} more"] if len(parts) > NAMED else []
+    return sign.join([*parts[:NAMED], *more])
+
+
+def followed(files: Iterable[str], makers: Mapping[str, str]) -> str:
+    """That a stage follows from those that make some of its files. makers: the stage that makes each file."""
+    stages = sorted({makers[name] for name in files if name in makers})
+    return f"follows {some(stages, ', ')}" if stages else WORDS["Input files updated by another job"]
+
+
+def dvc_reasons(
+    reasons: Sequence[str | Mapping[str, Mapping[str, object]]], before: str | None = "", now: str = ""
+) -> list[str]:
+    """DVC's own words, shortened: `modified data/raw/dev`, or what changed in the command.
+
+    before, now: the command when the stage ran last (None: it never did), and as it is.
+    """
+    if before is None:
+        return ["not made yet"]
     words: list[str] = []
     for reason in reasons:
         if isinstance(reason, Mapping):
@@ -77,6 +121,8 @@ def dvc_reasons(reasons: Sequence[str | Mapping[str, Mapping[str, object]]]) -> 
                 for path, change in changes.items():
                     keys = ", ".join(change) if isinstance(change, Mapping) else change
                     words.append(f"{keys}: {path}")
+        elif reason == "changed command" and before != now:
+            words.append(changed_flags(before, now))
         else:
             words.append(str(reason))
-    return words[:3] + ([f"{len(words) - 3} more"] if len(words) > 3 else [])
+    return words[:NAMED] + ([f"{len(words) - NAMED} more"] if len(words) > NAMED else [])

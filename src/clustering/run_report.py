@@ -50,7 +50,10 @@ def facts_of(run: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("job", run["job"]),
         ("environment", run["env"]),
         ("tags", pairs(run["tags"]) or "none"),
-        ("git revision", f"{git['revision']}{changed}" if git["revision"] else "none: no commit"),
+        (
+            "git revision",
+            f"{git['revision']}{changed}" if git["revision"] else f"none: {git.get('trouble', 'no commit')}",
+        ),
         ("start", moment(run["start"])),
         ("duration", f"{run['duration_s']} s"),
         ("runner", f"{run['engine']}, {run['cores']} at a time" + (", all anew" if run["force"] else "")),

@@ -2,6 +2,8 @@
 
 import fcntl
 import os
+import re
+import signal
 import subprocess
 import sys
 import time
@@ -12,15 +14,26 @@ from pathlib import Path
 import psutil
 
 from clustering.stage_server import FOLDER
+from clustering.surroundings import home
+from clustering.unfinished import clear_up
 from storelib.errors import ConfigError, DataError, PipelineError
 
 STATE = Path(".clustering")
 RUNNERS = ("snakemake", "dvc")
+# What Snakemake says whether or not something went wrong, or after it.
+CHATTER = re.compile(
+    r"None$|Using (workflow specific )?profile|Config file .* is extended|host: |Building DAG|Using shell|Provided cores|"
+    r"Rules claiming more threads|Assuming unrestricted|Select jobs|Execute \d+ jobs|Complete log|Shutting down|Nothing to be done|"
+    r"Job stats|WARNING: |Warning: "
+)
+BROKEN = re.compile(r"'.+' (is invalid|validation failed)")
+RAISED = re.compile(r"[A-Za-z_][\w.]*(Error|Exception)\b.*:")
 
 
-def environment() -> dict[str, str]:
+def environment(root: Path | None = None) -> dict[str, str]:
     """The environment for runners: this interpreter's programs first in PATH, since stages call `python`.
 
+    root: the project, where a runner is started in one: a user without a home or a name is given what is missing.
     PYTHONSAFEPATH is left out: with it a script would not look beside itself for the project's copy of what stages share.
     """
     # Not resolved: a virtual environment's interpreter is a link, and its folder is what counts.
@@ -28,13 +41,14 @@ def environment() -> dict[str, str]:
     # First of all the `python` that forks stages, where there is one (stage_server).
     first = [os.environ[FOLDER]] if FOLDER in os.environ else []
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
-    return kept | {"PATH": os.pathsep.join([*first, programs, os.environ.get("PATH", "")]), "DVC_NO_ANALYTICS": "1"}
+    path = os.pathsep.join([*first, programs, os.environ.get("PATH", "")])
+    return kept | {"PATH": path, "DVC_NO_ANALYTICS": "1"} | (home(root) if root else {})
 
 
 def call(root: Path, program: str, arguments: Sequence[str]) -> int:
     """Run a runner in the project with its output on this terminal; returns its exit code."""
     return subprocess.run(
-        [sys.executable, "-m", program, *arguments], cwd=root, env=environment(), check=False
+        [sys.executable, "-m", program, *arguments], cwd=root, env=environment(root), check=False
     ).returncode
 
 
@@ -48,7 +62,7 @@ def call_script(root: Path, name: str, flags: Mapping[str, object]) -> None:
     words = [word for flag, value in flags.items() for word in (f"--{flag}", str(value))]
     command = [sys.executable, f"scripts/{name}.py", *words, "--log", f"logs/{name}.log"]
     began = time.time()
-    if subprocess.run(command, cwd=root, env=environment(), check=False).returncode:
+    if subprocess.run(command, cwd=root, env=environment(root), check=False).returncode:
         raise failure(root, name, began)
 
 
@@ -65,8 +79,12 @@ def failure(root: Path, job: str, began: float, said: Path | None = None) -> Dat
         if errors and solutions:
             stage, _, message = errors[0]
             return DataError(f"{stage}: {message}", solution=f"{solutions[0]} (log: {path})")
-    words = f"in {said}" if said and said.is_file() else "above"
-    return DataError(f"{job} failed", solution=f"read what the runner says {words}; logs are in {root / 'logs'}")
+    words = said.read_text(encoding="utf-8", errors="replace") if said and said.is_file() else ""
+    where = f"in {said}" if words else "above"
+    return DataError(
+        f"{job} failed: {cause(words)}" if cause(words) else f"{job} failed",
+        solution=f"read what the runner says {where}; logs are in {root / 'logs'}",
+    )
 
 
 def ask(root: Path, program: str, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
@@ -74,7 +92,7 @@ def ask(root: Path, program: str, arguments: Sequence[str]) -> subprocess.Comple
     return subprocess.run(
         [sys.executable, "-m", program, *arguments],
         cwd=root,
-        env=environment(),
+        env=environment(root),
         check=False,
         capture_output=True,
         text=True,
@@ -137,14 +155,35 @@ def heal(root: Path) -> None:
         sys.stderr.write("An earlier run was cut off: unlocking, and going on from what it finished.\n")
         result = ask(root, "snakemake", ["--unlock", "--cores", "1"])
         if result.returncode:
-            raise PipelineError(f"cannot unlock: {last_line(result.stderr)}", solution="run `snakemake --unlock`")
+            raise PipelineError(f"cannot unlock: {why(result)}", solution="run `snakemake --unlock`")
     for folder in ("data", "reports"):
-        for path in (root / folder).rglob(".*.tmp"):
-            path.unlink(missing_ok=True)
+        clear_up(root / folder)
 
 
-def last_line(text: str) -> str:
-    """The last line that says something; DVC's own error, where there is one, which it follows with an offer of help."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
-    return (errors or lines or ["no message"])[-1]
+def why(result: subprocess.CompletedProcess[str]) -> str:
+    """Why a program failed, in its own words; where it has none, how it ended."""
+    if result.returncode < 0:
+        memory = ", as a system does that runs out of memory" if result.returncode == -signal.SIGKILL else ""
+        return f"it was ended by signal {-result.returncode} ({signal.strsignal(-result.returncode)}){memory}"
+    return cause(result.stderr) or cause(result.stdout) or f"it ended with exit code {result.returncode} without a word"
+
+
+def cause(text: str) -> str:
+    """The line that says what went wrong: an error of ours, DVC's, or the exception that a traceback ends with; else the last one.
+
+    Empty where there is none: what a runner says at every start, and where its log is, says nothing.
+    """
+    lines = [line for part in text.splitlines() if (line := part.strip()) and not CHATTER.match(line)]
+    for mark in ("Error: ", "ERROR: "):
+        if found := [line.removeprefix(mark) for line in lines if line.startswith(mark)]:
+            return found[0] if mark == "Error: " else found[-1]
+    # Of a file that it cannot read DVC says so first, then where and why.
+    if broken := [n for n, line in enumerate(lines) if BROKEN.match(line)]:
+        return " ".join(lines[broken[0] : broken[0] + 3])
+    raised = [n for n, line in enumerate(lines) if RAISED.match(line)]
+    if raised:
+        # Snakemake's own error has its text on the line after the place.
+        first, *after = lines[raised[-1] :]
+        return f"{first} {after[0]}" if after and first.endswith(":") else first
+    told = [line for line in lines if re.search("[A-Za-z]", line)]
+    return told[-1] if told else ""

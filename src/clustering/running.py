@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from clustering.runners import failure, heal, only_run
 from clustering.runs import RUNS, recorded, report_of
 from clustering.shown import Mode, console, emit, say
 from clustering.stage_server import stages_forked
+from clustering.surroundings import of_dvc
 from storelib.accounts.expectations import told
 from storelib.errors import ConfigError, DataError, PipelineError
 from storelib.leftovers import prune
@@ -50,8 +52,11 @@ def run_job(
     try:
         params, _, env = check_project(root, env)
         check_access(root, env)
+        obstacle = of_dvc(root, params.demo)
         if engine is Engine.dvc:
             same_environment(env, params.env)
+            if obstacle:
+                raise obstacle.error("DVC cannot run here")
         with only_run(root):
             heal(root)
             prune(params.internal.categories, root)
@@ -66,8 +71,10 @@ def run_job(
                     start_runner(root, job, other, cores, engine, force=force, mode=mode, log=log)
                 with console.status("looking at what was made") if mode is Mode.live else nullcontext():
                     refuse_differences(root, env, params, job)
-                    refuse_left(root, job, engine, env, params.env)
-                    pass_on(root, engine, env, params.env, job, mode)
+                    # Of the whole pipeline `record` asks the same.
+                    if engine is Engine.dvc or job != "full_pipeline" or other or obstacle:
+                        refuse_left(root, job, engine, ["--config", f"env={other}"] if other else [])
+                    apart = obstacle.what if obstacle else pass_on(root, engine, env, params.env, job)
     except PipelineError as error:
         if mode is Mode.json:
             emit("result", id=run_id, job=job, result="failed", error=error.args[0], solution=error.solution)
@@ -79,8 +86,19 @@ def run_job(
         report = report_of(root, run_id)
         more = {"metrics": found, "report": str(report) if report else None}
         warned = warnings_of(root) if job == "full_pipeline" else []
-        emit("result", id=run_id, job=job, result="done", duration_s=round(took, 1), warnings=warned, **more)
+        emit(
+            "result",
+            id=run_id,
+            job=job,
+            result="done",
+            duration_s=round(took, 1),
+            warnings=warned,
+            not_passed_on=apart,
+            **more,
+        )
         return
+    if apart:
+        say(f"Not recorded for {'Snakemake' if engine is Engine.dvc else 'DVC'}: {apart}.")
     console.print(f"{job}: done in {took:.0f} s.")
     if job in {"merging", "full_pipeline"}:
         show_segments(root, report_of(root, run_id))
@@ -115,15 +133,9 @@ def start_runner(
         raise failure(root, job, began, log)
 
 
-def refuse_left(root: Path, job: str, engine: Engine, env: str, configured: str) -> None:
+def refuse_left(root: Path, job: str, engine: Engine, config: Sequence[str]) -> None:
     """Raise DataError where the runner of a job, which has ended well, would start a stage again: its inputs are others by now."""
-    if engine is Engine.dvc:
-        left = dvc_plan(root, job)
-    elif job == "full_pipeline" and env == configured:
-        # `record` asks the same.
-        return
-    else:
-        left = snakemake_plan(root, job, ["--config", f"env={env}"] if env != configured else [])
+    left = dvc_plan(root, job) if engine is Engine.dvc else snakemake_plan(root, job, config)
     for stage, why in left.items():
         raise not_done(f"{stage} ({why})")
 
@@ -136,20 +148,24 @@ def not_done(what: str) -> DataError:
     )
 
 
-def pass_on(root: Path, engine: Engine, env: str, configured: str, job: str, mode: Mode) -> None:
-    """Tell the other runner what was made, as far as the whole project is up to date.
+def pass_on(root: Path, engine: Engine, env: str, configured: str, job: str) -> str | None:
+    """Tell the other runner what was made. Returns why that was not done; None where it was.
 
-    Raises DataError where that should be so, after Snakemake made all of it.
+    Raises DataError where Snakemake has made the whole pipeline, and finds it out of date.
     """
     if engine is Engine.dvc:
-        sync(root)
-    elif env == configured:
-        late = record(root)
-        # After a part of the pipeline the rest may well be of before.
-        if late and job == "full_pipeline":
-            raise not_done(late[0])
-    elif mode is not Mode.json:
-        console.print(f"Not recorded for DVC: params.yaml says env: {configured}, this run was for {env}.")
+        return None if sync(root) else "other stages are not up to date; the next full_pipeline_job passes all on"
+    if env != configured:
+        return f"params.yaml says env: {configured}, this run was for {env}"
+    late = record(root)
+    # After a part of the pipeline the rest may well be of before.
+    if late and job == "full_pipeline":
+        raise not_done(late[0])
+    return (
+        f"{len(late)} other files are not up to date, such as {late[0]}; the next full_pipeline_job passes all on"
+        if late
+        else None
+    )
 
 
 def show_segments(root: Path, own_report: Path | None) -> None:
@@ -167,6 +183,8 @@ def show_segments(root: Path, own_report: Path | None) -> None:
         f"Sales: {amounts['sales_in']:,.2f} in, {amounts['sales_segmented']:,.2f} segmented, "
         f"{amounts['sales_set_aside']:,.2f} set aside (reasons: data/merging/ledger.parquet)"
     )
+    if amounts["sales_not_selected"]:
+        console.print(f"Categories that are not selected: sales {amounts['sales_not_selected']:,.2f}")
     for what, where in (
         *([("report", "reports/report.html"), ("this run", str(own_report))] if own_report else []),
         ("segments", "data/merging/segments.parquet"),

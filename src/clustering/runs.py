@@ -19,6 +19,7 @@ import psutil
 from clustering.run_report import REPORT, keep_report
 from clustering.runners import STATE
 from clustering.secrets import redacted
+from clustering.surroundings import of_git
 from storelib.errors import ConfigError, PipelineError
 from storelib.tables import replacing, write_text
 
@@ -46,7 +47,7 @@ def versions() -> dict[str, str]:
 
 
 def git_state(root: Path) -> dict[str, Any]:
-    """The revision, and whether files differ from it; no revision where there is no commit."""
+    """The revision, and whether files differ from it; no revision where there is no commit, or git has some trouble, which is told."""
 
     def git(*words: str) -> str | None:
         try:
@@ -56,10 +57,12 @@ def git_state(root: Path) -> dict[str, Any]:
         return done.stdout.strip() if done.returncode == 0 else None
 
     status = git("status", "--porcelain")
-    return {
+    found: dict[str, Any] = {
         "revision": git("rev-parse", "--verify", "--quiet", "HEAD"),
         "dirty": None if status is None else bool(status),
     }
+    trouble = of_git(root) if found["revision"] is None else None
+    return found | ({"trouble": trouble.what} if trouble else {})
 
 
 @contextmanager

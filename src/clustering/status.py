@@ -11,13 +11,15 @@ from clustering.plans import dvc_plan, snakemake_plan
 from storelib.configuration.params import load_params
 
 
-def stale_stages(root: Path) -> list[tuple[str, str, str]]:
-    """Stage, why Snakemake would run it, why DVC would; empty where a runner has nothing to do there."""
+def stale_stages(root: Path, *, with_dvc: bool = True) -> list[tuple[str, str, str]]:
+    """Stage, why Snakemake would run it, why DVC would; empty where a runner has nothing to do there, or cannot be asked."""
     params = load_params(root / "params.yaml")
-    look_again(root, params.env)
     found = differences(root, params.env, params)
     snakemake = with_reasons(snakemake_plan(root, "full_pipeline"), found)
-    dvc = with_reasons(dvc_plan(root, "full_pipeline"), found)
+    dvc = {}
+    if with_dvc:
+        look_again(root, params.env)
+        dvc = with_reasons(dvc_plan(root, "full_pipeline"), found)
     return [(stage, snakemake.get(stage, ""), dvc.get(stage, "")) for stage in dict.fromkeys([*snakemake, *dvc])]
 
 

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from clustering.compare import Results, load_results
-from clustering.dvc_state import queue
-from clustering.runners import ask, last_line
+from clustering.dvc_state import queue, status
+from clustering.runners import ask, why
 from clustering.runs import git_state
+from clustering.surroundings import of_experiments
+from storelib.configuration.params import Params
 from storelib.configuration.yaml_files import read_yaml
 from storelib.errors import ConfigError, PipelineError, nearest_name
 
@@ -68,6 +70,21 @@ def dotted(node: Any, prefix: str = "") -> Iterator[str]:
         yield from dotted(value, f"{prefix}{key}.")
 
 
+def check_experiments(root: Path, params: Params, settings: Sequence[str]) -> None:
+    """Raise ConfigError where experiments could not start, or would run on other raw files than those that are here."""
+    envs = [text.removeprefix("env=") for text in settings if text.startswith("env=")] or [params.env]
+    for env in ",".join(envs).split(","):
+        if obstacle := of_experiments(root, env, params.demo):
+            raise obstacle.error("no experiment can start")
+    changed = [name for name in status(root).changed if name.endswith(".dvc")]
+    if changed:
+        raw = changed[0].removesuffix(".dvc")
+        raise ConfigError(
+            f"{raw} was changed since DVC took note of it, and experiments would run on what it was",
+            solution=f"dvc add {raw}, and commit",
+        )
+
+
 def run_sweep(
     root: Path, settings: Sequence[str], keys: Sequence[str], jobs: int, say: Callable[[str], None]
 ) -> list[Experiment]:
@@ -83,16 +100,14 @@ def run_sweep(
     before = {revision for _, _, revision in queue(root).tasks}
     queued = ask(root, "dvc", ["exp", "run", "--queue", *flags])
     if queued.returncode:
-        raise ConfigError(f"experiments cannot be queued: {last_line(queued.stderr)}", solution="mend the setting")
+        raise ConfigError(f"experiments cannot be queued: {why(queued)}", solution="mend the setting")
     tasks = {name: revision for name, _, revision in queue(root).tasks if revision not in before}
     names = list(tasks)
     say(f"{len(names)} experiments: {', '.join(names)}")
     try:
         started = ask(root, "dvc", ["queue", "start", "-j", str(jobs)])
         if started.returncode:
-            raise PipelineError(
-                f"the queue cannot be started: {last_line(started.stderr)}", solution="see `dvc queue status`"
-            )
+            raise PipelineError(f"the queue cannot be started: {why(started)}", solution="see `dvc queue status`")
         ended = wait(root, names, say)
     except KeyboardInterrupt:
         raise PipelineError(
@@ -131,8 +146,7 @@ def outcome(root: Path, name: str, state: str, values: Mapping[str, Any]) -> Exp
         log = ask(root, "dvc", ["queue", "logs", name])
         # A stage that has begun says its name; one whose flags are refused has not.
         found = re.search(r"(?m)(\S+: )?\bError: (.*)$", log.stdout + log.stderr)
-        why = f"{found[1] or ''}{found[2]}" if found else last_line(log.stdout + log.stderr)
-        return Experiment(name, values, error=why)
+        return Experiment(name, values, error=f"{found[1] or ''}{found[2]}" if found else why(log))
     return Experiment(name, values, load_results(root, name))
 
 

@@ -1,13 +1,14 @@
 """The workflow's files that a project is made of: which they are, and how a new project gets them."""
 
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 from clustering import TEMPLATE, __version__
+from clustering.runners import why
 from clustering.stamps import Stamp, digest, write_stamp
+from clustering.surroundings import Obstacle, checkout_of, of_git
 from storelib.errors import ConfigError, PipelineError, nearest_name
 
 FILES = (
@@ -15,6 +16,7 @@ FILES = (
     "dvc.yaml",
     "params.yaml",
     ".dvcignore",
+    ".gitattributes",
     ".gitignore",
     ".env.example",
     ".dvc/config",
@@ -51,8 +53,11 @@ def is_workflow(name: str) -> bool:
     return name in FILES or path.parts[0] in FOLDERS
 
 
-def make_project(folder: Path, example: str | None) -> None:
-    """Copy the workflow's files into a new folder, with an example's params and configuration over them."""
+def make_project(folder: Path, example: str | None) -> Obstacle | None:
+    """Copy the workflow's files into a new folder, with an example's params and configuration over them.
+
+    Returns why it has no versions, where git cannot keep any there.
+    """
     from storelib.configuration.params import load_params
 
     if example is not None and example not in examples():
@@ -66,7 +71,7 @@ def make_project(folder: Path, example: str | None) -> None:
     params = load_params(folder / "params.yaml")
     (folder / "data" / "raw" / params.env).mkdir(parents=True)
     write_stamp(folder, stamp_of(TEMPLATE, __version__))
-    start_git(folder)
+    return start_git(folder)
 
 
 def stamp_of(source: Path, version: str) -> Stamp:
@@ -89,10 +94,9 @@ def copy_workflow(source: Path, folder: Path) -> None:
         shutil.copyfile(source / name, folder / name)
 
 
-def start_git(folder: Path) -> None:
-    """Make a folder a git repository, unless it lies in one: DVC keeps its versions beside git's."""
-    inside = subprocess.run(
-        ["git", "rev-parse", "--git-dir"], cwd=folder, capture_output=True, check=False, env=os.environ
-    )
-    if inside.returncode:
-        subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
+def start_git(folder: Path) -> Obstacle | None:
+    """Make a folder a git repository, unless it lies in one: DVC keeps its versions beside git's. Returns why that cannot be."""
+    if shutil.which("git") is None or checkout_of(folder) is not None:
+        return of_git(folder)
+    done = subprocess.run(["git", "init", "--quiet"], cwd=folder, capture_output=True, text=True, check=False)
+    return of_git(folder) if done.returncode == 0 else Obstacle(f"git init failed: {why(done)}", "run it by hand")

@@ -10,16 +10,16 @@ from bad_input.sales import HEADER, then
 from bad_input.settings import params, place
 
 SALES = "ingest_sales assign_categories"
-SPLIT = f"select_categories {SALES} split_need_states"
+SPLIT = f"{SALES} select_categories split_need_states@beauty"
 FEATURES = f"{SPLIT} build_features@beauty"
 CLUSTERS = f"{FEATURES} cluster_stores@beauty"
-MAPPED = "select_categories ingest_product_map ingest_sales assign_categories split_need_states"
+MAPPED = f"ingest_product_map {SPLIT}"
 EXTERNAL = "ingest_external join_external build_external_features cluster_external_stores"
 JOINED = "ingest_external join_external"
 MERGED = "merge_segments@beauty"
 WHOLE = (
-    "select_categories ingest_product_map ingest_sales assign_categories split_need_states build_features@beauty "
-    "cluster_stores@beauty join_external build_external_features cluster_external_stores merge_segments@beauty"
+    f"{MAPPED} build_features@beauty cluster_stores@beauty "
+    "join_external build_external_features cluster_external_stores merge_segments@beauty"
 )
 
 
@@ -178,7 +178,8 @@ ASSIGN = [
         then(
             sold("1,a,BEAUTY,1", "1,a,Beauty,1", "2,a,Beauty,1"), params("internal.assign_categories.spelling", "fail")
         ),
-        "the sales: category 'Beauty' (2 times) is also spelt 'BEAUTY' (1 times)",
+        # BEAUTY on one line and for 4 SKUs of the map
+        "the sales and the product map: category 'Beauty' (2 times) is also spelt 'BEAUTY' (5 times)",
         advises="`spelling: unify`",
     ),
     right(
@@ -216,14 +217,14 @@ ASSIGN = [
 NEED_STATES = [
     fails(
         "split: a category that is misspelt",
-        "select_categories split_need_states",
+        "split_need_states@beauty",
         params("internal.categories.beauty.name", "BEUATY"),
         "no sales in category 'BEUATY' (nearest: 'BEAUTY'); categories in the data: BEAUTY, SNACKS",
         advises="internal.categories",
     ),
     fails(
         "split: a category without sales",
-        "select_categories split_need_states",
+        "split_need_states@coffee",
         params("internal.categories.coffee", {"name": "COFFEE"}),
         "no sales in category 'COFFEE'",
     ),
@@ -466,7 +467,7 @@ POINTS = [
     ),
     fails(
         "split: sales of categories are cut in half",
-        "split_need_states",
+        "split_need_states@beauty",
         lambda p: (p / "data/internal/category_sales.parquet").write_bytes(b"PAR1" + b"x" * 99),
         "category_sales.parquet",
     ),
@@ -648,7 +649,7 @@ NAMED = [
     *(
         right(
             f"names: a need state with {what}",
-            "ingest_product_map ingest_sales assign_categories split_need_states build_features@beauty cluster_stores@beauty",
+            f"{MAPPED} build_features@beauty cluster_stores@beauty",
             need_state(name),
             clustered(25, thin=1),
         )

@@ -593,7 +593,7 @@ AMOUNTS = [
         "sales: fractions of a cent",
         STAGE,
         lines("1,a,BEAUTY,0.333,2024-01-01", "1,a,BEAUTY,0.333,2024-01-01"),
-        both(sums(("1", "a", "0.66")), notes("rounded_to_cent", 1, 2, "0.00")),
+        both(sums(("1", "a", "0.66")), notes("rounded_to_cent", 1, 2, "0.01")),
     ),
     right(
         "sales: bad lines are dropped into the ledger",

@@ -5,11 +5,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from bad_input.cases import Case, Edit, as_excel, as_gzip, as_json, as_parquet, as_zstd, fails, point_to, right
+from bad_input.cases import Case, Edit, as_excel, as_gzip, as_json, as_parquet, as_zstd, both, fails, point_to, right
 from bad_input.project import Project
 from bad_input.sales import then
 
 MAP, STORES, EXTERNAL = "ingest_product_map", "ingest_stores", "ingest_external"
+ASSIGNED = "ingest_product_map ingest_sales assign_categories"
 BASELINE, REFERENCE = "ingest_baseline", "ingest_reference"
 COUNTY = "sources.external.county"
 LABELS = "category,store_id,internal_cluster,external_cluster,segment"
@@ -165,6 +166,11 @@ def pairs(*expected: tuple[str, str | None, str | None]) -> Any:
     return works
 
 
+def entries(*expected: tuple[int, str | None, str | None]) -> Any:
+    """Asserts entry, category and need state of all that the map says, categories in one spelling."""
+    return lambda p: _equal(p.rows("internal/map_entries.parquet"), list(expected))
+
+
 def mapped(*rows: str, spelling: str = "unify") -> Edit:
     """The product map is these lines alone."""
 
@@ -197,10 +203,11 @@ PRODUCT_MAP = [
         advises="`spelling: unify`",
     ),
     fails(
-        "map: a category in two spellings, refused",
-        MAP,
-        mapped("a,dry,Beauty", spelling="fail"),
-        "map.csv: category 'Beauty' (1 times) is also spelt 'BEAUTY' (0 times)",
+        "map: a category in another spelling than the sales, refused",
+        ASSIGNED,
+        then(mapped("a,dry,Beauty"), lambda p: p.params("internal.assign_categories.spelling", "fail")),
+        # 24 stores x (3 SKUs x 3 weeks + 2) lines, and two more
+        "the sales and the product map: category 'Beauty' (1 times) is also spelt 'BEAUTY' (266 times)",
     ),
     fails(
         "map: a need state with a space too many, refused",
@@ -210,7 +217,7 @@ PRODUCT_MAP = [
     ),
     fails(
         "map: a SKU in two categories where sales have none",
-        MAP,
+        ASSIGNED,
         then(mapped("a,dry,BEAUTY", "a,dry,SNACKS"), lambda p: p.place("sources.sales.columns.category", ...)),
         "1 SKUs lie in more than one category, such as 'a' in ['BEAUTY', 'SNACKS']",
     ),
@@ -239,10 +246,10 @@ PRODUCT_MAP = [
         pairs(("a", "BEAUTY", "Dairy"), ("b", "BEAUTY", "Dairy")),
     ),
     right(
-        "map: a category in another spelling than params.yaml",
-        MAP,
+        "map: a category in another spelling than the sales",
+        ASSIGNED,
         mapped("a,dry,Beauty", "b,dry,Beauty"),
-        pairs(("a", "BEAUTY", "dry"), ("b", "BEAUTY", "dry")),
+        both(pairs(("a", "Beauty", "dry"), ("b", "Beauty", "dry")), entries((1, "BEAUTY", "dry"))),
     ),
     right(
         "map: a need state with a right-to-left mark",

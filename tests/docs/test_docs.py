@@ -271,7 +271,6 @@ def test_params_in_commands_exist() -> None:
 
 def test_ledger_reasons_exist() -> None:
     sources = {path.stem: text_of(path) for path in (ROOT / "scripts").glob("*.py")}
-    sources["select_categories"] = sources["assign_categories"]
     for module in ("raw/formats.py", "raw/lines.py", "accounts/one_pass.py"):
         sources["ingest_sales"] += text_of(ROOT / "scripts" / "storelib" / module)
     for stage, *reasons in rows_of(METHOD, "stage", "may set aside"):

@@ -70,6 +70,25 @@ def test_set_up_is_there_for_both_systems_and_says_what_is_untested() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("theirs", ["project", "nothing"])
+def test_environment_behind_a_link_is_left_alone(tmp_path: Path, theirs: str) -> None:
+    """Another project's, which a set-up of this one would empty; or a link to nowhere."""
+    (tmp_path / "project" / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / "project" / ".venv" / "bin" / "python").write_text("theirs")
+    (tmp_path / "project" / ".venv" / ".home").write_text(f"{tmp_path / 'project'}\n")
+    ours = tmp_path / "ours"
+    (ours / "scripts").mkdir(parents=True)
+    shutil.copyfile(ROOT / "scripts" / "setup.sh", ours / "scripts" / "setup.sh")
+    (ours / ".venv").symlink_to(tmp_path / theirs / ".venv")
+    done = subprocess.run(["sh", "scripts/setup.sh", "pipeline"], cwd=ours, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert (
+        f".venv is a link to {tmp_path / theirs / '.venv'}, which holds no environment of this project" in done.stderr
+    )
+    assert (tmp_path / "project" / ".venv" / "bin" / "python").read_text() == "theirs"
+
+
 @pytest.mark.parametrize("name", ["params.json", "config.json"])
 def test_schemas_follow_from_the_models(name: str) -> None:
     kept = (ROOT / "configs" / "schema" / name).read_text(encoding="utf-8")

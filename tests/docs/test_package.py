@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
 from email.parser import HeaderParser
@@ -51,6 +52,55 @@ def test_wheel_holds_the_workflow_once_and_as_it_is_here(wheel: Path) -> None:
     assert "snakemake_logger_plugin_clustering/__init__.py" in names, "where Snakemake looks for it: at the top"
     assert [name for name in names if name.endswith(".data/data/share/man/man1/clustering.1")]
     assert not [name for name in names if "__pycache__" in name]
+
+
+# What lies in folders whose other files are packed, or beside them: keys, a cache of data, results, logs.
+MARK = f"planted {2**61}"
+PLANTED = (
+    ".dvc/config.local", ".dvc/cache/files/md5/ab/cdef", ".dvc/tmp/exps/celery/worker.out", ".env", ".env.prod", "configs/.env.prod",
+    "scripts/.env", "src/clustering/.env.local", "scripts/config.local", "examples/iowa/server.key", "configs/server.pem",
+    ".clustering/runs/x/run.json", ".snakemake/log/x.log", "data/raw/prod/sales.csv", "data/merging/segments.parquet",
+    "reports/segments.csv", "reports/published/x.json", "logs/x.log", "notes.txt", "envs/id_rsa", ".venv/lib/x.py", ".netrc",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def archives(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Wheel and source distribution, as `make build` makes them of a checkout in use."""
+    root = tmp_path_factory.mktemp("in_use") / "project"
+    for name in committed():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, root / name)
+    for name in PLANTED:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(MARK)
+    subprocess.run([sys.executable, "-m", "hatchling", "build"], cwd=root, check=True, capture_output=True)
+    return sorted((root / "dist").iterdir())
+
+
+def members(archive: Path) -> dict[str, bytes]:
+    """Every file of an archive; of a source distribution below its one folder."""
+    if archive.suffix == ".whl":
+        with zipfile.ZipFile(archive) as packed:
+            return {name: packed.read(name) for name in packed.namelist()}
+    with tarfile.open(archive) as packed:
+        files = [member for member in packed.getmembers() if member.isfile()]
+        return {member.name.partition("/")[2]: packed.extractfile(member).read() for member in files}  # type: ignore[union-attr]
+
+
+def test_nothing_secret_leaves(archives: list[Path]) -> None:
+    assert [path.suffix for path in archives] == [".whl", ".gz"]
+    for archive in archives:
+        found = members(archive)
+        assert len(found) > 100
+        assert [name for name, content in found.items() if MARK.encode() in content] == []
+
+
+def test_source_distribution_holds_what_git_holds_but_for_data(archives: list[Path]) -> None:
+    found = members(archives[1])
+    elsewhere = {name for name in committed() if name.startswith((".ci/", "data/"))}
+    assert found.keys() - {"PKG-INFO"} == committed() - elsewhere
+    assert all(content == (ROOT / name).read_bytes() for name, content in found.items() if name != "PKG-INFO")
 
 
 def test_metadata_is_complete(wheel: Path) -> None:

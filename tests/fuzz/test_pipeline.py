@@ -10,6 +10,8 @@ from collect_segments import check_chain
 from fuzz.drawing import Copy, drawn, examples
 from fuzz.strategies import any_text
 from storelib.accounts.ledger import Entry, check_balance, read_ledger
+from storelib.accounts.selection import category_named
+from storelib.tables import read_table
 
 names = st.one_of(st.sampled_from(["dry", "oily", "Dry", " dry", "sweet"]), any_text.filter(lambda t: "\0" not in t))
 lines = st.lists(
@@ -126,11 +128,10 @@ def deliver(p: Project, sold: list[Any], needs: list[Any], where: list[Any]) -> 
 def check_accounts(p: Project) -> None:
     """Every store and every cent of each category is in the ledger, and every store that sells in one segment."""
     entries: list[Entry] = []
-    for name in ("internal/ingest_ledger", "internal/assign_ledger", "external/join_ledger"):
+    for name in ("internal/ingest_ledger", "internal/assign_ledger", "internal/select_ledger", "external/join_ledger"):
         entries += read_ledger(p / f"data/{name}.parquet")
-    keys = dict(
-        zip(p.rows("internal/categories.parquet", "name"), p.rows("internal/categories.parquet", "key"), strict=True)
-    )
+    totals = read_table(p / "data/internal/category_totals.parquet")
+    keys = {category_named(name, totals): key for key, name in p.rows("internal/categories.parquet", "key", "name")}
     for key in CATEGORIES:
         for folder in ("internal/ledger", "merging/category_ledger"):
             entries += read_ledger(p / f"data/{folder}/{key}.parquet")

@@ -20,11 +20,17 @@ from integration.conftest import Project
 pytestmark = pytest.mark.integration
 
 CATEGORY_STAGES = (
-    *("build_features", "cluster_stores", "profile_clusters", "merge_segments"),
+    *("split_need_states", "build_features", "cluster_stores", "profile_clusters", "merge_segments"),
     "export_workbook",
 )
-# What follows from every category's segments.
+# What follows from every category's segments, or from which categories there are.
 SEGMENTED = {"collect_segments", "check_results", "build_report", "require_checks"}
+
+
+def of_category(key: str) -> set[str]:
+    return {f"{stage}/{key}" for stage in CATEGORY_STAGES}
+
+
 EVERY_MERGE = {
     f"{stage}/{key}" for stage in ("merge_segments", "export_workbook") for key in ("beauty", "cocktails_rtd")
 }
@@ -119,18 +125,10 @@ def test_minimum_size_reruns_merging_and_after_only(project: Project, runner: st
 
 
 @pytest.mark.parametrize("runner", ["snakemake", "dvc"])
-def test_category_name_reruns_that_category_and_what_spells_it(project: Project, runner: str) -> None:
+def test_category_name_reruns_that_category_and_what_gathers_all(project: Project, runner: str) -> None:
     project.change("internal.categories.cocktails_rtd.name", "Health & Beauty/OTC")
     started = project.stages_of(getattr(project, runner))
-    # Categories are spelt as they are selected, so what spells them runs too, and in this case writes the same as before.
-    expected = {"select_categories", "ingest_product_map", "assign_categories", "split_need_states"} | SEGMENTED
-    expected |= {f"{stage}/cocktails_rtd" for stage in CATEGORY_STAGES}
-    if runner == "dvc":
-        assert started == expected
-    else:
-        # Snakemake plans all that follows before it knows that; the pass over sales takes every file's sums from its cache.
-        assert expected <= started
-        assert not started & {"ingest_stores", "ingest_external", "make_demo_data"}
+    assert started == {"select_categories", *of_category("cocktails_rtd"), *SEGMENTED}
 
 
 @pytest.mark.parametrize("runner", ["snakemake", "dvc"])
@@ -145,16 +143,17 @@ def test_clustering_value_reruns_only_what_depends_on_it(project: Project, runne
 @pytest.mark.parametrize("runner", ["snakemake", "dvc"])
 def test_dropped_category_leaves_nothing_stale(project: Project, runner: str) -> None:
     project.change("internal.categories.cocktails_rtd", None)
-    getattr(project, runner)()
+    assert project.stages_of(getattr(project, runner)) == {"select_categories", *SEGMENTED}
     left = [p for folder in ("data", "reports", "logs") for p in (project.root / folder).rglob("*cocktails_rtd*")]
     assert left == []
     segments = pq.read_table(project.root / "data/merging/segments.parquet")
     assert set(segments["category"].to_pylist()) == {"beauty"}
     ledger = pq.read_table(project.root / "data/merging/ledger.parquet").to_pylist()
-    assert {r["category"] for r in ledger if r["reason"] == "category_not_selected"} == {
-        "COCKTAILS/RTD",
-        "Health & Beauty/OTC",
-    }
+    assert {r["category"] for r in ledger if r["flow"] == "not_selected"} == {"COCKTAILS/RTD", "Health & Beauty/OTC"}
+    # It was a choice, and nothing was lost by it.
+    assert [r for r in ledger if r["flow"] == "set_aside"] == []
+    report = (project.root / "reports/report.html").read_text(encoding="utf-8")
+    assert re.search(r"<dt>100\s*%</dt><dd>of selected sales in segments</dd>", report)
     assert project.stages_of(getattr(project, runner)) == set()
 
 

@@ -78,7 +78,7 @@ def test_older_file_is_read_recorded_and_published_as_what_it_is(own: Project) -
     assert smallest(own) == 100
     age(write_sizes(own, 200))
     plan = clustering(own.root, "run", JOB, "--dry-run").stdout
-    assert f"ingest_external: {RAW}/size-{{store}}.csv is not what was read" in plan
+    assert f"ingest_external: file changed: {RAW}/size-{{store}}.csv" in plan
     assert_mistake(clustering(own.root, "record"), 4, "not up to date")
     own.call("snakemake", "--cores", "2", JOB)
     assert smallest(own) == 200
@@ -115,7 +115,7 @@ def test_file_replaced_after_it_was_read_is_read_again_where_the_runner_sees_not
     if engine == "dvc":
         own.call("dvc", "commit", "--force", "--quiet", "ingest_external")
     params = load_params(own.root / "params.yaml")
-    expected = [Difference("ingest_external", f"{RAW}/size-{{store}}.csv", "is not what was read")]
+    expected = [Difference("ingest_external", f"{RAW}/size-{{store}}.csv", "file changed")]
     assert differences(own.root, "own", params, JOB) == expected
     own.call("clustering", "run", JOB, "--engine", engine)
     assert read_hash(own) == right
@@ -146,7 +146,7 @@ def test_input_that_changes_while_the_run_is_at_work_is_no_success(
         age(write_sizes(own, 500))
 
     monkeypatch.setattr(running, "start_runner", replaced)
-    with pytest.raises(DataError, match="is not what was read: the results are not of today's raw files"):
+    with pytest.raises(DataError, match="file changed: .*: the results are not of today's raw files"):
         running.run_job(own.root, JOB, None, 2, Engine.snakemake)
     assert [run["result"] for run in load_runs(own.root)] == ["failed"]
 

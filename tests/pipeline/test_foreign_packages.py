@@ -12,10 +12,14 @@ from pipeline.graphs import copy_project
 pytestmark = pytest.mark.integration
 
 # Modules of these names are somebody else's, and end whatever imports them.
-FOREIGN = ("lib", "storelib", "select_categories")
+FOREIGN = ("lib", "storelib", "ingest_labels")
 OWN = "import sys as _sys\n_sys.stderr.write('the copy of the project\\n')\n"
-STAGE = "data/internal/categories.parquet"
-SCRIPT = ["scripts/select_categories.py", "--categories", STAGE, "--beauty.name", "BEAUTY", "--log", "logs/x.log"]
+# A stage that needs no other one: there is no baseline.
+STAGE = "data/merging/baseline.parquet"
+SCRIPT = [
+    "scripts/ingest_labels.py", "--config", "configs/dev.yml", "--raw", "data/raw/dev", "--source", "baseline",
+    "--labels", STAGE, "--files", "data/merging/baseline_files.parquet", "--log", "logs/x.log",
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -59,7 +63,10 @@ def test_snakemake_finds_its_own(project: Path, foreign: Path, variables: dict[s
 
 
 def test_dvc_finds_its_own(project: Path, foreign: Path) -> None:
-    assert "the copy of the project" in run(project, "-m", "dvc", "repro", "select_categories", PYTHONPATH=str(foreign))
+    (project / "data/raw/dev").mkdir(parents=True)
+    (project / "data/raw/dev/sales.csv").touch()
+    command = ("dvc", "repro", "--single-item", "ingest_baseline")
+    assert "the copy of the project" in run(project, "-m", *command, PYTHONPATH=str(foreign))
     assert (project / STAGE).is_file()
 
 

@@ -126,6 +126,14 @@ class Bench:
         self.sold = [(category, store, sku, Decimal(sales), lines) for category, store, sku, sales, lines in rows]
         return self / "category_sales.parquet"
 
+    def category_totals(self, *names: str, takes_other_spellings: bool = True) -> Path:
+        """The categories of the data, as `assign_categories` lists them; amounts do not matter."""
+        columns = {"category": list(names), "stores": [1] * len(names), "sales": [Decimal(1)] * len(names)}
+        return self.parquet(
+            "category_totals.parquet",
+            columns | {"lines": [1] * len(names), "takes_other_spellings": [takes_other_spellings] * len(names)},
+        )
+
     def write_sums(self, by_store: str, by_sku: str) -> None:
         """What was sold, by category, store and entry, and of the SKUs that the map does not place; names: of the two tables."""
         entries = entries_of(pq.ParquetFile(self / "product_map.parquet").read())
@@ -236,9 +244,8 @@ def run_chain(bench: Bench, files: dict[str, list[str]], threads: int = 2, seed:
         external={"county": {"reader": "csv", "path": "counties.csv", "key": {"county": "FIPS"}}},
     )
     source = {"config": config, "raw": bench.raw}
-    bench.categories(BEAUTY="beauty", SNACKS="snacks")
     bench.run(
-        "ingest_product_map", **source, categories=bench / "categories.parquet", product_map=bench / "product_map.parquet",
+        "ingest_product_map", **source, product_map=bench / "product_map.parquet",
         files=bench / "product_map_files.parquet", spelling="unify",
     )  # fmt: skip
     bench.run(
@@ -254,10 +261,15 @@ def run_chain(bench: Bench, files: dict[str, list[str]], threads: int = 2, seed:
     bench.run(
         "assign_categories", config=config, sales=bench / "sales.parquet", sku_sales=bench / "sku_sales.parquet",
         product_map=bench / "product_map.parquet",
-        stores=bench / "stores.parquet", categories=bench / "categories.parquet", spelling="unify",
-        category_sales=bench / "category_sales.parquet", category_skus=bench / "category_skus.parquet",
+        stores=bench / "stores.parquet", spelling="unify", map_entries=bench / "map_entries.parquet",
+        category_totals=bench / "category_totals.parquet", category_sales=bench / "category_sales.parquet",
+        category_skus=bench / "category_skus.parquet",
         selling_stores=bench / "selling_stores.parquet", ledger=bench / "assign_ledger.parquet",
         unknown_stores="keep", skus_without_category="drop",
+    )  # fmt: skip
+    bench.run(
+        "select_categories", category_totals=bench / "category_totals.parquet", categories=bench / "categories.parquet",
+        ledger=bench / "select_ledger.parquet", **{"beauty.name": "BEAUTY", "snacks.name": "SNACKS"},
     )  # fmt: skip
     bench.run(
         "join_external", selling_stores=bench / "selling_stores.parquet", stores=bench / "stores.parquet",
@@ -280,14 +292,15 @@ def run_chain(bench: Bench, files: dict[str, list[str]], threads: int = 2, seed:
         "cluster_stores", view="external", features=bench / "external_features.parquet",
         clusters=bench / "external_clusters.parquet", k_scores=bench / "external_k_scores.parquet", **clustering,
     )  # fmt: skip
-    bench.run(
-        "split_need_states", categories=bench / "categories.parquet", category_sales=bench / "category_sales.parquet",
-        category_skus=bench / "category_skus.parquet", product_map=bench / "product_map.parquet",
-        need_state_sales=bench / "need_state_sales", shares=bench / "shares", store_sales=bench / "store_sales",
-        ledger=bench / "split_ledgers", unmapped_skus="own_need_state", skus_of_other_categories="keep",
-        stores_without_net_sales="place",
-    )  # fmt: skip
     for key in ("beauty", "snacks"):
+        bench.run(
+            "split_need_states", category=key, name=key.upper(), category_totals=bench / "category_totals.parquet",
+            category_sales=bench / "category_sales.parquet", category_skus=bench / "category_skus.parquet",
+            map_entries=bench / "map_entries.parquet", need_state_sales=bench / f"need_state_sales/{key}.parquet",
+            shares=bench / f"shares/{key}.parquet", store_sales=bench / f"store_sales/{key}.parquet",
+            ledger=bench / f"split_ledgers/{key}.parquet", unmapped_skus="own_need_state", skus_of_other_categories="keep",
+            stores_without_net_sales="place",
+        )  # fmt: skip
         bench.run(
             "build_features", table=bench / f"shares/{key}.parquet", store_sales=bench / f"store_sales/{key}.parquet",
             features=bench / f"features/{key}.parquet", transform="hellinger", scaling="none", pca_variance=1, min_lines=3,

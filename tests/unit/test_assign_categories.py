@@ -8,7 +8,8 @@ import pyarrow as pa
 import pytest
 
 import assign_categories
-from storelib.errors import DataError
+import select_categories
+from storelib.errors import ConfigError, DataError
 
 
 def sales(bench: Any, *rows: tuple[str | None, str, str, str, int]) -> None:
@@ -18,16 +19,15 @@ def sales(bench: Any, *rows: tuple[str | None, str, str, str, int]) -> None:
 
 @pytest.fixture
 def assign(bench: Any) -> Callable[..., None]:
-    def run(
-        unknown_stores: str = "keep", skus_without_category: str = "drop", spelling: str = "unify", **categories: str
-    ) -> None:
+    def run(unknown_stores: str = "keep", skus_without_category: str = "drop", spelling: str = "unify") -> None:
         bench.write_sums("sales", "sku_sales")
         bench.run(
             assign_categories, config=bench.place(), sales=bench / "sales.parquet", sku_sales=bench / "sku_sales.parquet",
             product_map=bench / "product_map.parquet", stores=bench / "stores.parquet",
             category_sales=bench / "category_sales.parquet", category_skus=bench / "category_skus.parquet",
             selling_stores=bench / "selling_stores.parquet", ledger=bench / "ledger.parquet", unknown_stores=unknown_stores,
-            skus_without_category=skus_without_category, categories=bench.categories(**categories), spelling=spelling,
+            skus_without_category=skus_without_category, spelling=spelling, map_entries=bench / "map_entries.parquet",
+            category_totals=bench / "category_totals.parquet",
         )  # fmt: skip
 
     bench.parquet("stores.parquet", {"store_id": pa.array([], pa.string())})
@@ -144,7 +144,7 @@ class TestUnknownStores:
 
 
 class TestSpelling:
-    """DAIRY on 3 lines, Dairy on 5, dairy on 1, and SNACKS."""
+    """DAIRY on 3 lines and for one SKU of the map, Dairy on 5 lines, dairy on 1, and SNACKS."""
 
     @pytest.fixture(autouse=True)
     def inputs(self, bench: Any) -> None:
@@ -155,41 +155,115 @@ class TestSpelling:
         bench.product_map(("a", "DAIRY", "milk"), ("b", "SNACKS", "salty"))
 
     def test_most_frequent_spelling_is_taken_and_noted(self, bench: Any, assign: Callable[..., None]) -> None:
-        assign(SNACKS="snacks")
+        assign()
         assert bench.rows("category_sales.parquet") == [
             ("Dairy", "1", 1, Decimal("5.00"), 8), ("Dairy", "2", 1, Decimal("4.00"), 1), ("SNACKS", "2", 2, Decimal("8.00"), 1),
         ]  # fmt: skip
         # 3 lines of 2.00 in store 1 and 1 line of 4.00 in store 2 were spelt in another way
         assert bench.ledger(stage="assign_categories")["noted", "category_respelt"] == (2, 4, Decimal("6.00"))
         assert bench.ledger(stage="assign_categories")["out", ""] == (2, 10, Decimal("17.00"))
-        assert "category 'DAIRY' is taken for 'Dairy' (3 times)" in bench.log(assign_categories)
+        assert "category 'DAIRY' is taken for 'Dairy' (4 times)" in bench.log(assign_categories)
+        # what the map says is spelt so too, and so a is placed in its category
+        assert bench.rows("map_entries.parquet") == [(1, "Dairy", "milk"), (2, "SNACKS", "salty")]
 
-    def test_spelling_of_params_counts(self, bench: Any, assign: Callable[..., None]) -> None:
-        assign(dairy="dairy", Snacks="snacks")
-        assert bench.rows("category_sales.parquet", "category", "store_id", "sales") == [
-            ("Snacks", "2", Decimal("8.00")), ("dairy", "1", Decimal("5.00")), ("dairy", "2", Decimal("4.00")),
-        ]  # fmt: skip
+    def test_a_category_of_the_map_alone_is_spelt_like_the_sales(self, bench: Any, assign: Callable[..., None]) -> None:
+        # 1 line + 0 SKUs of snacks, 1 line + 1 SKU of SNACKS; the sale without a category takes its product's
+        sales(bench, ("snacks", "1", "b", "1.00", 1), ("SNACKS", "1", "b", "2.00", 1), (None, "1", "b", "4.00", 1))
+        bench.product_map(("b", "SNACKS", "salty"), ("b", "snacks ", "sweet"))
+        assign()
+        assert bench.rows("category_sales.parquet", "category", "sales") == [("SNACKS", Decimal("7.00"))]
+        assert bench.rows("map_entries.parquet") == [(1, "SNACKS", "salty"), (1, "SNACKS", "sweet")]
 
     def test_spellings_are_kept_on_demand(self, bench: Any, assign: Callable[..., None]) -> None:
-        assign(spelling="keep", dairy="dairy")
+        assign(spelling="keep")
         assert sorted(set(bench.rows("category_sales.parquet", "category"))) == ["DAIRY", "Dairy", "SNACKS", "dairy"]
         assert ("noted", "category_respelt") not in bench.ledger(stage="assign_categories")
+        assert set(bench.rows("category_totals.parquet", "takes_other_spellings")) == {False}
 
     def test_two_spellings_stop_the_stage_on_demand(self, bench: Any, assign: Callable[..., None]) -> None:
         with pytest.raises(
-            DataError, match=r"category 'DAIRY' \(3 times\) is also spelt 'Dairy' \(5 times\), and so are 2 names"
+            DataError, match=r"category 'DAIRY' \(4 times\) is also spelt 'Dairy' \(5 times\), and so are 2 names"
         ):
             assign(spelling="fail")
         assert not (bench / "category_sales.parquet").exists()
 
 
-def test_selection_is_a_stage_of_the_ledger(bench: Any, assign: Callable[..., None]) -> None:
-    sales(bench, ("A/B", "1", "x", "1.00", 1), ("A/B", "2", "x", "2.00", 2), ("OTHER", "1", "y", "4.00", 4))
-    bench.product_map(("x", "A/B", "dry"), ("y", "OTHER", "dry"))
-    assign(**{"A/B": "a_b"})
-    columns = ("stage", "category", "flow", "reason", "stores", "lines", "sales")
-    found = {row[1:] for row in bench.rows("ledger.parquet", *columns) if row[0] == "select_categories"}
-    assert found == {
-        ("a_b", "in", "", 2, 3, Decimal("3.00")), ("a_b", "out", "", 2, 3, Decimal("3.00")),
-        ("OTHER", "in", "", 1, 4, Decimal("4.00")), ("OTHER", "set_aside", "category_not_selected", 1, 4, Decimal("4.00")),
-    }  # fmt: skip
+class TestSkuInTwoCategories:
+    """a lies in BEAUTY and in SNACKS; whether it has need states there does not matter."""
+
+    @pytest.fixture(autouse=True, params=[("dry", "sweet"), (None, "sweet"), (None, None)])
+    def inputs(self, bench: Any, request: pytest.FixtureRequest) -> None:
+        first, second = request.param
+        bench.product_map(("a", "BEAUTY", first), ("a", "SNACKS", second), ("b", "BEAUTY", "dry"))
+
+    def test_it_is_refused_where_no_sale_carries_a_category(self, bench: Any, assign: Callable[..., None]) -> None:
+        sales(bench, (None, "1", "b", "1.00", 1))
+        with pytest.raises(
+            DataError, match=r"1 SKUs lie in more than one category, such as 'a' in \['BEAUTY', 'SNACKS'\]"
+        ):
+            assign()
+
+    def test_it_is_fine_where_sales_carry_one(self, bench: Any, assign: Callable[..., None]) -> None:
+        sales(bench, ("BEAUTY", "1", "a", "1.00", 1))
+        assign()
+        assert bench.rows("category_sales.parquet", "category") == ["BEAUTY"]
+
+
+class TestSelection:
+    """What `select_categories` makes of the categories of the data."""
+
+    @pytest.fixture
+    def select(self, bench: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[tuple[Any, ...]]]:
+        monkeypatch.chdir(bench.folder)  # it deletes files of other categories, below the working folder
+
+        def run(**names: str) -> list[tuple[Any, ...]]:
+            bench.run(
+                select_categories, category_totals=bench / "category_totals.parquet", ledger=bench / "ledger.parquet",
+                categories=bench / "categories.parquet", **{f"{key}.name": name for key, name in names.items()},
+            )  # fmt: skip
+            columns = ("category", "flow", "reason", "stores", "lines", "sales")
+            return list(bench.rows("ledger.parquet", *columns))
+
+        return run
+
+    def totals(self, bench: Any, assign: Callable[..., None], *rows: tuple[str, str, str, int]) -> None:
+        """(category, store_id, sales, lines)."""
+        sales(bench, *((category, store, "x", amount, lines) for category, store, amount, lines in rows))
+        bench.product_map(("x", None, "dry"))
+        assign()
+
+    def test_it_is_a_stage_of_the_ledger(
+        self, bench: Any, assign: Callable[..., None], select: Callable[..., Any]
+    ) -> None:
+        self.totals(bench, assign, ("A/B", "1", "1.00", 1), ("A/B", "2", "2.00", 2), ("OTHER", "1", "4.00", 4))
+        assert select(a_b="A/B") == [
+            ("OTHER", "in", "", 1, 4, Decimal("4.00")), ("OTHER", "not_selected", "category_not_selected", 1, 4, Decimal("4.00")),
+            ("a_b", "in", "", 2, 3, Decimal("3.00")), ("a_b", "out", "", 2, 3, Decimal("3.00")),
+        ]  # fmt: skip
+        assert bench.rows("categories.parquet") == [("a_b", "A/B")]
+
+    def test_a_category_that_is_called_like_the_key_of_another(
+        self, bench: Any, assign: Callable[..., None], select: Callable[..., Any]
+    ) -> None:
+        self.totals(
+            bench, assign, ("Care & Beauty", "1", "1.00", 1), ("beauty", "1", "2.00", 1), ('"beauty"', "1", "4.00", 1)
+        )
+        assert [(row[0], row[1], row[5]) for row in select(beauty="Care & Beauty")] == [
+            ('"\\"beauty\\""', "in", Decimal("4.00")), ('"\\"beauty\\""', "not_selected", Decimal("4.00")),
+            ('"beauty"', "in", Decimal("2.00")), ('"beauty"', "not_selected", Decimal("2.00")),
+            ("beauty", "in", Decimal("1.00")), ("beauty", "out", Decimal("1.00")),
+        ]  # fmt: skip
+
+    def test_two_keys_of_one_category_are_refused(
+        self, bench: Any, assign: Callable[..., None], select: Callable[..., Any]
+    ) -> None:
+        self.totals(bench, assign, ("DAIRY", "1", "1.00", 1))
+        with pytest.raises(ConfigError, match="categories milk and dairy both name 'dairy'"):
+            select(milk="DAIRY", dairy="dairy")
+
+    def test_a_name_that_is_not_in_the_data_is_told(
+        self, bench: Any, assign: Callable[..., None], select: Callable[..., Any]
+    ) -> None:
+        self.totals(bench, assign, ("BEAUTY", "1", "1.00", 1))
+        with pytest.raises(DataError, match=r"no sales in category 'BEUTY' \(nearest: 'BEAUTY'\)"):
+            select(beauty="BEUTY")

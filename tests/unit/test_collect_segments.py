@@ -24,7 +24,7 @@ def collect(bench: Any, keys: dict[str, str] | None = None) -> None:
     chosen = keys or {"beauty": "BEAUTY", "snacks": "SNACKS"}
     bench.parquet("categories.parquet", {"key": list(chosen), "name": list(chosen.values())})
     inputs = {name: bench / f"{name}.parquet" for name in ("categories", "reference", "baseline")}
-    ledgers = {f"{name}_ledger": bench / f"{name}_ledger.parquet" for name in ("ingest", "assign", "join")}
+    ledgers = {f"{name}_ledger": bench / f"{name}_ledger.parquet" for name in ("ingest", "assign", "select", "join")}
     bench.run(
         collect_segments, **inputs, **ledgers, split_ledgers=bench / "split_ledgers", merge_ledgers=bench / "merge_ledgers",
         category_segments=bench / "category_segments", internal_k_scores=bench / "k_scores",

@@ -1,5 +1,7 @@
 """params.yaml and configs/<env>.yml as models: mistakes are told with file, key, found and expected."""
 
+import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +66,31 @@ def test_place_is_read_with_defaults(tmp_path: Path) -> None:
             "sources.sales.reader: Value error, a reader is expected: csv, excel, json, parquet, found 'sas'",
         ),
         ("sources.sales", ..., "sources.sales: Field required"),
+        ("sources.stores.columns", {"stor_id": "STORE"}, "a column for store_id is expected (nearest: 'stor_id')"),
+        (
+            "sources.sales.columns.sales",
+            ...,
+            "columns.sales is expected, or columns.quantity and columns.price, or `wide`",
+        ),
+        ("sources.sales.columns.price", "PRICE", "there is price and sales"),
+        (
+            "sources.sales.columns.sales",
+            ["d_1", "d_2"],
+            "one column is expected; a column for each day, week or month is told under",
+        ),
+        (
+            "sources.sales.wide",
+            {"columns": "d_*"},
+            "of a wide table of sales, columns.sales and columns.quantity are in the cells",
+        ),
+        ("sources.sales.wide", {"columns": "d_"}, "sources.sales.wide.columns: String should match pattern"),
+        ("sources.sales.wide", {"columns": "d_*", "unit": "week"}, "`first_day` is expected with `unit`"),
+        (
+            "sources.sales.wide",
+            {"columns": "d_*", "first_day": date(2011, 1, 29)},
+            'quotes are expected around a date: "2011-01-29"',
+        ),
+        ("sources.sales.wide", {"columns": "d_*", "first_day": "2011-02-30"}, "sources.sales.wide.first_day"),
         ("sources.sales.columns.sku", ..., "sources.sales.columns.sku: Field required"),
         ("sources.sales.columns.sku", 7, "sources.sales.columns.sku: Input should be a valid string, found 7"),
         ("sources.sales.path", "../x.csv", "a path inside data/raw/<env>/ is expected, found '../x.csv'"),
@@ -96,6 +123,28 @@ def test_mistakes_in_the_place_are_told(tmp_path: Path, keys: str, value: object
 
 
 @pytest.mark.parametrize(
+    ("keys", "name", "wrong"),
+    [
+        ("sources.sales.columns", "sku", "skuu"),
+        ("sources.sales.columns", "store_id", "storeid"),
+        ("sources.sales", "columns", "colums"),
+        ("sources", "product_map", "productmap"),
+        ("sources.external.county", "key", "keys"),
+    ],
+)
+def test_required_key_that_is_misspelt_is_told_as_such(tmp_path: Path, keys: str, name: str, wrong: str) -> None:
+    """Both are wrong, that one is missing and that the other is not known: what is meant is told."""
+    tree = json.loads(json.dumps(PLACE))
+    block = tree
+    for key in keys.split("."):
+        block = block[key]
+    block[wrong] = block.pop(name)
+    with pytest.raises(ConfigError) as caught:
+        load_place(write(tmp_path / "dev.yml", tree))
+    assert f"{keys}.{wrong} is not a known key (nearest: '{name}')" in caught.value.args[0]
+
+
+@pytest.mark.parametrize(
     ("text", "expected"), [("${env:T_MEMORY}", "3GB"), ("${env:T_ABSENT,1GB}", "1GB"), ("${env:T_MEMORY,1GB}", "3GB")]
 )
 def test_environment_variables_are_filled_in(
@@ -107,10 +156,14 @@ def test_environment_variables_are_filled_in(
     assert place.compute.memory_limit == expected
 
 
-def test_environment_variables_may_give_a_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("T_THREADS", "4")
+# YAML 1.1 reads `010` as eight, and `0008` as text.
+@pytest.mark.parametrize(("text", "number"), [("4", 4), ("010", 10), ("0008", 8)])
+def test_environment_variables_may_give_a_decimal_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, number: int
+) -> None:
+    monkeypatch.setenv("T_THREADS", text)
     place = load_place(write(tmp_path / "dev.yml", changed(PLACE, "compute.threads", "${env:T_THREADS,2}")))
-    assert place.compute.threads == 4
+    assert place.compute.threads == number
 
 
 def test_variable_that_is_not_set_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

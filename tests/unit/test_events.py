@@ -17,7 +17,7 @@ from clustering import dvc_state
 from clustering.dvc_output import read_line
 from clustering.events import EventFile, is_work, mistake, stage_of
 from clustering.progress import Follower
-from clustering.reasons import changed_flags, dvc_reasons, files_in, short
+from clustering.reasons import changed_flags, dvc_reasons, files_in, followed, short
 from clustering.runners import environment
 from snakemake_logger_plugin_clustering import LogHandler, LogHandlerSettings
 from storelib.errors import DataError
@@ -128,13 +128,42 @@ def test_line_that_is_not_whole_waits(tmp_path: Path) -> None:
     assert list(file.new()) == []
 
 
+PARAMS = "Params have changed since last execution: Union of exclusive params before and now across all output: "
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "told"),
+    [
+        # as Snakemake shows them: by `repr`, of whole parameters, with those that are no flags
+        ("'--a.name \\'it is\\' --b.name B'", "'--a.name \\'it is\\''", ": b.name B -> unset"),
+        ("'--min_need_states 0', 'x'", "'y', '--min_need_states 3'", ": min_need_states 0 -> 3"),
+        ("'--a 1 --b 2 --c 3 --d 4'", "", ": a 1 -> unset, b 2 -> unset, c 3 -> unset, 1 more"),
+        ("'beauty'", "'snacks'", ""),
+    ],
+)
+def test_parameters_that_changed_are_named(before: str, now: str, told: str) -> None:
+    assert short(f"{PARAMS}before: {before} now: {now} ") == f"parameters changed{told}"
+
+
+def test_commands_that_changed_are_told_by_their_flags() -> None:
+    before, now = "python s.py --size 8 --names a b --log l", "python s.py --size 12 --names a 'b c' --log l"
+    assert changed_flags(before, now) == "parameters changed: names a b -> a b c, size 8 -> 12"
+    assert changed_flags("python a.py", "python b.py") == "parameters changed"
+    assert dvc_reasons(["changed command"], before, now) == ["parameters changed: names a b -> a b c, size 8 -> 12"]
+    assert dvc_reasons([{"changed deps": {"a": "deleted", "b": "deleted"}}], None, now) == ["not made yet"]
+
+
+def test_what_a_stage_follows_is_named() -> None:
+    makers = {"a": "one", "b": "two", "c": "one"} | {f"x{i}": f"many/{i}" for i in range(5)}
+    assert followed(["a", "c", "script.py"], makers) == "follows one"
+    assert followed(["b", "a"], makers) == "follows one, two"
+    assert followed([f"x{i}" for i in range(5)], makers) == "follows many/0, many/1, many/2, 2 more"
+    assert followed([], makers) == "follows a stage that runs"
+
+
 def test_reasons_are_short() -> None:
-    before, now = "'--min_cluster_size 8 --internal_weight 1'", "'--min_cluster_size 12 --internal_weight 1'"
-    assert changed_flags(before, now) == "min_cluster_size 8 -> 12"
-    params = "Params have changed since last execution: Union of exclusive params before and now across all output: "
     content = "before: '1 file, content 6c1e671f9af5b46d' now: '2 files, content 9834876dcfb05cb1' "
-    assert short(params + content) == "raw files changed"
-    assert short(f"{params}before: {before} now: {now} ") == "parameters changed: min_cluster_size 8 -> 12"
+    assert short(PARAMS + content) == "raw files changed"
     assert short("Missing output files: a, b, c") == "not made yet: a and 2 more"
     assert short(
         "Updated input files: week 1, east, b; Input files updated by another job: c", ["b", "week 1, east"]

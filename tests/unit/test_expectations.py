@@ -46,7 +46,7 @@ LEDGER = [
     entry("assign_categories", "", "set_aside", "unknown_store", 1, 10, "50.00"),
     entry("assign_categories", "", "out", "", 8, 180, "930.00"),
     entry("select_categories", "TOYS", "in", "", 8, 80, "430.00"),
-    entry("select_categories", "TOYS", "set_aside", "category_not_selected", 8, 80, "430.00"),
+    entry("select_categories", "TOYS", "not_selected", "category_not_selected", 8, 80, "430.00"),
     entry("select_categories", "beauty", "in", "", 8, 100, "500.00"),
     entry("select_categories", "beauty", "out", "", 8, 100, "500.00"),
     entry("split_need_states", "beauty", "in", "", 8, 100, "500.00"),

@@ -27,7 +27,7 @@ STORES = {"reader": "csv", "path": "stores.csv", "columns": {"store_id": "STORE"
 def ingest(bench: Any) -> Callable[..., None]:
     def run(module: Any, output: str, flags: dict[str, Any] | None = None, **sources: Any) -> None:
         if module is ingest_product_map:
-            flags = {"categories": bench.categories(DAIRY="dairy"), "spelling": "unify"} | (flags or {})
+            flags = {"spelling": "unify"} | (flags or {})
         bench.run(
             module,
             config=bench.place(**sources),
@@ -116,24 +116,12 @@ class TestProductMap:
             ("c", None, "dry"),
         ]
 
-    @pytest.mark.parametrize("need_states", [("dry", "sweet"), ("", "sweet"), ("", "")])
-    def test_sku_in_two_categories_is_refused_when_sales_carry_none(
-        self, bench: Any, ingest: Callable[..., None], need_states: tuple[str, str]
-    ) -> None:
-        bench.csv(
-            "raw/map.csv", "SKU,NEED,CAT", f"a,{need_states[0]},BEAUTY", f"a,{need_states[1]},SNACKS", "b,dry,BEAUTY"
-        )
-        with pytest.raises(
-            DataError, match=r"1 SKUs lie in more than one category, such as 'a' in \['BEAUTY', 'SNACKS'\]"
-        ):
-            ingest(ingest_product_map, "product_map", sales=SALES_WITHOUT_CATEGORY)
-
     def test_category_of_a_row_without_need_state_is_not_lost(self, bench: Any, ingest: Callable[..., None]) -> None:
         bench.csv("raw/map.csv", "SKU,NEED,CAT", "a,,BEAUTY", "a,dry,")
         ingest(ingest_product_map, "product_map", sales=SALES_WITHOUT_CATEGORY)
         assert "BEAUTY" in bench.rows("out.parquet", "category")
 
-    def test_sku_in_two_categories_is_fine_where_sales_carry_one(self, bench: Any, ingest: Callable[..., None]) -> None:
+    def test_every_category_of_a_sku_is_kept(self, bench: Any, ingest: Callable[..., None]) -> None:
         bench.csv("raw/map.csv", "SKU,NEED,CAT", "a,dry,BEAUTY", "a,dry,SNACKS")
         ingest(ingest_product_map, "product_map")
         assert bench.rows("out.parquet", "category") == ["BEAUTY", "SNACKS"]
@@ -148,7 +136,9 @@ class TestProductMap:
         with pytest.raises(DataError, match=r"map\.csv holds no row"):
             ingest(ingest_product_map, "product_map")
 
-    def test_need_states_and_categories_get_one_spelling(self, bench: Any, ingest: Callable[..., None]) -> None:
+    def test_need_states_get_one_spelling_and_categories_stay_as_they_are(
+        self, bench: Any, ingest: Callable[..., None]
+    ) -> None:
         bench.csv(
             "raw/map.csv", "SKU,NEED,CAT",
             # milk: 2 SKUs, however often they are given; Milk: 2 too, and first by code point; cream: given with two spaces once
@@ -157,12 +147,10 @@ class TestProductMap:
         )  # fmt: skip
         ingest(ingest_product_map, "product_map")
         assert bench.rows("out.parquet", "sku", "category", "need_state") == [
-            ("a", "DAIRY", "Milk"), ("a", "DAIRY", "sour cream"), ("b", "DAIRY", "Milk"), ("b", "DAIRY", "sour cream"),
-            ("c", "DAIRY", "Milk"), ("c", "DAIRY", "sour cream"), ("d", "DAIRY", "Milk"),
+            ("a", "Dairy", "Milk"), ("a", "Dairy", "sour cream"), ("b", "Dairy", "Milk"), ("b", "Dairy", "sour cream"),
+            ("c", "Dairy", "sour cream"), ("c", "dairy", "Milk"), ("d", "dairy", "Milk"),
         ]  # fmt: skip
-        said = bench.log(ingest_product_map)
-        assert "need state 'milk' is taken for 'Milk' (2 times)" in said
-        assert "category 'Dairy' is taken for 'DAIRY' (3 times)" in said
+        assert "need state 'milk' is taken for 'Milk' (2 times)" in bench.log(ingest_product_map)
 
     def test_sku_with_one_need_state_in_two_spellings_is_mapped_once(
         self, bench: Any, ingest: Callable[..., None]

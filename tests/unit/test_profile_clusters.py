@@ -1,6 +1,8 @@
 """Profiles and pictures of a view's clusters."""
 
+import errno
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -11,6 +13,7 @@ import profile_clusters
 from storelib.contracts.views import SCORES
 from storelib.method.k_rules import RULES
 from storelib.method.profiles import profile_table
+from storelib.pages.charts import Picture
 from storelib.pages.view_charts import k_chart
 
 FIGURES = ("k_figure", "silhouette_figure", "stores_figure", "profile_figure")
@@ -75,3 +78,24 @@ def test_every_rule_has_its_panel(bench: Any, profile: Callable[..., pd.DataFram
 
 
 COLUMNS = SCORES.names
+
+
+def test_full_disk_leaves_no_new_table_beside_old_pictures(
+    bench: Any, profile: Callable[..., pd.DataFrame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last of four pictures finds no room: the profile and the other three are as they were."""
+    profile({f"s{i:02d}": i / 10 for i in range(20)}, max_clusters=1)
+    names = ["profile.parquet", *(f"{figure}.png" for figure in FIGURES)]
+    before = {name: (bench / name).read_bytes() for name in names}
+    draw = Picture.save
+
+    def fails(chart: Picture, path: Path) -> None:
+        if "profile_figure" in path.name:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        draw(chart, path)
+
+    monkeypatch.setattr(Picture, "save", fails)
+    with pytest.raises(OSError, match="No space left"):
+        profile({f"s{i:02d}": i / 10 + 50 * (i % 2) for i in range(40)})
+    assert {name: (bench / name).read_bytes() for name in names} == before
+    assert not list(bench.folder.rglob("*.tmp"))

@@ -37,8 +37,8 @@ ENTRIES = ledger(
     ("ingest_sales", "", "in", "", "100.00"),
     ("ingest_sales", "", "set_aside", "invalid_date", "5.00"),
     ("assign_categories", "", "set_aside", "no_category", "3.00"),
-    ("select_categories", "x", "set_aside", "category_not_selected", "2.00"),
-    ("select_categories", "y", "set_aside", "category_not_selected", "10.00"),
+    ("select_categories", "x", "not_selected", "category_not_selected", "2.00"),
+    ("select_categories", "y", "not_selected", "category_not_selected", "10.00"),
     ("select_categories", "beauty", "out", "", "50.00"),
     ("select_categories", "snacks", "out", "", "30.00"),
     ("split_need_states", "beauty", "set_aside", "unmapped_sku", "0.01"),
@@ -55,7 +55,7 @@ def test_flows_of_a_ledger_balance() -> None:
         ("raw", "category:snacks", "30.00"),
         ("raw", "aside:date unreadable", "5.00"),
         ("raw", "aside:no category", "3.00"),
-        ("raw", "aside:category not selected", "12.00"),
+        ("raw", "unselected:category not selected", "12.00"),
         ("category:BEAUTY", "late:SKU without need state", "0.01"),
         ("category:BEAUTY", "segmented", "49.99"),
         ("category:snacks", "segmented", "30.00"),
@@ -64,6 +64,9 @@ def test_flows_of_a_ledger_balance() -> None:
     amounts = {node.name: node.amount for node in picture.nodes}
     assert amounts["Raw sales"] == flows.total(ENTRIES, "ingest_sales", "in") == 100
     assert amounts["In segments"] == Decimal("79.99")
+    kinds = {node.name: node.kind for node in picture.nodes}
+    assert kinds["category not selected"] == "unselected"
+    assert kinds["no category"] == "aside"
     heights = {node.name: node.height for node in picture.nodes}
     assert heights["Raw sales"] == pytest.approx(flows.TALLEST)
     assert heights["BEAUTY"] == pytest.approx(flows.TALLEST / 2)

@@ -1,5 +1,6 @@
 """Gap, prediction strength and bootstrap stability: by hand, as published, and on the designs of their papers."""
 
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pandas as pd
 import pytest
 from scipy.spatial.distance import pdist
 
+from storelib.method import resampling
 from storelib.method.k_rules import RULES, choices_of
 from storelib.method.partitions import Labels, Matrix, fit_partition
 from storelib.method.resampling import bootstrap, gap, jaccards_of, prediction_strength, reference_points, strength_of
@@ -63,6 +65,23 @@ def test_gap_is_the_difference_to_data_without_clusters() -> None:
     # Half the dispersion, the same reference: the gap grows by ln 2.
     halved, _ = gap(points, {1: ((points - points.mean(axis=0)) ** 2).sum() / 2}, 50, 1, 1)
     assert halved[1] - gaps[1] == pytest.approx(np.log(2))
+
+
+def test_gap_holds_one_reference_set_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    alive: list[weakref.ref[Matrix]] = []
+    most = 0
+
+    def drawn(points: Matrix, rng: np.random.Generator) -> Matrix:
+        nonlocal most
+        made = reference_points(points, rng)
+        most = max(most, sum(known() is not None for known in alive))
+        alive.append(weakref.ref(made))
+        return made
+
+    monkeypatch.setattr(resampling, "reference_points", drawn)
+    gap(RUSPINI, {1: 1.0, 2: 1.0}, 6, 1, 1)
+    # The one before is let go when the next one is there.
+    assert (len(alive), most) == (6, 1)
 
 
 def test_prediction_strength_by_hand() -> None:

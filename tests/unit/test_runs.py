@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 import typer
 
+from clustering import running
 from clustering.arguments import tags_of
-from clustering.projects import check_access
+from clustering.jobs import Engine
+from clustering.projects import access_to, check_access
 from clustering.run_report import PLACE
 from clustering.runs import KEPT, RUNS, find_run, load_runs, new_id, recorded, report_of, with_tags
 from clustering.shown import Mode, choose_mode
@@ -83,7 +85,7 @@ def test_report_of_a_run_is_the_page_with_the_run_in_its_place(tmp_path: Path) -
         ids[1],
         f"{record['start'][:10]} {record['start'][11:16]} UTC",
         f"{record['duration_s']} s",
-        "none: no commit",
+        "none: the project is in no git repository",
     )
     assert [word for word in (*words, record["versions"]["numpy"]) if word not in said] == []
     # the last runs, this one among them, newest first
@@ -169,3 +171,53 @@ def test_folder_without_access_is_named(tmp_path: Path) -> None:
     (tmp_path / "logs").write_text("")
     with pytest.raises(ConfigError, match="logs is not a folder"):
         check_access(tmp_path, "dev")
+
+
+@pytest.mark.parametrize("name", [".snakemake/metadata", "data/internal/shares", "reports/figures/profile", ".dvc/tmp"])
+def test_folder_that_a_run_of_another_user_left_is_named(tmp_path: Path, name: str) -> None:
+    """As after one `sudo make run`: folders below those of the project are somebody else's."""
+    (tmp_path / name).mkdir(parents=True)
+    with pytest.raises(ConfigError, match=f"{name} cannot be written to"):
+        check_access(tmp_path, "dev", lambda path, _need: path != tmp_path / name)
+
+
+@pytest.mark.parametrize("name", [".snakemake/iocache/latest.pkl", "dvc.lock"])
+def test_file_that_a_run_of_another_user_left_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).touch()
+    with pytest.raises(ConfigError, match=f"{name} cannot be written to"):
+        check_access(tmp_path, "dev", lambda path, _need: path != tmp_path / name)
+
+
+def test_file_in_place_of_the_runners_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".snakemake").touch()
+    with pytest.raises(ConfigError, match=r"\.snakemake is not a folder"):
+        check_access(tmp_path, "dev")
+
+
+def test_what_belongs_to_another_user_is_to_be_had_from_its_owner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my data").mkdir()
+    assert access_to(tmp_path / "my data") == f"give yourself access, as by: chmod -R u+rwX '{tmp_path / 'my data'}'"
+    uid = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: uid + 1)
+    assert access_to(tmp_path / "my data").endswith(f"""sudo chown -R "$(id -un)" '{tmp_path / "my data"}'""")
+
+
+def test_what_record_and_sync_say_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part of the pipeline leaves the rest as it was: the other runner is told of nothing, and the user of that."""
+    late: list[str] = []
+    up_to_date = True
+    monkeypatch.setattr(running, "record", lambda _root: late)
+    monkeypatch.setattr(running, "sync", lambda _root: up_to_date)
+    assert running.pass_on(tmp_path, Engine.snakemake, "dev", "dev") is None
+    assert running.pass_on(tmp_path, Engine.dvc, "dev", "dev") is None
+    late, up_to_date = ["reports/report.html", "reports/checks.json"], False
+    told = running.pass_on(tmp_path, Engine.snakemake, "dev", "dev")
+    assert told
+    assert told.startswith("2 other files are not up to date, such as reports/report.html")
+    assert str(running.pass_on(tmp_path, Engine.dvc, "dev", "dev")).startswith("other stages are not up to date")
+    assert (
+        running.pass_on(tmp_path, Engine.snakemake, "prod", "dev") == "params.yaml says env: dev, this run was for prod"
+    )

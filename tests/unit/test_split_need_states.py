@@ -1,14 +1,15 @@
 """Sales split over need states: evenly, exactly, nothing lost."""
 
-import shutil
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 import split_need_states
+from storelib.accounts.selection import category_named
 from storelib.errors import DataError
 
 
@@ -22,15 +23,15 @@ def split(bench: Any) -> Callable[..., None]:
     ) -> None:
         if bench.sold:
             bench.write_sums("category_sales", "category_skus")
-        folders = ("need_state_sales", "shares", "store_sales", "ledger")
+            bench.category_totals(*sorted({category for category, *_ in bench.sold}))
+        outputs = ("need_state_sales", "shares", "store_sales", "ledger")
         bench.run(
-            split_need_states, categories=bench.categories(**{name: "beauty"}), category_sales=bench / "category_sales.parquet",
-            category_skus=bench / "category_skus.parquet", product_map=bench / "product_map.parquet",
-            **{folder: bench / folder for folder in folders}, unmapped_skus=unmapped_skus,
-            skus_of_other_categories=skus_of_other_categories, stores_without_net_sales=stores_without_net_sales,
+            split_need_states, category="beauty", name=name, category_totals=bench / "category_totals.parquet",
+            category_sales=bench / "category_sales.parquet", category_skus=bench / "category_skus.parquet",
+            map_entries=bench / "product_map.parquet", **{output: bench / f"{output}.parquet" for output in outputs},
+            unmapped_skus=unmapped_skus, skus_of_other_categories=skus_of_other_categories,
+            stores_without_net_sales=stores_without_net_sales,
         )  # fmt: skip
-        for folder in folders:
-            shutil.copyfile(bench / f"{folder}/beauty.parquet", bench / f"{folder}.parquet")
 
     return run
 
@@ -69,7 +70,7 @@ def test_sku_in_many_weeks_is_not_divided_again(bench: Any, split: Callable[...,
     bench.csv("raw/map.csv", "SKU,NEED,CAT", "a,dry,BEAUTY", "a,oily,BEAUTY", "a,dry,BEAUTY")
     source = {"config": bench.place(), "raw": bench.raw}
     bench.run(
-        "ingest_product_map", **source, categories=bench.categories(BEAUTY="beauty"), spelling="fail",
+        "ingest_product_map", **source, spelling="fail",
         product_map=bench / "product_map.parquet", files=bench / "f.parquet",
     )  # fmt: skip
     bench.run(
@@ -82,9 +83,9 @@ def test_sku_in_many_weeks_is_not_divided_again(bench: Any, split: Callable[...,
         "assign_categories", config=source["config"], sales=bench / "sales.parquet", sku_sales=bench / "sku_sales.parquet",
         product_map=bench / "product_map.parquet", stores=bench / "stores.parquet",
         category_sales=bench / "category_sales.parquet", category_skus=bench / "category_skus.parquet",
-        selling_stores=bench / "s.parquet",
+        selling_stores=bench / "s.parquet", map_entries=bench / "e.parquet", category_totals=bench / "category_totals.parquet",
         ledger=bench / "a.parquet", unknown_stores="fail", skus_without_category="fail",
-        categories=bench / "categories.parquet", spelling="fail",
+        spelling="fail",
     )  # fmt: skip
     split()
     # 1 + 2 + 3 + 4 = 10, halved once
@@ -113,6 +114,24 @@ def test_big_sums_of_many_parts_balance(bench: Any, split: Callable[..., None]) 
     # n12 is served by f alone: 1/13 of 1/6
     assert shares.loc["1", "n12"] == pytest.approx(1 / 78, abs=1e-15)
     assert shares.loc["1", "n00"] == pytest.approx((1 / 2 + 1 / 3 + 1 / 5 + 1 / 7 + 1 / 11 + 1 / 13) / 6, abs=1e-15)
+
+
+@pytest.mark.parametrize(("largest", "amount"), [(61, "0.01"), (800, "9.99"), (61, "0.00")])
+def test_sales_balance_however_many_numbers_of_need_states_there_are(
+    bench: Any, split: Callable[..., None], largest: int, amount: str
+) -> None:
+    """SKUs that serve 1, 2, 3 … need states: the least common multiple of 1 to 43 is beyond 64 bits, that of 1 to 800 beyond a float."""
+    numbers = range(1, largest + 1)
+    bench.category_sales(("BEAUTY", "2", "1", "5.00", 1), *[("BEAUTY", "1", f"{n}", amount, 1) for n in numbers])
+    bench.product_map(*[(f"{n}", None, f"n{i:03d}") for n in numbers for i in range(n)])
+    split()
+    whole = Decimal("5.00") + largest * Decimal(amount)
+    assert bench.ledger()["out", ""] == (2, largest + 1, whole)
+    # the last need state is served by the last SKU alone, and the first by all of them
+    sales = {(store, need): sold for store, need, sold in bench.rows("need_state_sales.parquet")}
+    assert sales["1", f"n{largest - 1:03d}"] == pytest.approx(float(amount) / largest, rel=1e-12)
+    assert sales["1", "n000"] == pytest.approx(float(amount) * sum(1 / n for n in numbers), rel=1e-12)
+    assert sales["2", "n000"] == 5.0
 
 
 def test_other_categories_do_not_enter(bench: Any, split: Callable[..., None]) -> None:
@@ -254,6 +273,20 @@ def test_misspelt_category_is_told_with_the_nearest(bench: Any, split: Callable[
     bench.product_map(("a", None, "dry"))
     with pytest.raises(DataError, match=r"no sales in category 'BEUTY' \(nearest: 'BEAUTY'\).*BEAUTY, SNACKS"):
         split(name="BEUTY")
+
+
+def test_category_is_found_by_another_spelling_of_its_name(bench: Any, split: Callable[..., None]) -> None:
+    bench.category_sales(("DAIRY", "1", "a", "3.00", 1), ("SNACKS", "1", "b", "1.00", 1))
+    bench.product_map(("a", "DAIRY", "milk"), ("b", None, "salty"))
+    split(name=" Dairy")
+    assert bench.rows("need_state_sales.parquet") == [("1", "milk", 3.0)]
+    assert "category ' Dairy' is spelt 'DAIRY' in the data" in bench.log(split_need_states)
+
+
+def test_spellings_that_are_kept_are_other_categories() -> None:
+    totals = pa.table({"category": ["DAIRY"], "takes_other_spellings": [False]})
+    with pytest.raises(DataError, match="no sales in category 'Dairy'; categories in the data: DAIRY"):
+        category_named("Dairy", totals)
 
 
 def test_category_of_unmapped_skus_alone_is_refused_when_they_are_dropped(

@@ -69,11 +69,12 @@ def by_texts(pairs: tuple[Pair, ...]) -> tuple[tuple[tuple[bool, str], ...], ...
 
 
 def entries_of(product_map: pa.Table) -> Entries:
-    """The entries of `product_map.parquet`."""
-    of_sku: dict[str, int] = {}
+    """The entries of `product_map.parquet`; or of `map_entries.parquet`, which tells of no SKU."""
+    skus = product_map["sku"].to_pylist() if "sku" in product_map.column_names else []
+    entries = product_map["entry"].to_pylist()
+    of_sku: dict[str, int] = dict(zip(skus, entries, strict=False))
     pairs: dict[int, set[Pair]] = {}
-    names = ("sku", "category", "need_state", "entry")
-    for sku, category, need, entry in zip(*(product_map[name].to_pylist() for name in names), strict=True):
-        of_sku[sku] = entry
+    names = ("category", "need_state")
+    for entry, category, need in zip(entries, *(product_map[name].to_pylist() for name in names), strict=True):
         pairs.setdefault(entry, set()).add((category, need))
     return Entries(of_sku, {entry: tuple(sorted(found, key=by_text)) for entry, found in pairs.items()})

@@ -1,8 +1,9 @@
 """The ledger: how many stores and what sales entered a stage, left it, and were set aside, and why.
 
-One row per stage, category, flow and reason. Flows: `in`, `out`, `set_aside`, and `noted` for what stayed in but deserves
-a word. For every stage and category, in = out + set_aside in stores, lines and sales, to the cent; a stage whose ledger
-does not balance fails. A store is set aside where nothing of it is left; it then counts under the first reason by name.
+One row per stage, category, flow and reason. Flows: `in`, `out`, `set_aside`, `not_selected` for the categories that are not
+clustered, and `noted` for what stayed in but deserves a word. For every stage and category, in = out + set_aside +
+not_selected in stores, lines and sales, to the cent; a stage whose ledger does not balance fails. A store is set aside where
+nothing of it is left; it then counts under the first reason by name.
 """
 
 from collections.abc import Iterable, Mapping
@@ -27,7 +28,7 @@ SCHEMA = pa.schema(
         ("sales", MONEY),
     ]
 )
-FLOWS = ("in", "out", "set_aside", "noted")
+FLOWS = ("in", "out", "set_aside", "not_selected", "noted")
 
 
 class Entry(NamedTuple):
@@ -57,9 +58,9 @@ def lost_stores(kept: set[int], aside: Mapping[str, set[int]]) -> dict[str, int]
 
 
 def check_balance(entries: Iterable[Entry]) -> None:
-    """Raise DataError for the first stage and category where in is not out + set_aside."""
+    """Raise DataError for the first stage and category where in is not out + set_aside + not_selected."""
     balances: dict[tuple[str, str], list[Decimal]] = {}
-    signs = {"in": 1, "out": -1, "set_aside": -1, "noted": 0}
+    signs = {"in": 1, "out": -1, "set_aside": -1, "not_selected": -1, "noted": 0}
     for entry in entries:
         balance = balances.setdefault((entry.stage, entry.category), [Decimal(0)] * 3)
         amounts = (Decimal(entry.stores), Decimal(entry.lines), entry.sales)

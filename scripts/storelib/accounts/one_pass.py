@@ -24,10 +24,10 @@ from storelib.database import database
 from storelib.raw.lines import FIRST_DAY, LAST_DAY, REASONS, Codes, Coding, LineReader, Lines, Rules, Share, shares_of
 from storelib.raw.sources import unreadable
 
-# What is told of lines, beside the reasons why they are set aside.
+# What is told of lines, beside the reasons why they are set aside. The sum of `rounded_to_cent` is in parts of a cent.
 NOTES = (
     "negative_sales", "zero_sales", "rounded_to_cent", "currency_symbol_removed", "thousands_separator_removed",
-    "decimal_sign_replaced", "date_rewritten",
+    "decimal_sign_replaced", "sign_rewritten", "date_rewritten",
 )  # fmt: skip
 MARKS = (*(("set_aside", reason) for reason in REASONS), *(("noted", note) for note in NOTES))
 # The part of the memory limit that the table of sums may take; DuckDB has the rest.
@@ -145,7 +145,7 @@ class Counter:
         codes = shared.coding
         self.magnitude += float(np.abs(lines.cents).sum(dtype=np.float64))
         if lines.reason.any():
-            self.mark(lines, np.flatnonzero(lines.reason), lines.reason[lines.reason > 0].astype(np.int32))
+            self.mark(lines, np.flatnonzero(lines.reason), lines.reason[lines.reason > 0].astype(np.int32), lines.cents)
             lines = chosen(lines, lines.reason == 0)
         self.note(lines)
         combination = shared.combinations.of(lines.category, shared.entry_of(lines.sku))
@@ -163,18 +163,21 @@ class Counter:
             self.days.add(lines.category, days, (len(codes.category), len(shared.days)), lines.cents, count)
 
     def note(self, lines: Lines) -> None:
-        """What stays in but deserves a word. Only negative sales have an amount of their own."""
+        """What stays in but deserves a word. Negative sales have an amount of their own, and so has what rounding left out."""
+        amounts = {"negative_sales": lines.cents, "rounded_to_cent": lines.fractions}
         notes = {"negative_sales": lines.cents < 0, "zero_sales": lines.cents == 0} | lines.notes
         for note, which in notes.items():
             if which.any():
                 places = np.flatnonzero(which)
                 mark = np.full(len(places), MARKS.index(("noted", note)), np.int32)
-                self.mark(lines, places, mark, has_amount=note == "negative_sales")
+                self.mark(lines, places, mark, amounts.get(note))
 
-    def mark(self, lines: Lines, places: NDArray[np.intp], mark: NDArray[np.int32], *, has_amount: bool = True) -> None:
-        """Count some lines under a mark."""
+    def mark(
+        self, lines: Lines, places: NDArray[np.intp], mark: NDArray[np.int32], amounts: NDArray[np.int64] | None
+    ) -> None:
+        """Count some lines under a mark, with their part of `amounts`."""
         shape = (len(self.ledgers.coding.store_id), len(MARKS))
-        cents = lines.cents[places] if has_amount else np.zeros(len(places), np.int64)
+        cents = np.zeros(len(places), np.int64) if amounts is None else amounts[places]
         self.marks.add(lines.store[places], mark, shape, cents, 1 if lines.times is None else lines.times[places])
 
     def merge(self, sums: Sums) -> None:
@@ -211,6 +214,7 @@ def chosen(lines: Lines, which: NDArray[np.bool_] | NDArray[np.intp]) -> Lines:
         None if lines.day is None else lines.day[which],
         None if lines.times is None else lines.times[which],
         {name: column[which] for name, column in lines.notes.items()},
+        None if lines.fractions is None else lines.fractions[which],
     )
 
 

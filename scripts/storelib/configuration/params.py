@@ -60,8 +60,8 @@ class IngestProductMap(Model):
     """The product map to distinct pairs of SKU and need state."""
 
     spelling: Spelling = Field(
-        description="need states and categories that differ by case, spaces or characters that do not show, such as "
-        "` DAIRY` and `Dairy`; `unify` warns, and takes the spelling of `internal.categories`, else the most frequent"
+        description="need states that differ by case, spaces or characters that do not show, such as ` DRY SKIN` and `Dry skin`; "
+        "`unify` warns, and takes the most frequent spelling"
     )
 
 
@@ -75,7 +75,8 @@ class AssignCategories(Model):
         description="sales for which neither the sale nor the product map gives a category"
     )
     spelling: Spelling = Field(
-        description="categories of the sales that are spelt in several ways, as in `ingest_product_map`"
+        description="categories of the sales and of the product map that are spelt in several ways, as in `ingest_product_map`; "
+        "with `unify` a name under `internal.categories` may be any of these spellings"
     )
 
 
@@ -211,7 +212,7 @@ class Internal(Model):
     @model_validator(mode="after")
     def spellings_are_distinct(self) -> "Internal":
         """Two categories whose spellings are unified would be one."""
-        if "unify" not in (self.ingest_product_map.spelling, self.assign_categories.spelling):
+        if self.assign_categories.spelling != "unify":
             return self
         seen: dict[str, str] = {}
         for key, category in self.categories.items():
@@ -219,7 +220,7 @@ class Internal(Model):
             if other != key:
                 raise ValueError(
                     f"categories {other} and {key} name {self.categories[other].name!r} and {category.name!r}, two spellings "
-                    "of one name; `spelling: keep` of ingest_product_map and assign_categories, or one category, is expected"
+                    "of one name; `spelling: keep` of assign_categories, or one category, is expected"
                 )
         return self
 

@@ -6,12 +6,14 @@ An error names the file, the key, what was found and what was expected.
 import os
 import re
 from collections.abc import Iterator
+from datetime import date
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from storelib.configuration.date_settings import is_zone, unit_of
 from storelib.configuration.yaml_files import read_yaml
 from storelib.errors import ConfigError, nearest_name, shown
 from storelib.names import KEY
@@ -118,15 +120,36 @@ class SalesColumns(Model):
 
     store_id: Column = Field(description="the store; kept as text")
     sku: Column = Field(description="the article; kept as text")
-    sales: Column = Field(description="the amount, in currency; returns are negative")
+    sales: Column | None = Field(
+        default=None,
+        description="the amount, in currency; returns are negative. Needed, or else `quantity` and `price`, or `wide`",
+    )
+    quantity: Column | None = Field(
+        default=None, description="where there is no amount: how many were sold, a decimal; returns are negative"
+    )
+    price: Column | None = Field(
+        default=None,
+        description="where there is no amount: the price of one, a decimal of up to six places, as `quantity`. Their exact product is "
+        "rounded to the cent, half away from zero, line by line",
+    )
     category: Column | None = Field(default=None, description="the category; needed here or in `product_map`")
     lines: Column | None = Field(
         default=None,
         description="how many sales lines each row stands for, in a table that is summed already; by default each row is one",
     )
     date: Column | None = Field(
-        default=None, description="the day, or the first day of the week; written YYYY-MM-DD, or as `date_format` says"
+        default=None,
+        description="the day, the week or the month, which count as their first day; written YYYY-MM-DD, YYYY-MM or YYYY-Www, or as "
+        "`date_format` says",
     )
+
+    @field_validator("sales", mode="before")
+    @classmethod
+    def is_one_column(cls, sales: object) -> object:
+        """Several columns of amounts are a wide table."""
+        if isinstance(sales, list):
+            raise ValueError("one column is expected; a column for each day, week or month is told under `wide`")  # noqa: TRY004 (as pydantic has it)
+        return sales
 
 
 class ProductMapColumns(Model):
@@ -151,23 +174,114 @@ class LabelColumns(Model):
     segment: Column = Field(default="segment", description="segment")
 
 
+class Wide(Model):
+    """A table with a column for each day, week or month: each cell that is not empty is a sales line."""
+
+    columns: str = Field(
+        pattern=r"^[^*]*\*[^*]*$",
+        description="the columns, `*` standing for the period: `d_*`, or `*` for all that nothing else names",
+    )
+    leave_out: list[Column] = Field(
+        default=[], description="columns of that pattern that are no period, such as a total"
+    )
+    holds: Literal["sales", "quantity"] = Field(
+        default="sales", description="what the cells are; of a `quantity` the `price` is in a column of its own"
+    )
+    first_day: str | None = Field(
+        default=None,
+        pattern=r"^\d{4}-\d{2}-\d{2}$",
+        description="where the periods are numbers: the first day of number 1, in quotes; by default they are dates, as `date` and "
+        "`date_format` have them",
+    )
+    unit: Literal["day", "week", "month"] = Field(default="day", description="what the numbers count")
+
+    @field_validator("first_day", mode="before")
+    @classmethod
+    def is_in_quotes(cls, first_day: object) -> object:
+        """YAML takes a date without quotes for something else than a text, which DVC writes in another way."""
+        if isinstance(first_day, date):
+            raise ValueError(f'quotes are expected around a date: "{first_day.isoformat()}"')  # noqa: TRY004 (as pydantic has it)
+        if isinstance(first_day, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", first_day):
+            date.fromisoformat(first_day)
+        return first_day
+
+    @model_validator(mode="after")
+    def unit_is_of_numbers(self) -> "Wide":
+        """A unit without a first day would mean nothing."""
+        if "unit" in self.model_fields_set and self.first_day is None:
+            raise ValueError("`first_day` is expected with `unit`")
+        return self
+
+
+# The columns of a wide table when it is made long.
+CELL_COLUMNS = {"date": "day of the cell", "cell": "column of the cell", "value": "value of the cell"}
+
+
 class SalesSource(NumbersSource):
     """Sales lines."""
 
     columns: SalesColumns = Field(description="ours: theirs")
+    wide: Wide | None = Field(default=None, description="columns that are periods, where each has one of its own")
     date_format: str | list[str] = Field(
         default=[],
-        description="how dates that are text are written, such as `%m/%d/%Y`, or a list; by default YYYY-MM-DD. "
-        "A date that two formats read as two different days is none",
+        description="how dates that are text are written, such as `%m/%d/%Y`, or a list; by default YYYY-MM-DD, YYYY-MM, YYYYMM or "
+        "YYYY-Www. A date that two formats read as two different days is none",
     )
+    time_zone: str = Field(
+        default="UTC",
+        description="whose day counts where a date is a time with a zone, such as `America/Chicago`; without one it is taken as written",
+    )
+
+    @model_validator(mode="after")
+    def amount_is_told_once(self) -> "SalesSource":
+        """An amount comes from one column, from quantity and price, or from the columns of a wide table."""
+        columns = self.columns
+        found = {name for name in ("sales", "quantity", "price") if getattr(columns, name) is not None}
+        if self.wide is None:
+            if found not in ({"sales"}, {"quantity", "price"}):
+                raise ValueError(
+                    "columns.sales is expected, or columns.quantity and columns.price, or `wide` for a table with a column for "
+                    f"each period; there is {' and '.join(sorted(found)) or 'none of them'}"
+                )
+            return self
+        wanted = {"price"} if self.wide.holds == "quantity" else set()
+        if found != wanted:
+            raise ValueError(
+                f"of a wide table of {self.wide.holds}, columns.sales and columns.quantity are in the cells, and columns.price is "
+                f"expected {'too' if wanted else 'with `holds: quantity` alone'}"
+            )
+        for name in ("date", "lines"):
+            if getattr(columns, name) is not None:
+                raise ValueError(
+                    f"columns.{name} means nothing with `wide`, where each cell is one line of its column's period"
+                )
+        return self
+
+    @property
+    def named(self) -> dict[str, str]:
+        """Ours: theirs, of all columns that there are; those of a wide table as it is when it is made long."""
+        columns: dict[str, str] = self.columns.model_dump(exclude_none=True)
+        if self.wide is not None:
+            columns |= {self.wide.holds: CELL_COLUMNS["value"], "date": CELL_COLUMNS["date"]}
+        return columns
+
+    @field_validator("time_zone")
+    @classmethod
+    def is_a_zone(cls, time_zone: str) -> str:
+        """One of the tz database."""
+        if time_zone != "UTC" and not is_zone(time_zone):
+            raise ValueError("a zone such as UTC, Europe/Berlin or America/Chicago is expected")
+        return time_zone
 
     @field_validator("date_format")
     @classmethod
     def gives_a_day(cls, date_format: str | list[str]) -> str | list[str]:
-        """Formats of strptime that hold a whole date."""
+        """Formats of strptime that hold a day, a week or a month."""
         for form in [date_format] if isinstance(date_format, str) else date_format:
-            if not reads_days(form):
-                raise ValueError(f"a format of year, month and day such as %m/%d/%Y is expected, not {form!r}")
+            if unit_of(form) is None:
+                raise ValueError(
+                    f"a format of year, month and day such as %m/%d/%Y is expected (or %Y%m, or %G-W%V), not {form!r}"
+                )
         return date_format
 
     @property
@@ -194,7 +308,7 @@ class StoresSource(NumbersSource):
     def has_store_id(cls, columns: dict[str, str]) -> dict[str, str]:
         """Everything is joined by store."""
         if "store_id" not in columns:
-            raise ValueError("a column for store_id is expected")
+            raise ValueError(f"a column for store_id is expected{nearest_name('store_id', columns)}")
         return columns
 
 
@@ -427,22 +541,6 @@ def named_sources(sources: Sources) -> Iterator[tuple[str, Source]]:
     yield from ((name, source) for name, source in found.items() if source is not None)
 
 
-def reads_days(form: str) -> bool:
-    """Whether a format of strptime gives back the days that it writes."""
-    import duckdb
-
-    with duckdb.connect() as connection:
-        try:
-            rows = connection.execute(
-                "SELECT CAST(try_strptime(strftime(day, $form), $form) AS DATE) = day "
-                "FROM (VALUES (DATE '2024-03-17'), (DATE '1999-12-05')) AS days(day)",
-                {"form": form},
-            ).fetchall()
-        except duckdb.Error:
-            return False
-    return all(row[0] for row in rows)
-
-
 def load_place(path: Path) -> Place:
     """The place, with `${env:NAME,default}` filled in, but for what is fetched and published. Raises ConfigError.
 
@@ -492,8 +590,8 @@ def with_environment(node: Any, path: Path) -> Any:
         return value
 
     text = ENVIRONMENT_VARIABLE.sub(value_of, node)
-    # A variable that stands alone may be a number.
-    return yaml.safe_load(text) if ENVIRONMENT_VARIABLE.fullmatch(node) and text.isdigit() else text
+    # A variable that stands alone may be a number, which is decimal: `010` is ten, where YAML 1.1 would read eight.
+    return int(text) if ENVIRONMENT_VARIABLE.fullmatch(node) and re.fullmatch("[0-9]{1,18}", text) else text
 
 
 def validated(model: type[M], raw: Any, path: Path) -> M:
@@ -501,7 +599,7 @@ def validated(model: type[M], raw: Any, path: Path) -> M:
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        first = plainest(error.errors())
+        first = misspelt(plainest(error.errors()), error.errors())
         keys = [part for part in map(str, first["loc"]) if not BRANCH.match(part)]
         where = ".".join(keys) or "the file"
         found = "" if first["type"] == "missing" else f", found {shown(first['input'], 200)}"
@@ -522,6 +620,15 @@ def plainest(errors: list[Any]) -> Any:
         e for e in errors if e["loc"] and e["loc"][:-1] == first["loc"][:-1] and BRANCH.match(str(e["loc"][-1]))
     ]
     return next((e for e in branches if not e["type"].endswith("_type")), first)
+
+
+def misspelt(missing: Any, errors: list[Any]) -> Any:
+    """The error about an unknown key that a missing one, which stands first, may be meant by; else that about the missing one."""
+    unknown = {
+        str(e["loc"][-1]): e for e in errors if e["type"] == "extra_forbidden" and e["loc"][:-1] == missing["loc"][:-1]
+    }
+    found = get_close_matches(str(missing["loc"][-1]), unknown, n=1) if missing["type"] == "missing" else []
+    return unknown[found[0]] if found else missing
 
 
 def known_keys(model: type[BaseModel], keys: list[str]) -> list[str]:

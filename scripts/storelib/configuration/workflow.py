@@ -1,6 +1,5 @@
 """What the Snakefile needs to say the same as dvc.yaml: flags of a block, raw files, checked configuration."""
 
-import json
 import math
 import shlex
 from collections.abc import Callable, Iterable, Mapping
@@ -92,15 +91,6 @@ def folders_of(*names: str) -> dict[str, Callable[[Any, Any], str]]:
     return {name: folder_of(name) for name in names}
 
 
-def folders_made(*names: str) -> dict[str, Callable[[Any, Any], str]]:
-    """The same for lists of output files."""
-
-    def folder_made(name: str) -> Callable[[Any, Any], str]:
-        return lambda wildcards, output: Path(getattr(output, name)[0]).parent.as_posix()  # noqa: ARG005
-
-    return {name: folder_made(name) for name in names}
-
-
 def in_report(path: str, group: str, shows: str) -> Any:
     """An output that `snakemake --report` shows, in a group, as a picture (or page) that shows something.
 
@@ -182,8 +172,9 @@ class RawFiles:
 
         source: a key under `sources`.
         """
-        sources = json.dumps(self.place.sources.model_dump(), sort_keys=True)
-        values = {"config": self.config, "folder": self.folder, "sources": sources}
+        settings = {"sources": self.place.sources.model_dump(include={source}, exclude_none=True)}
+        # Words for a person, in one order whatever that of the file.
+        values = {"config": self.config, "folder": self.folder, "source": flags(dict(sorted(flattened(settings))))}
         told = {name: verbatim(value) for name, value in values.items()}
         return told | {"content": lambda wildcards: self.content(source)}  # noqa: ARG005
 

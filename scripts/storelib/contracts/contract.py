@@ -352,23 +352,35 @@ TRUTH = Column(pa.bool_())
 # Writing --------------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def outputs() -> Iterator[Callable[[Rows, Contract, Path], None]]:
-    """Write the tables of a stage, each checked: all of them, or none.
+class Outputs:
+    """Writes the files of a stage to temporary ones, which are moved together, the last one first."""
 
-    Gives `write(rows, contract, path)`, which puts a table into a temporary file; they are moved when the block ends without
-    an error. Raises DataError where a contract is broken.
+    def __init__(self, stack: ExitStack) -> None:
+        self.stack = stack
+
+    def __call__(self, rows: Rows, contract: Contract, path: Path) -> None:
+        """A table, checked. Raises DataError where its contract is broken."""
+        temporary = self.temporary(path)
+        if isinstance(rows, pa.RecordBatchReader):
+            write_batches(rows.schema, checked_batches(rows, contract, str(path)), temporary)
+        else:
+            write_table(checked(rows, contract, str(path)), temporary)
+
+    def temporary(self, path: Path) -> Path:
+        """Where to write any other file, such as a picture."""
+        return self.stack.enter_context(replacing(path))
+
+
+@contextmanager
+def outputs() -> Iterator[Outputs]:
+    """Write the files of a stage: all of them, or none.
+
+    Gives `write(rows, contract, path)`, which puts a table into a temporary file, and `write.temporary(path)` for other files;
+    they are moved when the block ends without an error, so that a stage that is killed, or finds the disk full, leaves no new
+    table beside an old picture.
     """
     with ExitStack() as stack:
-
-        def write(rows: Rows, contract: Contract, path: Path) -> None:
-            temporary = stack.enter_context(replacing(path))
-            if isinstance(rows, pa.RecordBatchReader):
-                write_batches(rows.schema, checked_batches(rows, contract, str(path)), temporary)
-            else:
-                write_table(checked(rows, contract, str(path)), temporary)
-
-        yield write
+        yield Outputs(stack)
 
 
 def checked(rows: pd.DataFrame | pa.Table, contract: Contract, where: str) -> pa.Table:

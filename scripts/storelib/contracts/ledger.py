@@ -7,8 +7,8 @@ from storelib.contracts.contract import FILLED, Column, Contract, at_least, one_
 
 
 def has_a_reason(table: pd.DataFrame) -> pd.Series:
-    """What comes in or goes on has none; what is set aside or noted has one."""
-    return (table["reason"] != "") == table["flow"].isin(["set_aside", "noted"])
+    """What comes in or goes on has none; what does not go on, or is noted, has one."""
+    return (table["reason"] != "") == ~table["flow"].isin(["in", "out"])
 
 
 CHECKS = {
@@ -20,6 +20,6 @@ CHECKS = {
 LEDGER = Contract(
     {field.name: Column(field.type, CHECKS.get(field.name, ())) for field in SCHEMA},
     ["stage", "category", "flow", "reason"],
-    rule("there is a reason where something is set aside or noted, and nowhere else", has_a_reason),
+    rule("there is a reason but for what comes in or goes on, which has none", has_a_reason),
     ranks={"flow": FLOWS},
 )

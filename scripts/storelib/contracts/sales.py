@@ -60,6 +60,16 @@ PRODUCT_MAP = Contract(
     nulls_last=True,
 )
 CATEGORIES = Contract({"key": text(KEY), "name": text(NAMED)}, ["key"])
+# What the map says, by entry; categories have one spelling.
+MAP_ENTRIES = Contract(
+    {"entry": Column(pa.int32(), (at_least(1),)), "category": text(nullable=True), "need_state": text(nullable=True)},
+    ["entry", "category", "need_state"],
+    nulls_last=True,
+)
+CATEGORY_TOTALS = Contract(
+    {"category": text(), "stores": count(1), "sales": money(), "lines": count(1), "takes_other_spellings": TRUTH},
+    ["category"],
+)
 CATEGORY_SALES = Contract(
     {"category": text(), "store_id": text(), "entry": ENTRY, "sales": money(), "lines": count(1)},
     ["category", "store_id", "entry"],

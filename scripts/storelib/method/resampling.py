@@ -37,10 +37,15 @@ def gap(
     inertias: of the points' own partitions, by k. Source: Tibshirani, Walther and Hastie 2001.
     """
     rng = np.random.default_rng([seed, 1])
-    made_up = [reference_points(points, rng) for _ in range(resamples)]
+    dispersions: dict[int, list[float]] = {k: [] for k in inertias}
+    # One made-up set at a time: each is as large as the points.
+    for _ in range(resamples):
+        drawn = reference_points(points, rng)
+        for k, found in dispersions.items():
+            found.append(log_dispersion(fit_partition(drawn, k, n_init, seed).inertia))
     gaps, errors = {}, {}
     for k, inertia in inertias.items():
-        expected = np.array([log_dispersion(fit_partition(drawn, k, n_init, seed).inertia) for drawn in made_up])
+        expected = np.array(dispersions[k])
         gaps[k] = float(expected.mean() - log_dispersion(inertia))
         errors[k] = float(expected.std() * np.sqrt(1 + 1 / resamples))
     return gaps, errors

@@ -1,4 +1,4 @@
-"""The ledger as a picture of flows: raw sales, categories, what was segmented and what was set aside."""
+"""The ledger as a picture of flows: raw sales, categories, what was segmented, not selected or set aside."""
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
@@ -16,6 +16,14 @@ BAR = 16.0
 THINNEST = 1.0
 CATEGORIES_SHOWN = 14
 OTHERS = "other categories"
+# What leaves before there are categories, by stage and flow.
+EARLY = {
+    ("ingest_sales", "set_aside"): "aside",
+    ("assign_categories", "set_aside"): "aside",
+    ("select_categories", "not_selected"): "unselected",
+}
+# Kinds that hang below the rest of their column, in this order.
+BELOW = {"unselected": 1, "aside": 2, "late": 2}
 
 
 class Flow(NamedTuple):
@@ -30,7 +38,7 @@ class Node(NamedTuple):
     """A bar of the picture."""
 
     name: str
-    kind: str  # raw, category, segmented, aside
+    kind: str  # raw, category, segmented, aside, unselected
     column: int
     amount: Decimal
     x: float
@@ -88,7 +96,7 @@ def total(entries: Iterable[Entry], stage: str, flow: str) -> Decimal:
 
 
 def flows_of(entries: Sequence[Entry], names: dict[str, str]) -> list[Flow]:
-    """Raw sales to categories or set aside, categories to segmented or set aside; nothing of nothing is left out.
+    """Raw sales to categories, not selected or set aside, categories to segmented or set aside; nothing of nothing is left out.
 
     names: what to call each category. Stages that only pass on what they were given have no flow of their own. Beyond the
     largest categories the rest are one.
@@ -112,8 +120,8 @@ def flows_of(entries: Sequence[Entry], names: dict[str, str]) -> list[Flow]:
     for category in [*largest, *sorted(set(entering) - set(largest))]:
         add("raw", f"category:{name_of(category)}", entering[category])
     for entry in entries:
-        if entry.flow == "set_aside" and entry.stage in {"ingest_sales", "assign_categories", "select_categories"}:
-            add("raw", f"aside:{reason_words(entry.reason)}", entry.sales)
+        if (entry.stage, entry.flow) in EARLY:
+            add("raw", f"{EARLY[entry.stage, entry.flow]}:{reason_words(entry.reason)}", entry.sales)
     for category in [*largest, *sorted(set(entering) - set(largest))]:
         for entry in entries:
             if entry.category == category and (entry.stage, entry.flow) == ("merge_segments", "out"):
@@ -124,7 +132,7 @@ def flows_of(entries: Sequence[Entry], names: dict[str, str]) -> list[Flow]:
 
 
 def picture_of(flows: Sequence[Flow]) -> Picture:
-    """Bars and bands to scale, by the size of the amounts; what was set aside hangs below what went on."""
+    """Bars and bands to scale, by the size of the amounts; what did not go on hangs below what did."""
     into: dict[str, Decimal] = {}
     out: dict[str, Decimal] = {}
     for flow in flows:
@@ -133,9 +141,9 @@ def picture_of(flows: Sequence[Flow]) -> Picture:
     columns: list[list[str]] = [[], [], []]
     for name in dict.fromkeys([*out, *into]):
         kind = name.partition(":")[0]
-        columns[{"raw": 0, "category": 1, "aside": 1}.get(kind, 2)].append(name)
+        columns[{"raw": 0, "category": 1, "unselected": 1, "aside": 1}.get(kind, 2)].append(name)
     for column in columns:
-        column.sort(key=lambda name: name.partition(":")[0] in {"aside", "late"})
+        column.sort(key=lambda name: BELOW.get(name.partition(":")[0], 0))
     largest = max((sum(max(into.get(n, Decimal(0)), out.get(n, Decimal(0))) for n in c) for c in columns), default=0)
     scale = TALLEST / float(largest) if largest else 0.0
 

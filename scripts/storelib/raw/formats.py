@@ -1,18 +1,20 @@
-r"""How numbers and dates are written, as SQL: `$1,234.50`, `1.234,50 €`, `31.12.2024`.
+r"""How numbers are written, as SQL: `$1,234.50`, `1.234,50 €`, `(4.50)`.
 
 Nothing is guessed. A number has the configured decimal sign, and its thousands are groups of three; anything else is no
 number, so that `12.50` is not taken for 1250 where the point separates thousands.
 """
 
 import re
-from collections.abc import Sequence
 from typing import Protocol
 
 from storelib.sql import literal
 
 # Printed numbers have narrow or no-break spaces between thousands, and a typographic apostrophe.
 ALIKE = {" ": "[ \u00a0\u202f\u2009]", "'": "['\u2019]"}
-ISO = r"\d{4}[-/]\d{1,2}[-/]\d{1,2}([ T].*)?"
+# Between a number and its sign or symbol.
+SPACE = "[ \t\u00a0\u202f\u2009]*"
+# What is printed for a minus: hyphens, dashes, and the sign itself.
+MINUSES = "\u2010\u2011\u2012\u2013\u2212\ufe63\uff0d"
 
 
 class Numbers(Protocol):
@@ -37,17 +39,57 @@ class Numbers(Protocol):
 def plain_number(text: str, numbers: Numbers) -> str:
     """SQL: the number in `text` as SQL reads it (`-1234.5`), null where it is none as configured.
 
+    A sign may also be what else is a sign and nothing else: `4.50-`, `- 4.50`, `(4.50)`, a typographic minus.
     text: SQL of a trimmed text.
     """
-    bare = without_currency(text, numbers)
-    sign, whole, joined = re.escape(numbers.decimal), r"\d+", bare
+    bare, signed, digits = without_currency(text, numbers), signed_text(text, numbers), unsigned_shape(numbers)
+    # Mostly a number is written plainly, and the rest is not looked at.
+    unsigned = f"regexp_extract({signed}, {literal(f'^[-+(]?{SPACE}({digits}){SPACE}[-+)]?$')}, 1)"
+    minus = f"CASE WHEN regexp_matches({signed}, '^[-(]|-$') THEN '-' ELSE '' END"
+    return (
+        f"CASE WHEN {is_plain(bare, digits)} THEN {in_points(bare, numbers)} "
+        f"WHEN {is_signed(signed, digits)} THEN {minus} || {in_points(unsigned, numbers)} END"
+    )
+
+
+def is_plain(bare: str, digits: str) -> str:
+    """SQL: whether a text is digits with perhaps a sign before them."""
+    return f"regexp_full_match({bare}, {literal(f'[+-]?{digits}')})"
+
+
+def is_signed(signed: str, digits: str) -> str:
+    """SQL: whether a text is digits with one sign: before them, behind them, or brackets around them."""
+    shape = rf"[-+]?{SPACE}{digits}|{digits}{SPACE}[-+]|\({SPACE}{digits}{SPACE}\)"
+    return f"regexp_full_match({signed}, {literal(shape)})"
+
+
+def unsigned_shape(numbers: Numbers) -> str:
+    """A regular expression of digits with the configured signs between them."""
+    sign, whole = re.escape(numbers.decimal), r"\d+"
     if numbers.thousands is not None:
         mark = group_mark(numbers.thousands)
-        whole = rf"(\d{{1,3}}({mark}\d{{3}})+|\d+)"
-        joined = f"regexp_replace({bare}, {literal(mark)}, '', 'g')"
-    shape = rf"[+-]?({whole}({sign}\d*)?|{sign}\d+)([eE][+-]?\d+)?"
-    number = joined if numbers.decimal == "." else f"replace({joined}, {literal(numbers.decimal)}, '.')"
-    return f"CASE WHEN regexp_full_match({bare}, {literal(shape)}) THEN {number} END"
+        # In India only the last group before the decimal sign has three digits: 12,34,567.00.
+        indian = r"|\d{1,2}(,\d{2})+,\d{3}" if numbers.thousands == "," else ""
+        whole = rf"(\d{{1,3}}({mark}\d{{3}})+{indian}|\d+)"
+    return rf"({whole}({sign}\d*)?|{sign}\d+)([eE][+-]?\d+)?"
+
+
+def in_points(number: str, numbers: Numbers) -> str:
+    """SQL: a number of the configured shape without the sign between thousands, and with a decimal point."""
+    mark = "" if numbers.thousands is None else group_mark(numbers.thousands)
+    joined = f"regexp_replace({number}, {literal(mark)}, '', 'g')" if mark else number
+    return joined if numbers.decimal == "." else f"replace({joined}, {literal(numbers.decimal)}, '.')"
+
+
+def signed_text(text: str, numbers: Numbers) -> str:
+    """SQL: a text with `-` for every kind of minus, and without a currency symbol, which may also stand inside of brackets."""
+    plain = f"translate({text}, {literal(MINUSES)}, {literal('-' * len(MINUSES))})"
+    symbols = symbols_of(numbers)
+    if not symbols:
+        return plain
+    either = "|".join(re.escape(symbol) for symbol in symbols)
+    start, end = rf"^([-+(]?){SPACE}(?:{either}){SPACE}", rf"{SPACE}(?:{either}){SPACE}([-+)]?)$"
+    return f"regexp_replace(regexp_replace({plain}, {literal(start)}, '\\1'), {literal(end)}, '\\1')"
 
 
 def group_mark(thousands: str) -> str:
@@ -61,7 +103,7 @@ def without_currency(text: str, numbers: Numbers) -> str:
     if not symbols:
         return text
     either = "|".join(re.escape(symbol) for symbol in symbols)
-    start, end = rf"^([+-]?)\s*(?:{either})\s*", rf"\s*(?:{either})$"
+    start, end = rf"^([+-]?){SPACE}(?:{either}){SPACE}", rf"{SPACE}(?:{either})$"
     return f"regexp_replace(regexp_replace({text}, {literal(start)}, '\\1'), {literal(end)}, '')"
 
 
@@ -75,39 +117,17 @@ def repairs_of(text: str, numbers: Numbers) -> dict[str, str]:
     """SQL conditions under which a text was not written as SQL writes numbers, by the ledger's word for it."""
     found = {}
     if symbols_of(numbers):
-        found["currency_symbol_removed"] = f"{without_currency(text, numbers)} <> {text}"
+        symbol = "|".join(re.escape(symbol) for symbol in symbols_of(numbers))
+        found["currency_symbol_removed"] = f"regexp_matches({text}, {literal(symbol)})"
     if numbers.thousands is not None:
         separated = rf"\d{group_mark(numbers.thousands)}\d{{3}}"
         found["thousands_separator_removed"] = f"regexp_matches({text}, {literal(separated)})"
     if numbers.decimal != ".":
         found["decimal_sign_replaced"] = f"contains({text}, {literal(numbers.decimal)})"
+    digits = unsigned_shape(numbers)
+    # CASE, and not AND, of which both sides are looked at for each line.
+    found["sign_rewritten"] = (
+        f"CASE WHEN {is_plain(without_currency(text, numbers), digits)} THEN FALSE "
+        f"ELSE {is_signed(signed_text(text, numbers), digits)} END"
+    )
     return found
-
-
-def day_of(text: str, formats: Sequence[str]) -> str:
-    """SQL: the date in `text`, null where it is none, or where two formats read two different days.
-
-    formats: as strptime has them; none: YYYY-MM-DD, perhaps with a time.
-    """
-    if not formats:
-        return in_our_time(f"CASE WHEN regexp_full_match({text}, {literal(ISO)}) THEN TRY_CAST({text} AS DATE) END")
-    days = days_of(text, formats)
-    # min and max ignore nulls: they differ where the formats do.
-    return f"CASE WHEN list_min({days}) = list_max({days}) THEN list_min({days}) END"
-
-
-def is_ambiguous(text: str, formats: Sequence[str]) -> str:
-    """SQL: whether two formats read two different days."""
-    days = days_of(text, formats)
-    return f"coalesce(list_min({days}) <> list_max({days}), FALSE)" if formats else "FALSE"
-
-
-def days_of(text: str, formats: Sequence[str]) -> str:
-    """SQL: the list of what each format reads in a text; DuckDB would also read the word `infinity`."""
-    days = ", ".join(in_our_time(f"TRY_CAST(try_strptime({text}, {literal(form)}) AS DATE)") for form in formats)
-    return f"(CASE WHEN regexp_matches({text}, '[0-9]') THEN [{days}] END)"
-
-
-def in_our_time(day: str) -> str:
-    """SQL: a date, null where it lies before the year 1000: 24-01-05 is no day of the year 24."""
-    return f"CASE WHEN {day} BETWEEN DATE '1000-01-01' AND DATE '9999-12-31' THEN {day} END"

@@ -18,16 +18,13 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from storelib.configuration.place import SalesSource
-from storelib.money import cents_of
-from storelib.raw.formats import day_of
+from storelib.money import PARTS_OF_A_CENT, cents_of
+from storelib.raw.amounts import amount_of, figure_names
+from storelib.raw.days import day_of, is_iso_day
 from storelib.raw.sources import (
     DATES,
     day_query,
-    is_number,
-    is_rounded,
-    known_number,
     number_of,
-    number_repairs,
     number_text,
     open_source,
     require_in,
@@ -66,17 +63,21 @@ PLAIN = (
 
 
 class Rules(NamedTuple):
-    """What is asked of a line. dated: whether its date counts; negatives: whether negative sales are set aside."""
+    """What is asked of a line. dated: whether its date counts; negatives: whether negative sales are set aside.
+
+    weekly: whether its week is asked for, which a month does not tell.
+    """
 
     dated: bool
     negatives: bool
+    weekly: bool = False
 
 
 class Lines(NamedTuple):
     """One batch. store, sku, category: (n,) codes, 0 for none; cents: (n,) int64; reason: (n,) places in REASONS.
 
     day: (n,) days since 1970, where dates count; times: (n,) lines that each row stands for, where a column says so.
-    notes: by the ledger's word, which lines were repaired or rounded.
+    notes: by the ledger's word, which lines were repaired or rounded; fractions: what rounding left out, in parts of a cent.
     """
 
     store: NDArray[np.int32]
@@ -87,6 +88,7 @@ class Lines(NamedTuple):
     day: NDArray[np.int32] | None
     times: NDArray[np.int64] | None
     notes: dict[str, NDArray[np.bool_]]
+    fractions: NDArray[np.int64] | None = None
 
 
 class Codes:
@@ -121,8 +123,7 @@ class Coding(NamedTuple):
 
 def wanted_columns(source: SalesSource, rules: Rules) -> dict[str, str]:
     """Ours: theirs, of the columns that are read."""
-    named = source.columns.model_dump(exclude_none=True)
-    return {ours: theirs for ours, theirs in named.items() if ours != "date" or rules.dated}
+    return {ours: theirs for ours, theirs in source.named.items() if ours != "date" or rules.dated}
 
 
 def repairs_in(types: dict[str, str], source: SalesSource, rules: Rules) -> dict[str, str]:
@@ -130,14 +131,13 @@ def repairs_in(types: dict[str, str], source: SalesSource, rules: Rules) -> dict
 
     types: SQL types by our names, under which the columns are.
     """
-    found = {}
-    rounded = is_rounded("sales", types["sales"], source)
-    if rounded:
-        found["rounded_to_cent"] = rounded
-    found |= number_repairs("sales", types["sales"], source)
+    amount = amount_of(types, source)
+    found = {"rounded_to_cent": amount.rounded} if amount.rounded else {}
+    found |= amount.repairs
     if rules.dated and source.date_formats and types["date"] not in DATES:
         text = text_of("date", types["date"], source)
-        found["date_rewritten"] = f"{day_of(text, [])} IS NULL AND {day_of(text, source.date_formats)} IS NOT NULL"
+        day = day_of(text, source.date_formats, source.time_zone)
+        found["date_rewritten"] = f"NOT {is_iso_day(text)} AND {day} IS NOT NULL"
     return found
 
 
@@ -155,9 +155,8 @@ def line_query(
         kind = types.get(name)
         columns[name] = "NULL" if kind is None else name if kind == "code" else text_of(name, kind, source)
         missing[name] = f"{name} = 0" if kind == "code" else f"{name} IS NULL"
-    known = known_number if is_number(types["sales"]) else number_text
-    columns["is_missing"] = f"({known('sales', types['sales'], source)}) IS NULL"
-    columns["amount"] = f"TRY_CAST({number_of('sales', types['sales'], source)} AS DECIMAL(18, 2))"
+    amount = amount_of(types, source)
+    columns |= {"is_missing": amount.missing, "amount": amount.value, "fraction": amount.fraction}
     faults = {
         "missing_store": missing["store_id"],
         "missing_sku": missing["sku"],
@@ -171,19 +170,21 @@ def line_query(
         )
         faults["invalid_count"] = "count IS NULL"
     if rules.dated:
-        columns["day"], columns["is_ambiguous"] = day_query("date", types["date"], source)
+        columns["day"], columns["is_ambiguous"] = day_query("date", types["date"], source, months=not rules.weekly)
         faults |= {"ambiguous_date": "day IS NULL AND is_ambiguous", "invalid_date": "day IS NULL"}
     if rules.negatives:
         faults["negative_sales"] = "amount < 0"
     if with_texts:
         columns |= {
-            f"{name}_text": number_text(name, types[name], source) for name in ("sales", "lines") if name in types
+            f"{name}_text": number_text(name, types[name], source)
+            for name in (*figure_names(types), "lines")
+            if name in types
         }
         columns |= {"date_text": text_of("date", types["date"], source)} if "date" in types else {}
     cases = " ".join(f"WHEN {faults[reason]} THEN {REASONS.index(reason)}" for reason in REASONS if reason in faults)
     inner = ", ".join(f"{expression} AS {name}" for name, expression in columns.items())
     notes = "".join(f", coalesce({flag}, FALSE) AS {name}" for name, flag in repairs_in(types, source, rules).items())
-    kept = [name for name in types if name == "_file"]
+    kept = [name for name in types if name in ("_file", "cell")]
     inner = ", ".join([*kept, inner])
     return f"SELECT *, CAST(CASE {cases} ELSE 0 END AS UTINYINT) AS reason FROM (SELECT {inner}{notes} FROM {relation})"  # noqa: S608 (names by way of `identifier`)
 
@@ -191,6 +192,7 @@ def line_query(
 def asked_for(source: SalesSource, rules: Rules, notes: Sequence[str]) -> str:
     """The columns of a batch, of those that `line_query` gives."""
     more = [*(["day"] if rules.dated else []), *(["count"] if source.columns.lines else []), *notes]
+    more += ["fraction"] if "rounded_to_cent" in notes else []
     return ", ".join([*TEXTS, "amount", "reason", *more])
 
 
@@ -204,7 +206,7 @@ class Share(NamedTuple):
 def shares_of(file: Path, source: SalesSource, raw: Path, rules: Rules, pieces: int) -> list[Share]:
     """What workers read of a file, in so many pieces or fewer. Raises DataError where a column is missing, or it is broken."""
     columns = wanted_columns(source, rules)
-    if source.reader != "parquet" or any("=" in part for part in file.parts):
+    if source.reader != "parquet" or source.wide or any("=" in part for part in file.parts):
         return [Share(file, None)]
     try:
         metadata = pq.read_metadata(file)
@@ -270,9 +272,8 @@ class LineReader:
             arrays[name] = self.codes(name, column) if name in TEXTS else column
         figures = {name: column.type for name, column in arrays.items() if name not in TEXTS}
         # A date that means 'not known' is told by its text.
-        if all(is_plain_number(*figure) for figure in figures.items()) and not (
-            "date" in figures and self.source.missing
-        ):
+        plain = "sales" in figures and all(is_plain_number(*figure) for figure in figures.items())
+        if plain and not ("date" in figures and self.source.missing):
             return self.counted(arrays)
         raw = pa.table(arrays)
         self.connection.register("raw", raw)
@@ -310,10 +311,12 @@ class LineReader:
         for name in reversed(REASONS):
             if name in faults and faults[name].any():
                 reason[faults[name]] = REASONS.index(name)
-        notes = {} if amounts.rounded is None else {"rounded_to_cent": amounts.rounded}
+        notes, fractions = {}, None
+        if amounts.rounded is not None:
+            notes, fractions = {"rounded_to_cent": amounts.rounded}, fractions_of(columns["sales"], amounts)
         category = columns.get("category")
         category = np.zeros(len(store), np.int32) if category is None else category
-        return Lines(store, sku, category, amounts.cents, reason, day, count, notes)
+        return Lines(store, sku, category, amounts.cents, reason, day, count, notes, fractions)
 
     def codes(self, name: str, column: pa.Array) -> NDArray[np.int32]:
         """The code of each text of a column, which is cleaned once for each distinct value."""
@@ -343,7 +346,7 @@ class LineReader:
         """A whole file by the source's reader. Raises DataError where a column is missing."""
         columns = wanted_columns(self.source, self.rules)
         view = "raw_file"
-        kinds = open_source(self.connection, self.source, self.raw, view, [file])
+        kinds = open_source(self.connection, self.source, self.raw, view, [file], months=not self.rules.weekly)
         require_in(columns.values(), [name for name in kinds if name != "_file"], str(file))
         types = {ours: kinds[theirs] for ours, theirs in columns.items()}
         notes = list(repairs_in(types, self.source, self.rules))
@@ -374,6 +377,7 @@ class LineReader:
             day,
             count,
             {name: found[name].to_numpy(zero_copy_only=False) for name in notes},
+            found["fraction"].fill_null(0).to_numpy(zero_copy_only=False) if "fraction" in found else None,
         )
 
     def text_codes(self, name: str, column: pa.Array) -> NDArray[np.int32]:
@@ -431,6 +435,15 @@ def exact_cents(column: pa.Array, unknown: Sequence[float]) -> Amounts:
             nearest = np.where(bad, 0, nearest)
             rounded = None if rounded is None else rounded & ~bad
     return Amounts(nearest.astype(np.int64), faults, rounded)
+
+
+def fractions_of(column: pa.Array, amounts: Amounts) -> NDArray[np.int64]:
+    """What rounding to hundredths left out of the numbers that were rounded, in parts of a cent; 0 for the others."""
+    fractions = np.zeros(len(amounts.cents), np.int64)
+    places = np.flatnonzero(np.zeros(0) if amounts.rounded is None else amounts.rounded)
+    exact = column.take(pa.array(places)).to_numpy(zero_copy_only=False).astype(np.float64, copy=False) * 100
+    fractions[places] = np.rint((exact - amounts.cents[places]) * PARTS_OF_A_CENT)
+    return fractions
 
 
 def exact_days(column: pa.Array) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:

@@ -9,13 +9,16 @@ from pathlib import Path
 
 import duckdb
 import pandas as pd
+import pyarrow as pa
 
-from storelib.configuration.place import NumbersSource, SalesSource, Source
+from storelib.configuration.place import CELL_COLUMNS, NumbersSource, SalesSource, Source
 from storelib.database import Limits, database, one_row
 from storelib.errors import DataError, nearest_name, shown
+from storelib.raw.days import day_in, day_of, in_our_time, is_ambiguous
 from storelib.raw.files import source_files
-from storelib.raw.formats import day_of, in_our_time, is_ambiguous, plain_number, repairs_of
+from storelib.raw.formats import plain_number, repairs_of
 from storelib.raw.readers import Headed, Numbered, Request, reader_of
+from storelib.raw.wide import write_long
 from storelib.sql import identifier, literal
 
 FLOATS = {"FLOAT", "DOUBLE"}
@@ -31,7 +34,8 @@ WHOLE = {
     "UBIGINT",
     "UHUGEINT",
 }
-DATES = {"DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE"}
+INSTANTS = {"TIMESTAMP WITH TIME ZONE", "TIMESTAMP_NS WITH TIME ZONE"}
+DATES = {"DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", *INSTANTS}
 # What is trimmed off both ends of a text: spaces of every width, line ends, and marks that do not show.
 WHITE = (
     " \t\r\n\v\f\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b"
@@ -40,11 +44,18 @@ WHITE = (
 
 
 def open_source(
-    connection: duckdb.DuckDBPyConnection, source: Source, folder: Path, view: str, files: Sequence[Path] | None = None
+    connection: duckdb.DuckDBPyConnection,
+    source: Source,
+    folder: Path,
+    view: str,
+    files: Sequence[Path] | None = None,
+    *,
+    months: bool = True,
 ) -> dict[str, str]:
     """Make `view` over the files of a source, with the columns they have and `_file`; returns their SQL types.
 
-    files: those to open; by default all that the source has in `folder`.
+    A wide table is made long, with the columns of CELL_COLUMNS.
+    files: those to open; by default all that the source has in `folder`. months: whether a month counts as a date.
     """
     files = source_files(source, folder) if files is None else files
     if not files:
@@ -56,11 +67,31 @@ def open_source(
     try:
         scan = reader_of(source.reader).scan(request)
         columns = "* REPLACE (" + original("_file", request.copies) + " AS _file)" if request.copies else "*"
-        connection.execute(f"CREATE OR REPLACE VIEW {identifier(view)} AS SELECT {columns} FROM {scan}")  # noqa: S608 (quoted)
-        described = connection.execute(f"DESCRIBE {identifier(view)}").fetchall()
-    except duckdb.Error as error:
+        wide = source.wide if isinstance(source, SalesSource) else None
+        delivered = view if wide is None else f"wide {view}"
+        types = view_of(connection, delivered, f"SELECT {columns} FROM {scan}")  # noqa: S608 (quoted)
+        if isinstance(source, SalesSource) and wide is not None:
+            where = str(files[0] if len(files) == 1 else folder / source.path)
+            target = request.scratch / "cells.parquet"
+            write_long(connection, delivered, source, wide, where, target, months=months)
+            cells = f"cells of {view}"
+            types = view_of(connection, cells, f"SELECT * FROM read_parquet({literal(str(target))})")  # noqa: S608 (quoted)
+            known = known_figure(CELL_COLUMNS["value"], types[CELL_COLUMNS["value"]], source)
+            types = view_of(connection, view, f"SELECT * FROM {identifier(cells)} WHERE ({known}) IS NOT NULL")  # noqa: S608
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        # DuckDB's errors come through Arrow as others, without a number; what the system refuses has one.
+        if isinstance(error, OSError) and error.errno:
+            raise
+        if str(error).startswith("Out of Memory"):
+            raise duckdb.OutOfMemoryException(str(error)) from None
         raise unreadable(source, folder, error) from None
-    return {row[0]: row[1] for row in described}
+    return types
+
+
+def view_of(connection: duckdb.DuckDBPyConnection, name: str, query: str) -> dict[str, str]:
+    """Give a query a name; returns the SQL types of its columns."""
+    connection.execute(f"CREATE OR REPLACE VIEW {identifier(name)} AS {query}")
+    return {row[0]: row[1] for row in connection.execute(f"DESCRIBE {identifier(name)}").fetchall()}
 
 
 def original(column: str, copies: Mapping[Path, Path]) -> str:
@@ -133,6 +164,8 @@ def require_columns(types: dict[str, str], wanted: Iterable[str], source: Source
     reader = reader_of(source.reader)
     files = source_files(source, folder)
     if isinstance(reader, Headed) and len(files) > 1:
+        # Those of a wide table are made when it is opened.
+        names = [name for name in names if name not in CELL_COLUMNS.values()]
         for file in files:
             require_in(names, reader.columns(file, source), str(file))
 
@@ -210,6 +243,11 @@ def number_of(column: str, sql_type: str, source: NumbersSource) -> str:
     return plain_number(number_text(column, sql_type, source), source)
 
 
+def known_figure(column: str, sql_type: str, source: NumbersSource) -> str:
+    """SQL: a column of numbers, whether they are written as such or as text, null where it is missing."""
+    return (known_number if is_number(sql_type) else number_text)(column, sql_type, source)
+
+
 def known_number(column: str, sql_type: str, source: NumbersSource) -> str:
     """SQL: a column of a numeric type, null where it is missing; a missing value that is text counts as the number it says."""
     name = identifier(column)
@@ -243,14 +281,17 @@ def number_repairs(column: str, sql_type: str, source: NumbersSource) -> dict[st
     return {} if is_number(sql_type) else repairs_of(number_text(column, sql_type, source), source)
 
 
-def day_query(column: str, sql_type: str, source: SalesSource) -> tuple[str, str]:
-    """SQL: the day in a column of dates, and whether its text can be read in two ways."""
-    if sql_type == "DATE" and not source.missing:
-        return in_our_time(identifier(column)), "FALSE"
-    text = text_of(column, sql_type, source)
+def day_query(column: str, sql_type: str, source: SalesSource, *, months: bool = True) -> tuple[str, str]:
+    """SQL: the day in a column of dates, and whether its text can be read in two ways. months: whether a month counts."""
+    name = identifier(column)
     if sql_type in DATES:
-        return in_our_time(f"CASE WHEN {text} IS NOT NULL THEN TRY_CAST({identifier(column)} AS DATE) END"), "FALSE"
-    return day_of(text, source.date_formats), is_ambiguous(text, source.date_formats)
+        day = day_in(source.time_zone, name) if sql_type in INSTANTS else f"TRY_CAST({name} AS DATE)"
+        if source.missing:
+            day = f"CASE WHEN {text_of(column, sql_type, source)} IS NOT NULL THEN {day} END"
+        return in_our_time(day), "FALSE"
+    text = text_of(column, sql_type, source)
+    formats, zone = source.date_formats, source.time_zone
+    return day_of(text, formats, zone, months=months), is_ambiguous(text, formats, zone)
 
 
 def missing_text(value: str | float) -> str:

@@ -22,12 +22,18 @@ def categories(
 
     root = find_project()
     params, place, env = check_project(root, env)
-    rows = found_categories(root, params, place, env)
+    rows, aside = found_categories(root, params, place, env)
     table = Table("category", "key", "stores", "SKUs", "need states", "sales", box=None)
     for row in rows:
         counts = (row["stores"], row["skus"], row["need_states"])
         table.add_row(row["name"], row["key"] or "not selected", *map(str, counts), f"{row['sales'] or 0:,.2f}")
     console.print(table)
+    for reason, lines, sales in aside:
+        console.print(
+            f"{lines:,} lines are in no category of this table: {reason} (sales {sales:,.2f}).",
+            highlight=False,
+            markup=False,
+        )
     missing = [row["name"] for row in rows if row["key"] is None]
     if write and missing:
         for name, key in add_categories(root, missing, params.internal.categories).items():

@@ -20,6 +20,7 @@ def compare(
     Example: clustering compare last~1 last --out moved.csv
     """
     from clustering.compare import changes, figures, load_results
+    from storelib.spreadsheets import for_spreadsheets
 
     root = find_project()
     a, b = load_results(root, first), load_results(root, second)
@@ -35,5 +36,5 @@ def compare(
         say(change.line())
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
-        moves.to_csv(out, index=False, lineterminator="\n")
+        for_spreadsheets(moves).to_csv(out, index=False, lineterminator="\n")
         console.print(f"  {len(moves)} moves in {out}", soft_wrap=True, highlight=False)

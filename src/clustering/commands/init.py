@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from clustering.shown import console
+from clustering.shown import console, say
 from clustering.templates import examples, make_project
 
 
@@ -17,9 +17,11 @@ def init(
 
     Example: clustering init my-stores --example iowa
     """
-    make_project(folder, example)
+    obstacle = make_project(folder, example)
     console.print(f"Made {folder}. Next:", soft_wrap=True)
     console.print(f"  cd {folder}", soft_wrap=True, highlight=False)
     if example is not None and (folder / "README.md").is_file():
         console.print("  README.md says what this example is and needs", highlight=False)
     console.print("  clustering run full_pipeline_job", highlight=False)
+    if obstacle:
+        say(f"It has no versions and no experiments yet: {obstacle.what}; {obstacle.advice}.")

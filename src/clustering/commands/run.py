@@ -68,11 +68,14 @@ def show_plan(root: Path, job: str, env: str | None, engine: Engine, *, force: b
     from clustering.inputs import differences, look_again, with_reasons
     from clustering.plans import dvc_plan, snakemake_plan
     from clustering.running import same_environment
+    from clustering.surroundings import of_dvc
 
     params, _, env = check_project(root, env)
-    look_again(root, env)
     if engine is Engine.dvc:
         same_environment(env, params.env)
+        if obstacle := of_dvc(root, params.demo):
+            raise obstacle.error("DVC cannot run here")
+        look_again(root, env)
         plan = dvc_plan(root, job, force=force)
     else:
         other = ["--config", f"env={env}"] if env != params.env else []

@@ -19,14 +19,18 @@ def status(
     """
     from clustering.runs import load_runs, report_of, with_tags
     from clustering.status import runs_table, stale_stages, stale_table
+    from clustering.surroundings import of_dvc
 
     labels, root = tags_of(tags), find_project()
-    check_project(root, None)
-    rows = stale_stages(root)
+    params, _, _ = check_project(root, None)
+    obstacle = of_dvc(root, params.demo)
+    rows = stale_stages(root, with_dvc=obstacle is None)
     if rows:
         show_whole(stale_table(rows))
     else:
-        console.print("Everything is up to date, for Snakemake and for DVC.", soft_wrap=True)
+        say(f"Everything is up to date, for Snakemake{'' if obstacle else ' and for DVC'}.")
+    if obstacle:
+        say(f"DVC cannot be asked: {obstacle.what}; {obstacle.advice}.")
     found = with_tags(load_runs(root), labels)
     if runs and found:
         show_whole(runs_table(found[-runs:]))

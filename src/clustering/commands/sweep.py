@@ -19,14 +19,15 @@ def sweep(
 
     Example: clustering sweep -S internal.cluster_stores.rule=silhouette,bic_tied --jobs 2
     """
-    from clustering.sweep import keys_of, run_sweep
+    from clustering.sweep import check_experiments, keys_of, run_sweep
 
     try:
         keys = keys_of(settings)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="-S") from None
     root = find_project()
-    check_project(root, None)
+    params, _, _ = check_project(root, None)
+    check_experiments(root, params, settings)
     results = run_sweep(root, settings, keys, jobs, lambda text: console.print(text, soft_wrap=True, highlight=False))
     for result in results:
         say(result.line())

@@ -1,0 +1,64 @@
+"""What a killed fetch or stage leaves is put right before the next run, and nothing else is touched."""
+
+from pathlib import Path
+
+from clustering.unfinished import clear_up
+
+
+def write(path: Path, text: str = "") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {p.relative_to(folder).as_posix(): p.read_text() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def test_folder_of_a_killed_fetch_and_files_that_were_being_written_go(tmp_path: Path) -> None:
+    write(tmp_path / "raw/prod/.fetch-999999999.tmp/sales/part-1.csv", "half")
+    write(tmp_path / "internal/.sales.parquet.4711.tmp", "half")
+    write(tmp_path / "internal/shares/.beauty.parquet.4711.tmp", "half")
+    write(tmp_path / "internal/sales.parquet", "whole")
+    clear_up(tmp_path)
+    assert contents(tmp_path) == {"internal/sales.parquet": "whole"}
+    assert not list(tmp_path.rglob(".*"))
+
+
+def test_only_snapshot_comes_back_whatever_it_was_and_was_to_become(tmp_path: Path) -> None:
+    """Killed after the old one was moved away: a file that becomes a folder, a folder that becomes a file."""
+    write(tmp_path / "raw/prod/.sales.old.tmp", "the only sales")
+    write(tmp_path / "raw/prod/.fetch-999999999.tmp/sales/part-1.csv", "new")
+    write(tmp_path / "raw/prod/sub/.stores.parquet.old.tmp/part-1.parquet", "the only stores")
+    clear_up(tmp_path)
+    assert contents(tmp_path / "raw/prod") == {
+        "sales": "the only sales",
+        "sub/stores.parquet/part-1.parquet": "the only stores",
+    }
+
+
+def test_old_snapshot_goes_where_the_new_one_arrived(tmp_path: Path) -> None:
+    write(tmp_path / "raw/prod/sales/part-1.csv", "new")
+    write(tmp_path / "raw/prod/.sales.old.tmp", "old")
+    (tmp_path / "raw/prod/.map.csv.old.tmp").symlink_to("/nowhere")
+    (tmp_path / "raw/prod/map.csv").symlink_to("/elsewhere")
+    clear_up(tmp_path)
+    assert contents(tmp_path) == {"raw/prod/sales/part-1.csv": "new"}
+    assert (tmp_path / "raw/prod/map.csv").readlink() == Path("/elsewhere")
+
+
+def test_what_others_put_there_stays(tmp_path: Path) -> None:
+    kept = [
+        ".notes.tmp",
+        "sales.tmp",
+        ".git/x.4711.tmp",
+        ".hidden/.a.4711.tmp",
+        ".b.4711.tmp/c",
+        "sales/.x.tmp/part.csv",
+    ]
+    for name in kept:
+        write(tmp_path / "raw/prod" / name, name)
+    (tmp_path / "raw/link").symlink_to(write(tmp_path / "elsewhere/.a.4711.tmp", "theirs").parent)
+    clear_up(tmp_path / "raw")
+    assert contents(tmp_path / "raw/prod") == {name: name for name in kept}
+    assert contents(tmp_path / "elsewhere") == {".a.4711.tmp": "theirs"}
