@@ -146,7 +146,7 @@ def test_input_that_changes_while_the_run_is_at_work_is_no_success(
         age(write_sizes(own, 500))
 
     monkeypatch.setattr(running, "start_runner", replaced)
-    with pytest.raises(DataError, match="file changed: .*: the results are not of today's raw files"):
+    with pytest.raises(DataError, match=r"file changed: .*: the results are not of today's raw files"):
         running.run_job(own.root, JOB, None, 2, Engine.snakemake)
     assert [run["result"] for run in load_runs(own.root)] == ["failed"]
 
