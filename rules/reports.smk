@@ -6,7 +6,7 @@ rule check_results:
     input:
         clusters=expand("data/internal/clusters/{category}.parquet", category=CATEGORIES),
         categories="data/internal/categories.parquet",
-        external_clusters="data/external/clusters.parquet",
+        external=expand("data/external/{table}.parquet", table=["clusters", "stores", "sources"]),
         segments="data/merging/segments.parquet",
         ledger="data/merging/ledger.parquet",
         script="scripts/check_results.py",
@@ -27,8 +27,8 @@ rule check_results:
         flags=flags_of(config["checks"]),
     shell:
         "python {input.script:q} --categories {input.categories:q} --segments {input.segments:q} "
-        "--ledger {input.ledger:q} --clusters {params.clusters:q} --external_clusters {input.external_clusters:q} "
-        "--checks {output.checks:q} {params.flags} --log {log:q}"
+        "--ledger {input.ledger:q} --clusters {params.clusters:q} --external_clusters {input.external[0]:q} "
+        "--stores {input.external[1]:q} --sources {input.external[2]:q} --checks {output.checks:q} {params.flags} --log {log:q}"
 
 
 rule build_report:

@@ -25,6 +25,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--ledger", type=Path, required=True, help="ledger of every stage")
     parser.add_argument("--clusters", type=Path, required=True, help="folder, one file per category")
     parser.add_argument("--external_clusters", type=Path, required=True)
+    parser.add_argument("--stores", type=Path, required=True, help="store table; header only where there is none")
+    parser.add_argument("--sources", type=Path, required=True, help="external sources, by name")
     parser.add_argument("--checks", type=Path, required=True, help="output: checks.json")
     for name, expectation in EXPECTATIONS.items():
         for level in Levels._fields:
@@ -45,7 +47,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     levels = {name: Levels(*(vars(args)[f"{name}.{level}"] for level in Levels._fields)) for name in EXPECTATIONS}
     clusters = {key: read_frame(args.clusters / f"{key}.parquet") for key in read_frame(args.categories)["key"]}
     clusters["external"] = read_frame(args.external_clusters)
-    found = list(findings(read_ledger(args.ledger), read_frame(args.segments), clusters, levels, args.borderline_ratio))
+    tables = ["sources.stores"] if len(read_frame(args.stores, ["store_id"])) else []
+    tables += [f"sources.external.{name}" for name in sorted(read_frame(args.sources, ["source"])["source"].unique())]
+    entries, segments = read_ledger(args.ledger), read_frame(args.segments)
+    found = list(findings(entries, segments, clusters, tables, levels, args.borderline_ratio))
     result = summary(found, args.borderline_ratio)
     write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", args.checks)
     for check in result["checks"]:

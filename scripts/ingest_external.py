@@ -1,7 +1,8 @@
 """Read every external source: features of stores or of places that stores lie in.
 
-Writes one row per source, key and feature: `column` is the column of the store table that `key` is matched with,
-`value` is null where it is missing. A key that occurs twice in a source is refused, because joining on it would multiply
+Writes one row per source, key and feature: `column` is the column of the store table that `key` is matched with (`city | state`
+where several make the key), `value` is null where it is missing. A categorical column becomes features of 0 and 1, such as
+`FORMAT=Hyper`, one for each of its words. A key that occurs twice in a source is refused, because joining on it would multiply
 stores.
 """
 
@@ -22,7 +23,8 @@ from storelib.contracts.places import SOURCES
 from storelib.contracts.raw_files import RAW_FILES
 from storelib.errors import DataError, shown
 from storelib.raw.files import files_table, fingerprints, refuse_other_delivery, source_files
-from storelib.raw.sources import column_types, read_numbers, require_columns, where_is
+from storelib.raw.sources import by_their_names, column_types, read_numbers, require_columns, where_is
+from storelib.raw.spellings import JOINT, parts_of, refuse_capitals
 
 CONTRACT = pandera.DataFrameSchema({"key": pandera.Column(str, nullable=False)}, unique=["key"])
 
@@ -46,12 +48,12 @@ def looks_numeric(texts: pd.Series, values: pd.Series) -> bool:
 def refuse_texts(
     texts: pd.Series, values: pd.Series, feature: str, keys: pd.Series, source: ExternalSource, raw: Path
 ) -> None:
-    """Raise DataError where a text of a numeric column is no finite number. keys: named as the source names its key."""
+    """Raise DataError where a text of a numeric column is no finite number."""
     wrong = np.flatnonzero(texts.notna() & ~np.isfinite(values))
     if not len(wrong):
         return
     first = wrong[0]
-    row = {str(keys.name): keys.iloc[first], feature: texts.iloc[first]}
+    row = key_row(keys.iloc[first], source) | {feature: texts.iloc[first]}
     example = shown(texts.iloc[first])
     raise DataError(
         f"{where_is(source, raw, row)}: column {feature!r} holds {example} where a number is expected "
@@ -61,14 +63,37 @@ def refuse_texts(
     )
 
 
+def levels_of(words: pd.Series, column: str, source: ExternalSource, where: str) -> dict[str, pd.Series]:
+    """A column of words as features of 0 and 1, by name: one for each word, null where there is none.
+
+    Of two words one says all: the later by code point. Raises DataError where there are more than the source allows.
+    """
+    levels = sorted(words.dropna().unique())
+    if len(levels) > source.max_levels:
+        raise DataError(
+            f"{where}: categorical column {column!r} holds {len(levels)} words, such as {shown(levels[0])} and {shown(levels[1])}; "
+            f"at most {source.max_levels} are expected",
+            solution=f"take it out of `categorical`, unite words in the file, or set `max_levels: {len(levels)}` of this source",
+        )
+    wanted = levels[1:] if len(levels) == 2 else levels
+    return {f"{column}={level}": (words == level).astype("float64").where(words.notna()) for level in wanted}
+
+
+def key_row(key: str | None, source: ExternalSource) -> dict[str, str | None]:
+    """A key under the names of the columns that make it."""
+    several = len(source.key) > 1 and key is not None
+    texts = parts_of(key) if several and key is not None else [key] * len(source.key)
+    return by_their_names(dict(zip(source.key, texts, strict=True)), source.key)
+
+
 def read_source(name: str, source: ExternalSource, raw: Path, limits: Compute, log: Logger) -> pd.DataFrame:
     """One source in long form."""
     where = str(raw / source.path)
-    ((column, key_column),) = source.key.items()
     types = column_types(source, raw, limits)
-    features = source.features or [theirs for theirs in types if theirs != key_column]
-    require_columns(types, [key_column, *features], source, raw)
-    keys, texts, values = read_numbers(source, raw, limits, key_column, features)
+    categorical = source.categorical or []
+    features = source.features or [theirs for theirs in types if theirs not in [*source.key_columns, *categorical]]
+    require_columns(types, [*source.key_columns, *features, *categorical], source, raw)
+    keys, texts, values, words = read_numbers(source, raw, limits, list(source.key.values()), features, categorical)
     if keys.empty:
         raise DataError(
             f"{where} holds no row", solution=f"put the file there, or take external.{name} out of the config"
@@ -76,22 +101,35 @@ def read_source(name: str, source: ExternalSource, raw: Path, limits: Compute, l
     if source.rows_without_key == "drop":
         named = keys.notna()
         if not named.all():
-            log.info("%s: %d of %d rows are left out: no %s", name, int((~named).sum()), len(keys), key_column)
+            columns = ", ".join(source.key_columns)
+            log.info("%s: %d of %d rows are left out: no %s", name, int((~named).sum()), len(keys), columns)
         keys = keys[named].reset_index(drop=True)
-        texts, values = (part[named].reset_index(drop=True) for part in (texts, values))
-    check_table(keys.to_frame(), CONTRACT, where, lambda row: where_is(source, raw, {key_column: row["key"]}))
-    parts = []
+        texts, values, words = (part[named].reset_index(drop=True) for part in (texts, values, words))
+    check_table(keys.to_frame(), CONTRACT, where, lambda row: where_is(source, raw, key_row(row["key"], source)))
+    if source.id_case == "fail":
+        refuse_capitals(keys, "key", where)
+    found: dict[str, pd.Series] = {}
     for position, feature in enumerate(features):
         if source.features is None and not looks_numeric(texts[position], values[position]):
-            why = "no number" if texts[position].notna().any() else "no value"
-            log.info("%s: column %r is left out: %s", name, feature, why)
+            known = texts[position].dropna()
+            why = (
+                f"no number, but words such as {shown(min(known))}; `categorical` takes it"
+                if len(known)
+                else "no value"
+            )
+            log.warning("%s: column %r is left out: %s", name, feature, why)
             continue
-        refuse_texts(texts[position], values[position], feature, keys.rename(key_column), source, raw)
-        rows = {"source": name, "column": column, "key": keys, "feature": feature, "value": values[position]}
-        parts.append(pd.DataFrame(rows))
-    if not parts:
-        raise DataError(f"{where} has no numeric column", solution="name the columns under `features`")
-    return pd.concat(parts)
+        refuse_texts(texts[position], values[position], feature, keys, source, raw)
+        found[feature] = values[position]
+    for position, column in enumerate(categorical):
+        found |= levels_of(words[position], column, source, where)
+    if not found:
+        raise DataError(
+            f"{where} has no numeric column",
+            solution="name the columns under `features`, columns of words under `categorical`",
+        )
+    common = {"source": name, "column": JOINT.join(source.key), "key": keys}
+    return pd.concat(pd.DataFrame({**common, "feature": feature, "value": column}) for feature, column in found.items())
 
 
 def main(argv: Sequence[str] | None = None) -> None:

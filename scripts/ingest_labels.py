@@ -20,6 +20,7 @@ from storelib.errors import DataError
 from storelib.names import LABELS
 from storelib.raw.files import files_table, fingerprints, refuse_other_delivery, source_files
 from storelib.raw.sources import by_their_names, read_texts, where_is
+from storelib.raw.spellings import refuse_capitals
 
 POSITIVE = pandera.Column(
     str, pandera.Check.str_matches(r"^[1-9][0-9]{0,8}$", error="is no whole number from 1"), nullable=False
@@ -61,12 +62,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     where = str(args.raw / source.path)
     columns = source.columns.model_dump()
     files = fingerprints(source_files(source, args.raw))
-    texts = read_texts(source, args.raw, place.compute, columns)[KNOWN_LABELS.names]
+    texts = read_texts(source, args.raw, place.compute, columns, names=["category", *LABELS])[KNOWN_LABELS.names]
     if texts.empty:
         raise DataError(
             f"{where} holds no row", solution=f"put the file there, or take `{args.source}` out of the config"
         )
     check_table(texts, CONTRACT, where, lambda row: where_is(source, args.raw, by_their_names(row, columns)))
+    if source.id_case == "fail":
+        refuse_capitals(texts["store_id"], "store", where)
     labels: pd.DataFrame = texts.astype(dict.fromkeys(LABELS, "int32"))
     refuse_other_delivery(args.config, place, args.raw, {args.source: files})
     with outputs() as write:

@@ -16,14 +16,14 @@ import pandas as pd
 import pandera.pandas as pandera
 
 from storelib.accounts.entries import numbered
-from storelib.configuration.place import Compute, ProductMapSource, load_place
+from storelib.configuration.place import Compute, ProductMapSource, listed, load_place
 from storelib.contracts.contract import check_table, outputs
 from storelib.contracts.raw_files import RAW_FILES
 from storelib.contracts.sales import PRODUCT_MAP
 from storelib.errors import DataError
 from storelib.raw.files import files_table, fingerprints, refuse_other_delivery, source_files
 from storelib.raw.sources import by_their_names, read_texts, where_is
-from storelib.raw.spellings import POLICIES, decide
+from storelib.raw.spellings import POLICIES, decide, refuse_capitals
 
 CONTRACT = pandera.DataFrameSchema({"sku": pandera.Column(str, nullable=False)})
 
@@ -45,7 +45,7 @@ def read_map(source: ProductMapSource, raw: Path, limits: Compute) -> pd.DataFra
     Several need-state columns are joined by a space; where one of them is missing there is no need state.
     """
     columns = map_columns(source)
-    frame = read_texts(source, raw, limits, columns)
+    frame = read_texts(source, raw, limits, columns, names=columns.keys() - {"sku"})
     parts = [name for name in columns if name.startswith("part_")]
     joined = frame[parts[0]]
     for name in parts[1:]:
@@ -54,11 +54,10 @@ def read_map(source: ProductMapSource, raw: Path, limits: Compute) -> pd.DataFra
     return pd.DataFrame({"sku": frame["sku"], "category": category, "need_state": joined}).astype("str")
 
 
-def map_columns(source: ProductMapSource) -> dict[str, str]:
+def map_columns(source: ProductMapSource) -> dict[str, str | list[str]]:
     """Columns of the source by our names: sku, part_0, part_1 ... of the need state, and category where there is one."""
-    wanted = source.columns.need_state
-    parts = [wanted] if isinstance(wanted, str) else wanted
-    columns = {"sku": source.columns.sku} | {f"part_{i}": column for i, column in enumerate(parts)}
+    columns: dict[str, str | list[str]] = {"sku": source.columns.sku}
+    columns |= {f"part_{i}": column for i, column in enumerate(listed(source.columns.need_state))}
     return columns | ({"category": source.columns.category} if source.columns.category else {})
 
 
@@ -100,6 +99,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise DataError(f"{where} holds no row", solution="put the product map there")
     source = sources.product_map
     check_table(rows, CONTRACT, where, lambda row: where_is(source, args.raw, by_their_names(row, map_columns(source))))
+    if source.id_case == "fail":
+        refuse_capitals(rows["sku"], "SKU", where)
     pairs = distinct_pairs(unify_spellings(rows, args.spelling, where, log))
     refuse_other_delivery(args.config, place, args.raw, {"product_map": files})
     with outputs() as write:

@@ -32,7 +32,7 @@ from storelib.accounts.ledger import Entry, balanced, log_entries, lost_stores
 from storelib.accounts.one_pass import MARKS, TABLE_SHARE, Counter, Ledgers, Pass, Sums
 from storelib.accounts.sums import Cells
 from storelib.configuration.date_settings import unit_of
-from storelib.configuration.place import CELL_COLUMNS, Compute, SalesSource, load_place, megabytes
+from storelib.configuration.place import CELL_COLUMNS, Compute, SalesSource, listed, load_place, megabytes
 from storelib.contracts.contract import outputs
 from storelib.contracts.ledger import LEDGER
 from storelib.contracts.raw_files import RAW_FILES
@@ -45,7 +45,8 @@ from storelib.raw.date_advice import ENOUGH, fitting_formats, proposal
 from storelib.raw.days import NO_WEEKS, iso_forms
 from storelib.raw.files import Fingerprint, files_table, fingerprints, refuse_other_delivery, source_files
 from storelib.raw.lines import FAULTS, REASONS, Codes, Rules, line_query, wanted_columns
-from storelib.raw.sources import names_in, open_source, require_columns, where_is
+from storelib.raw.sources import by_their_names, id_column, names_in, open_source, require_columns, where_is
+from storelib.raw.spellings import refuse_capitals
 from storelib.sql import identifier
 from storelib.tables import read_table
 
@@ -88,7 +89,8 @@ def settings_hash(source: SalesSource, rules: Rules, product_map: Path) -> str:
         module.__file__ for name, module in sorted(sys.modules.items()) if name.partition(".")[0] == storelib.__name__
     )
     code = [Path(__file__), *(Path(file) for file in ours if file)]
-    told = hashlib.sha256(json.dumps([source.model_dump(exclude={"path"}), rules], sort_keys=True).encode())
+    how = [source.model_dump(exclude={"path"}), rules]
+    told = hashlib.sha256(json.dumps(how, sort_keys=True).encode())
     for package in ("duckdb", "numpy", "pyarrow"):
         told.update(f"{package} {metadata.version(package)}\n".encode())
     for path in [product_map, *code]:
@@ -276,12 +278,12 @@ def refuse(entries: Sequence[Entry], reasons: Sequence[str], policy: str, how: P
         source = how.source
         with raw_lines(reason, how) as lines:
             line = lines.first()
-            advice = date_advice(lines, how) if reason in ("invalid_date", "ambiguous_date") else ""
+            advice = date_advice(lines, how, reason) if reason in ("invalid_date", "ambiguous_date") else ""
         # The column of a cell, where the table is wide; its day is in no row.
         named = source.named | ({source.wide.holds: line["cell"]} if source.wide else {})
         has_date = how.rules.dated and not source.wide
         names = ("store_id", "sku", *FIGURES, *(["date"] if has_date else []))
-        row = {named[name]: line[name] for name in names if name in line}
+        row = by_their_names(line, {name: named[name] for name in names if name in line})
         written = FAULTS.get(reason, "negative sales")
         if "sales" not in source.named:
             written = written.replace("no sales amount", "no quantity or no price")
@@ -323,10 +325,17 @@ def raw_lines(reason: str, how: Pass) -> Iterator[RawLines]:
     with database(how.compute) as connection:
         types = open_source(connection, how.source, how.raw, "raw_lines", months=not how.rules.weekly)
         require_columns(types, wanted_columns(how.source, how.rules).values(), how.source, how.raw)
-        columns = {ours: theirs for ours, theirs in how.source.named.items() if theirs in types}
-        columns |= {"_file": "_file"} | ({"cell": CELL_COLUMNS["cell"]} if how.source.wide else {})
-        named = ", ".join(f"{identifier(theirs)} AS {ours}" for ours, theirs in columns.items())
-        kinds = {ours: types[theirs] for ours, theirs in columns.items()}
+        columns = {
+            ours: id_column(theirs, types, how.source)
+            for ours, theirs in how.source.named.items()
+            if set(listed(theirs)) <= set(types)
+        }
+        columns |= {"_file": ("_file", "VARCHAR")}
+        if how.source.wide:
+            cell = CELL_COLUMNS["cell"]
+            columns["cell"] = identifier(cell), types[cell]
+        named = ", ".join(f"{column} AS {ours}" for ours, (column, _) in columns.items())
+        kinds = {ours: kind for ours, (_, kind) in columns.items()}
         query = line_query(kinds, how.source, how.rules, f"(SELECT {named} FROM raw_lines)", with_texts=True)  # noqa: S608 (quoted)
         # The file, then ids, then figures and dates: the order in which the first line is looked for.
         ids: list[str] = [name for name in ("_file", "store_id", "sku", "cell") if name in columns]
@@ -336,10 +345,13 @@ def raw_lines(reason: str, how: Pass) -> Iterator[RawLines]:
         yield RawLines(connection, query, texts)
 
 
-def date_advice(lines: RawLines, how: Pass) -> str:
+def date_advice(lines: RawLines, how: Pass, reason: str) -> str:
     """The format that fits the dates at fault, with what those that are read need; empty where none fits."""
     read = lines.dates("day IS NOT NULL")
     configured = how.source.date_formats
+    if reason == "ambiguous_date":
+        # One of the formats alone may read all dates.
+        return proposal(fitting_formats(lines.connection, read + lines.dates("is_faulty"), configured), [])
     if not configured and read:
         configured = [fit.form for fit in fitting_formats(lines.connection, read)[:1]]
     return proposal(fitting_formats(lines.connection, lines.dates("is_faulty")), configured if read else [])
@@ -389,7 +401,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             solution=f"put the file there, or mend `path` of this source; {args.raw} holds: {names_in(args.raw)}",
         )
     files = fingerprints(paths)
-    ledgers = Ledgers(entries_of(read_table(args.product_map)))
+    mapped = entries_of(read_table(args.product_map))
+    ledgers = Ledgers(mapped)
     cache = None
     if args.cache:
         limit = megabytes(compute.cache_limit) * 1_000_000
@@ -401,6 +414,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     if cache:
         used.append(cache.write(Multiset(file.content for file in files), [sums], ledgers, counts))
         cache.shrink(used)
+    if source.id_case == "fail":
+        refuse_capitals(map(str, ledgers.coding.store_id.texts[1:]), "store", "sales")
+        refuse_capitals({*map(str, ledgers.coding.sku.texts[1:]), *mapped.of_sku}, "SKU", "sales and product map")
     entries = ledger_entries(sums, ledgers)
     if args.invalid_lines == "fail":
         refuse(entries, list(FAULTS), "invalid_lines", how)

@@ -20,6 +20,7 @@ from storelib.contracts.raw_files import RAW_FILES
 from storelib.errors import DataError, shown
 from storelib.raw.files import files_table, fingerprints, refuse_other_delivery, source_files
 from storelib.raw.sources import by_their_names, read_texts, where_is
+from storelib.raw.spellings import refuse_capitals
 
 CONTRACT = pandera.DataFrameSchema({"store_id": pandera.Column(str, nullable=False)})
 # Columns that the map draws: they are numbers, and written as the source writes numbers.
@@ -72,12 +73,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         return where_is(source, args.raw, by_their_names(row, columns))
 
     files = fingerprints(source_files(source, args.raw))
-    rows = read_texts(source, args.raw, place.compute, columns, numbers=COORDINATES)
+    rows = read_texts(source, args.raw, place.compute, columns, numbers=COORDINATES, names=["name"])
     if rows.empty:
         raise DataError(
             f"{where} holds no row", solution="put the store table there, or take `stores` out of the config"
         )
     check_table(rows, CONTRACT, where, locate)
+    if source.id_case == "fail":
+        refuse_capitals(rows["store_id"], "store", where)
     refuse_contradictions(rows, locate)
     # What is missing in one row of a store is taken from another.
     stores = rows.groupby("store_id", as_index=False).first()[list(columns)]

@@ -17,6 +17,7 @@ from storelib.contracts.contract import outputs
 from storelib.contracts.ledger import LEDGER
 from storelib.contracts.places import STORE_FEATURES
 from storelib.errors import DataError
+from storelib.raw.spellings import JOINT, joined
 from storelib.tables import read_frame
 
 
@@ -32,8 +33,19 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def join_sources(stores: pd.DataFrame, sources: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int], dict[str, int]]:
-    """Features by store, how many stores each source has no match for, and how many it has, but with a value missing.
+def store_keys(stores: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
+    """What a source is matched with, by row: one column of the stores, or several joined; null where one is missing."""
+    if len(columns) == 1:
+        return stores[columns[0]]
+    parts = stores[list(columns)]
+    keys = [joined(row) for row in parts.fillna("").itertuples(index=False, name=None)]
+    return pd.Series(keys, index=stores.index, dtype="object").where(parts.notna().all(axis="columns"), None)
+
+
+def join_sources(
+    stores: pd.DataFrame, sources: pd.DataFrame
+) -> tuple[pd.DataFrame, dict[str, pd.Series], dict[str, pd.Series]]:
+    """Features by store; by source, whether it has no match for a store, and whether it has, but with a value missing.
 
     stores: `store_id` and the columns that sources join on, as text. sources: source, column, key, feature, value.
     Raises DataError where a source matches no store at all.
@@ -41,19 +53,20 @@ def join_sources(stores: pd.DataFrame, sources: pd.DataFrame) -> tuple[pd.DataFr
     features = stores[["store_id"]]
     unmatched, incomplete = {}, {}
     for (name, column), source in sources.groupby(["source", "column"], sort=True):
+        keys = store_keys(stores, str(column).split(JOINT))
         wide = source.pivot(index="key", columns="feature", values="value").sort_index(axis="columns")
         wide = wide.add_prefix(f"{name}.").rename_axis(columns=None)
-        found = stores[column].isin(wide.index)
-        unmatched[str(name)] = int((~found).sum())
+        found = keys.isin(wide.index)
+        unmatched[str(name)] = ~found
         if not found.any():
-            ours, theirs = stores[column].dropna().iloc[:1].tolist(), wide.index[:1].tolist()
+            ours, theirs = keys.dropna().iloc[:1].tolist(), wide.index[:1].tolist()
             raise DataError(
                 f"external source {name!r} matches no store by {column!r}: stores have values like {ours}, it has {theirs}",
                 solution="compare the two columns (leading zeros? another id?) and mend `key` of this source",
             )
         # The store table's own column may be missing, so the left side is looked up, not the right side spread.
-        matched = wide.reindex(stores[column]).set_axis(stores.index, axis="index")
-        incomplete[str(name)] = int((found & matched.isna().any(axis="columns")).sum())
+        matched = wide.reindex(keys).set_axis(stores.index, axis="index")
+        incomplete[str(name)] = found & matched.isna().any(axis="columns")
         features = pd.concat([features, matched], axis="columns")
     return features, unmatched, incomplete
 
@@ -81,14 +94,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     ]
     if len(kept) < len(stores):
         entries.append(Entry("join_external", "", "set_aside", "no_sales", len(stores) - len(kept), 0, Decimal(0)))
-    for words, counts in (("not in", unmatched), ("value missing in", incomplete)):
-        for name, count in counts.items():
-            if count:
-                entries.append(Entry("join_external", "", "noted", f"{words} {name}", count, 0, Decimal(0)))
+    sells = features["store_id"].isin(selling["store_id"])
+    for words, flags in (("not in", unmatched), ("value missing in", incomplete)):
+        for name, flag in flags.items():
+            # The share of stores that a source has is of those that sell: others are told apart.
+            for count, idle in ((int((flag & sells).sum()), ""), (int((flag & ~sells).sum()), ", no sales")):
+                if count:
+                    entries.append(Entry("join_external", "", "noted", f"{words} {name}{idle}", count, 0, Decimal(0)))
     with outputs() as write:
         write(features, STORE_FEATURES, args.store_features)
         write(balanced(entries), LEDGER, args.ledger)
-    log.info("%d stores, %d features; without a match: %s", len(features), features.shape[1] - 1, unmatched)
+    lost = {name: int(flag.sum()) for name, flag in unmatched.items()}
+    log.info("%d stores, %d features; without a match: %s", len(features), features.shape[1] - 1, lost)
 
 
 if __name__ == "__main__":

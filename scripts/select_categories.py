@@ -23,6 +23,7 @@ from storelib.contracts.sales import CATEGORIES
 from storelib.errors import ConfigError, shown
 from storelib.leftovers import prune
 from storelib.names import KEY
+from storelib.raw.spellings import id_text
 from storelib.tables import read_table
 
 
@@ -41,7 +42,7 @@ def parse_args(argv: Sequence[str] | None) -> tuple[argparse.Namespace, dict[str
         if not flag.startswith("--") or not dot or field != "name":
             parser.error(f"{flag} is not --<key>.name")
         try:
-            names[storelib.runtime.view_key(key)] = name
+            names[storelib.runtime.view_key(key)] = id_text(name)
         except argparse.ArgumentTypeError as error:
             parser.error(str(error))
     if not names:

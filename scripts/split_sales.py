@@ -102,7 +102,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with database(place.compute) as connection:
         types = open_source(connection, source, args.raw, "raw_lines", months=False)
         require_columns(types, source.named.values(), source, args.raw)
-        date = source.named["date"]
+        date = str(source.named["date"])
         day, _ = day_query(date, types[date], source, months=False)
         week = week_of(day)
         query = f"SELECT * EXCLUDE (_file), {week} AS week FROM raw_lines"  # noqa: S608 (names by way of `identifier`)

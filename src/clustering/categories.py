@@ -12,13 +12,12 @@ import duckdb
 import pandas as pd
 
 from storelib.configuration.params import Params
-from storelib.configuration.place import Place, ProductMapSource, SalesSource
+from storelib.configuration.place import Place, ProductMapSource, SalesSource, listed
 from storelib.database import database
 from storelib.names import LONGEST_KEY
 from storelib.raw.lines import FAULTS, REASONS, Rules, line_query, wanted_columns
-from storelib.raw.sources import open_source, require_columns, text_of, unreadable
+from storelib.raw.sources import id_column, id_of_columns, name_of, open_source, require_columns, unreadable
 from storelib.raw.spellings import folded, respelt
-from storelib.sql import identifier
 from storelib.tables import write_text
 
 # SQL between the parts of a need state.
@@ -97,8 +96,9 @@ def sum_lines(connection: duckdb.DuckDBPyConnection, source: SalesSource, raw: P
     types = open_source(connection, source, raw, "raw_sales")
     columns = wanted_columns(source, rules)
     require_columns(types, columns.values(), source, raw)
-    named = ", ".join(f"{identifier(theirs)} AS {ours}" for ours, theirs in columns.items())
-    kinds = {ours: types[theirs] for ours, theirs in columns.items()}
+    found = {ours: id_column(theirs, types, source) for ours, theirs in columns.items()}
+    named = ", ".join(f"{column} AS {ours}" for ours, (column, _) in found.items())
+    kinds = {ours: kind for ours, (_, kind) in found.items()}
     lines = line_query(kinds, source, rules, f"(SELECT {named} FROM raw_sales)")  # noqa: S608 (quoted)
     number = "sum(coalesce(count, 1))" if "lines" in kinds else "count(*)"
     return f"""
@@ -118,12 +118,12 @@ def map_query(connection: duckdb.DuckDBPyConnection, source: ProductMapSource, r
     """SQL of the distinct SKUs, categories and need states of the product map."""
     types = open_source(connection, source, raw, "raw_products")
     columns = source.columns
-    needs = [columns.need_state] if isinstance(columns.need_state, str) else columns.need_state
+    needs = listed(columns.need_state)
     require_columns(types, [name for name in (columns.sku, columns.category, *needs) if name], source, raw)
-    parts = [text_of(column, types[column], source) for column in needs]
-    category = text_of(columns.category, types[columns.category], source) if columns.category else "NULL"
+    parts = [name_of(column, types[column], source) for column in needs]
+    category = name_of(columns.category, types[columns.category], source) if columns.category else "NULL"
     return (
-        f"SELECT DISTINCT {text_of(columns.sku, types[columns.sku], source)} AS sku, CAST({category} AS VARCHAR) AS category, "  # noqa: S608
+        f"SELECT DISTINCT {id_of_columns(columns.sku, types, source)} AS sku, CAST({category} AS VARCHAR) AS category, "  # noqa: S608
         f"{JOINED.join(parts)} AS need_state FROM raw_products"
     )
 

@@ -197,7 +197,7 @@ def wanted_columns(source: Source) -> list[str]:
     for part in (tree.get("columns", {}), tree.get("key", {})):
         for value in part.values():
             found += value if isinstance(value, list) else [value]
-    return found + list(tree.get("features", []))
+    return found + list(tree.get("features", [])) + list(tree.get("categorical", []))
 
 
 def content_hash(path: Path, *, by_rows: bool) -> str:

@@ -17,8 +17,8 @@ from storelib.configuration.place import Place, Source, named_sources
 from storelib.database import database, one_row
 from storelib.errors import PipelineError, nearest_name, shown
 from storelib.raw.files import source_files
-from storelib.raw.sources import open_source, require_columns, text_of, unreadable
-from storelib.raw.spellings import respelt
+from storelib.raw.sources import Form, id_of, id_of_columns, name_of, open_source, require_columns, unreadable
+from storelib.raw.spellings import folded
 
 Values = set[str]
 
@@ -42,10 +42,10 @@ class Tables:
         self.known[name] = source, types
         return int(rows)
 
-    def values(self, name: str, column: str) -> Values:
-        """The distinct texts of a column, by the source's own name for it. Raises DataError where a file is broken."""
+    def values(self, name: str, column: str | list[str], form: Form = id_of) -> Values:
+        """The distinct ids of a column, or of several that make one, by the source's own names. Raises DataError where one is broken."""
         source, types = self.known[name]
-        text = text_of(column, types[column], source)
+        text = id_of_columns(column, types, source, form)
         try:
             rows = self.connection.sql(f'SELECT DISTINCT {text} AS value FROM "{name}"').fetchall()  # noqa: S608 (as above)
         except duckdb.Error as error:
@@ -135,20 +135,20 @@ def categories(tables: Tables, params: Params, place: Place) -> Iterator[Check]:
     found: Values = set()
     for name, column in columns.items():
         if column and name in tables.known:
-            found |= tables.values(name, column)
+            found |= tables.values(name, column, name_of)
     if not found:
         return
     names = [category.name for category in params.internal.categories.values()]
-    spelt = respelt(dict.fromkeys(found, 1), names) if params.internal.assign_categories.spelling == "unify" else {}
-    there = {spelt.get(name, name) for name in found}
-    missing = [name for name in names if name not in there]
+    same = folded if params.internal.assign_categories.spelling == "unify" else str
+    there = {same(name) for name in found}
+    missing = [name for name in names if same(name) not in there]
     if missing:
         others = f"{shown(missing[0])} is in neither the sales nor the product map{nearest_name(missing[0], found)}"
         yield Check(
             "mend", "categories", others, "mend its name in params.yaml; `clustering categories` lists those there are"
         )
     else:
-        rest = len(there - set(names))
+        rest = len(there - {same(name) for name in names})
         more = f", {rest} more are not selected" if rest else ""
         yield Check("fine", "categories", f"{len(names)} of params.yaml are in the data{more}")
 

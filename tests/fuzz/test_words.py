@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from fuzz.drawing import drawn, examples
 from fuzz.strategies import SCALARS, any_text
-from storelib.configuration.place import Compute
+from storelib.configuration.place import Compute, NumbersSource
 from storelib.configuration.yaml_files import TWO_READINGS
 from storelib.database import database
 from storelib.errors import DataError, shown
 from storelib.raw.days import day_of
 from storelib.raw.formats import plain_number, without_currency
-from storelib.raw.spellings import folded, respelt
+from storelib.raw.sources import decimal_marks, id_of
+from storelib.raw.spellings import folded, id_text, joined, parts_of, respelt
 from storelib.sql import literal
 
 styles = st.tuples(
@@ -89,6 +90,22 @@ def test_any_text_is_a_day_or_none(text: str) -> None:
     assert found is None or isinstance(found, dt.date)
     found = evaluated(day_of("x", FORMATS), text)
     assert found is None or isinstance(found, dt.date)
+
+
+@examples(1000)
+@given(
+    text=st.one_of(any_text, st.from_regex(r"\A[ \u00a0]?-?[0-9]{1,3}[.,]?0{0,3} ?\Z")), other=any_text, style=styles
+)
+def test_id_has_one_form(text: str, other: str, style: Any) -> None:
+    drawn("ids have one form, in SQL as in Python")
+    decimal, thousands, _ = style
+    thousands = None if thousands == decimal else thousands
+    source = NumbersSource(reader="csv", path="x", decimal=decimal, thousands=thousands)
+    form = id_text(text, decimal_marks(source))
+    assert evaluated(id_of("x", "VARCHAR", source), text) == (form or None)
+    assert id_text(form, decimal_marks(source)) == form
+    parts = [id_text(part) for part in (text, other)]
+    assert parts_of(joined(parts)) == parts
 
 
 @examples(1000)

@@ -75,14 +75,19 @@ class Bench:
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return path
 
-    def place(self, compute: dict[str, Any] | None = None, **sources: Any) -> Path:
-        """configs/dev.yml with the sources given and the least of the others."""
+    def place(self, compute: dict[str, Any] | None = None, id_case: str | None = None, **sources: Any) -> Path:
+        """configs/dev.yml with the sources given and the least of the others; id_case: of all of them."""
         plain = {
             "sales": {"reader": "csv", "path": "sales.csv", "columns": SALES_COLUMNS},
             "product_map": {"reader": "csv", "path": "map.csv", "columns": MAP_COLUMNS},
         }
         path = self / "configs/dev.yml"
-        content = {"sources": plain | sources, **({"compute": compute} if compute else {})}
+        found: dict[str, Any] = plain | sources
+        if id_case is not None:
+            flat = [source for name, source in found.items() if name != "external"]
+            for source in [*flat, *found.get("external", {}).values()]:
+                source["id_case"] = id_case
+        content = {"sources": found, **({"compute": compute} if compute else {})}
         path.write_text(yaml.safe_dump(content), encoding="utf-8")
         return path
 

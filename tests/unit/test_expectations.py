@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -18,6 +19,7 @@ from storelib.accounts.expectations import (
     Levels,
     apart,
     share_borderline,
+    share_found,
     share_mapped,
     share_set_aside,
     smallest,
@@ -25,9 +27,11 @@ from storelib.accounts.expectations import (
     told,
 )
 from storelib.accounts.ledger import Entry, balanced
+from storelib.configuration.params import load_params
 from storelib.errors import DataError
 from storelib.tables import write_table
 
+ROOT = Path(__file__).resolve().parents[2]
 CHAIN = ("ingest_sales", "assign_categories")
 CATEGORY = ("split_need_states", "merge_segments")
 
@@ -45,6 +49,11 @@ LEDGER = [
     entry("assign_categories", "", "in", "", 9, 190, "980.00"),
     entry("assign_categories", "", "set_aside", "unknown_store", 1, 10, "50.00"),
     entry("assign_categories", "", "out", "", 8, 180, "930.00"),
+    entry("join_external", "", "in", "", 10, 180, "930.00"),
+    entry("join_external", "", "set_aside", "no_sales", 2, 0, "0.00"),
+    entry("join_external", "", "out", "", 8, 180, "930.00"),
+    entry("join_external", "", "noted", "not in county", 2, 0, "0.00"),
+    entry("join_external", "", "noted", "not in county, no sales", 1, 0, "0.00"),
     entry("select_categories", "TOYS", "in", "", 8, 80, "430.00"),
     entry("select_categories", "TOYS", "not_selected", "category_not_selected", 8, 80, "430.00"),
     entry("select_categories", "beauty", "in", "", 8, 100, "500.00"),
@@ -92,6 +101,36 @@ def test_share_mapped_is_the_same_whatever_the_policy(flow: str) -> None:
         entry("split_need_states", "snacks", flow, "unmapped_sku", 3, 15, "99.00"),
     ]
     assert share_mapped(entries, "beauty") == Fraction(460, 500)
+
+
+@pytest.mark.parametrize("flow", ["set_aside", "noted"])
+def test_share_of_stores_found_is_the_same_whatever_the_policy(flow: str) -> None:
+    out = 40 if flow == "set_aside" else 80
+    entries = [
+        entry("assign_categories", "", "in", "", 80, 800, "800.00"),
+        entry("assign_categories", "", "out", "", out, 800, "800.00"),
+        entry("assign_categories", "", flow, "unknown_store", 40, 400, "400.00"),
+        # stores that sell nothing, and those without a value, are not missing
+        entry("join_external", "", "in", "", 500, 800, "800.00"),
+        entry("join_external", "", "noted", "not in county", 10, 0, "0.00"),
+        entry("join_external", "", "noted", "not in county, no sales", 420, 0, "0.00"),
+        entry("join_external", "", "noted", "value missing in county", 7, 0, "0.00"),
+    ]
+    assert share_found(entries, "sources.stores") == Fraction(40, 80)
+    assert share_found(entries, "sources.external.county") == Fraction(out - 10, out)
+    assert share_found(entries, "sources.external.other") == 1
+
+
+@pytest.mark.parametrize(
+    ("found", "of", "state"), [(35, 150, "fail"), (40, 80, "fail"), (94, 100, "warn"), (95, 100, "pass")]
+)
+def test_stores_that_are_not_found_fail_by_default(found: int, of: int, state: str) -> None:
+    levels = load_params(ROOT / "params.yaml").checks.found_stores
+    warn, fail = (Fraction(str(level)) for level in (levels.warn, levels.fail))
+    finding = Finding("found_stores", "sources.stores", Fraction(found, of), Levels(warn, fail))
+    assert finding.state == state
+    if (found, of) == (40, 80):
+        assert finding.sentence == "50 % of the stores that sell are in this table; at least 80 % is required"
 
 
 def test_smallest_segment() -> None:
@@ -184,6 +223,8 @@ def check(bench: Any) -> Callable[..., dict[str, Any]]:
             categories=bench.parquet("categories.parquet", {"key": ["beauty"], "name": ["BEAUTY"]}),
             segments=bench.parquet("segments.parquet", {"category": ["beauty"] * 6, "store_id": stores, "segment": [1, 1, 1, 1, 2, 2]}),
             ledger=bench / "ledger.parquet", clusters=bench / "clusters",
+            stores=bench.parquet("stores.parquet", {"store_id": ["1", "2"]}),
+            sources=bench.parquet("sources.parquet", {"source": ["county", "county", "own"]}),
             external_clusters=bench.parquet("external.parquet", {"distance": [1.0] * 6, "runner_up_distance": [math.nan] * 6}),
             checks=bench / name, borderline_ratio=0.9, **flags,
         )  # fmt: skip
@@ -203,6 +244,10 @@ def test_every_expectation_is_looked_at(check: Any) -> None:
         ("lines_set_aside", "beauty"): 0.2,
         ("stores_set_aside", ""): 0.2,
         ("stores_set_aside", "beauty"): 0.25,
+        # 1 of 9 stores is not in the store table, 2 of the 8 that are left are not in `county`
+        ("found_stores", "sources.stores"): 0.888889,
+        ("found_stores", "sources.external.county"): 0.75,
+        ("found_stores", "sources.external.own"): 1.0,
         ("smallest_segment", "beauty"): 2.0,
         ("borderline_stores", "beauty"): 0.166667,
         ("borderline_stores", "external"): 0.0,
@@ -217,13 +262,13 @@ def test_same_checks_again(check: Any, bench: Any) -> None:
 
 def test_failing_checks_are_written_and_then_refused(check: Any, bench: Any) -> None:
     result = check(mapped_sales=(0.98, 0.95), smallest_segment=(5, 3), sales_set_aside=(0.05, 0.5))
-    assert result["counts"] == {"pass": 6, "warn": 2, "fail": 2}
+    assert result["counts"] == {"pass": 9, "warn": 2, "fail": 2}
     with pytest.raises(DataError) as error:
         bench.run(
             require_checks, checks=bench / "checks.json", report="reports/report.html", passed=bench / "passed.txt"
         )
     assert error.value.args[0] == (
-        "2 of 10 checks failed: mapped_sales of beauty: 92 % of sales have a need state; at least 95 % is required; "
+        "2 of 13 checks failed: mapped_sales of beauty: 92 % of sales have a need state; at least 95 % is required; "
         "smallest_segment of beauty: the smallest segment has 2 stores; at least 3 is required"
     )
     assert "`checks` in params.yaml" in error.value.solution
@@ -237,7 +282,7 @@ def test_warnings_are_kept_where_nothing_failed(check: Any, bench: Any) -> None:
     check(lines_set_aside=(0.15, 0.3))
     bench.run(require_checks, checks=bench / "checks.json", report="reports/report.html", passed=bench / "passed.txt")
     assert (bench / "passed.txt").read_text().splitlines() == [
-        "10 checks: none failed, 1 warned",
+        "13 checks: none failed, 1 warned",
         "lines_set_aside of beauty: 20 % of sales lines are set aside; at most 15 % is expected",
     ]
 

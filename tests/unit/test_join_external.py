@@ -62,6 +62,25 @@ def test_features_are_looked_up_by_key_whatever_the_order(bench: Any, join: Call
     assert pq.read_schema(bench / "features.parquet").names == ["store_id", "own.size", "place.income"]
 
 
+def test_source_is_joined_by_all_columns_of_its_key(bench: Any, join: Callable[..., None]) -> None:
+    stores = {"store_id": ["1", "2", "3"], "city": ["Salem", "Salem", None], "state": ["Ohio", "A|B", "Ohio"]}
+    bench.parquet("stores.parquet", stores)
+    keys = {"Salem | Ohio": 5.0, "Salem | Texas": 6.0, "Salem | A||B": 7.0, " | Ohio": 8.0}
+    sources(bench, *(("town", "city | state", key, "size", value) for key, value in keys.items()))
+    join()
+    assert known(bench, "town.size") == [(5.0,), (7.0,), (None,)]
+    assert bench.ledger()["noted", "not in town"] == (1, 0, Decimal("0.00"))
+
+
+def test_stores_that_sell_are_told_apart_from_others(bench: Any, join: Callable[..., None]) -> None:
+    sources(bench, ("place", "county", "c1", "income", None))
+    join("keep")
+    # 1 and 3 sell and are not there, 8 sells nothing; 2 is there without a value
+    assert {reason: stores for (flow, reason), (stores, *_) in bench.ledger().items() if flow == "noted"} == {
+        "not in place": 2, "not in place, no sales": 1, "value missing in place": 1,
+    }  # fmt: skip
+
+
 def test_ids_are_compared_as_text(bench: Any, join: Callable[..., None]) -> None:
     sources(bench, ("own", "store_id", "01", "size", 5.0), ("own", "store_id", "2", "size", 7.0))
     join()

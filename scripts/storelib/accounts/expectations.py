@@ -53,6 +53,12 @@ EXPECTATIONS = {
         "{value} of stores are set aside",
         "look up the reasons in data/merging/ledger.parquet; complete the store table, or choose other policies in params.yaml",
     ),
+    "found_stores": Expectation(
+        "at least",
+        "{value} of the stores that sell are in this table",
+        "compare the ids of stores that are missing there (leading zeros, another id, capitals: `id_case`; the key of the source in "
+        "configs/<env>.yml), complete the table, or set another level",
+    ),
     "smallest_segment": Expectation(
         "at least",
         "the smallest segment has {value}",
@@ -75,7 +81,10 @@ class Levels(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """One figure of one view. view: a category's key, `external`, or empty for all sales; value: None where it means nothing."""
+    """One figure of one view. value: None where it means nothing.
+
+    view: a category's key, `external`, or empty for all sales; of stores that are found, the table, by its key in the configuration.
+    """
 
     check: str
     view: str
@@ -152,6 +161,25 @@ def share_mapped(entries: Iterable[Entry], category: str) -> Fraction | None:
     return None if unmapped is None else 1 - unmapped
 
 
+def share_found(entries: Iterable[Entry], table: str) -> Fraction | None:
+    """Share of the stores that sell which are in the store table, or in an external source by its key.
+
+    table: `sources.stores`, or `sources.external.<name>`. Stores that are not in the store table count whatever the policy about them.
+    """
+    selling = lost = 0
+    for entry in entries:
+        key = entry.stage, entry.flow, entry.reason
+        if key == ("assign_categories", "out", ""):
+            selling += entry.stores
+        elif table == "sources.stores" and key[::2] == ("assign_categories", "unknown_store"):
+            lost += entry.stores
+            # Those that were set aside did not come out.
+            selling += entry.stores if entry.flow == "set_aside" else 0
+        elif key == ("join_external", "noted", f"not in {table.removeprefix('sources.external.')}"):
+            lost += entry.stores
+    return share(selling - lost, selling)
+
+
 def smallest(segments: pd.DataFrame, category: str) -> Fraction:
     """Stores of a category's smallest segment."""
     own = segments.loc[segments["category"] == category, "segment"]
@@ -171,12 +199,14 @@ def findings(
     entries: Sequence[Entry],
     segments: pd.DataFrame,
     clusters: Mapping[str, pd.DataFrame],
+    tables: Sequence[str],
     levels: Mapping[str, Levels],
     ratio: float,
 ) -> Iterator[Finding]:
     """Every figure, expectation by expectation.
 
-    clusters: by view, categories first and `external` last. levels: by expectation. ratio: from which a store is on a border.
+    clusters: by view, categories first and `external` last. tables: those of `share_found` that there are.
+    levels: by expectation. ratio: from which a store is on a border.
     """
     categories = [view for view in clusters if view != "external"]
     for view in categories:
@@ -186,6 +216,8 @@ def findings(
         yield Finding(check, "", share_set_aside(entries, CHAIN_STAGES, "", amount), levels[check])
         for view in categories:
             yield Finding(check, view, share_set_aside(entries, CATEGORY_STAGES, view, amount), levels[check])
+    for source in tables:
+        yield Finding("found_stores", source, share_found(entries, source), levels["found_stores"])
     for view in categories:
         yield Finding("smallest_segment", view, smallest(segments, view), levels["smallest_segment"])
     for view, table in clusters.items():

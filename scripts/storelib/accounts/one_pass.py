@@ -21,13 +21,25 @@ from storelib.accounts.entries import Entries
 from storelib.accounts.sums import Cells, Grid, refuse_too_large
 from storelib.configuration.place import Compute, SalesSource
 from storelib.database import database
-from storelib.raw.lines import FIRST_DAY, LAST_DAY, REASONS, Codes, Coding, LineReader, Lines, Rules, Share, shares_of
+from storelib.raw.lines import (
+    FIRST_DAY,
+    LAST_DAY,
+    REASONS,
+    REWRITTEN,
+    Codes,
+    Coding,
+    LineReader,
+    Lines,
+    Rules,
+    Share,
+    shares_of,
+)  # fmt: skip
 from storelib.raw.sources import unreadable
 
 # What is told of lines, beside the reasons why they are set aside. The sum of `rounded_to_cent` is in parts of a cent.
 NOTES = (
     "negative_sales", "zero_sales", "rounded_to_cent", "currency_symbol_removed", "thousands_separator_removed",
-    "decimal_sign_replaced", "sign_rewritten", "date_rewritten",
+    "decimal_sign_replaced", "sign_rewritten", "date_rewritten", *REWRITTEN.values(),
 )  # fmt: skip
 MARKS = (*(("set_aside", reason) for reason in REASONS), *(("noted", note) for note in NOTES))
 # The part of the memory limit that the table of sums may take; DuckDB has the rest.

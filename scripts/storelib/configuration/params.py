@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from storelib.configuration.place import Key, Model, validated
 from storelib.configuration.yaml_files import read_yaml
 from storelib.names import LARGEST_SEED
-from storelib.raw.spellings import folded
+from storelib.raw.spellings import folded, id_text
 
 Rule = Literal[
     "silhouette", "calinski_harabasz", "davies_bouldin", "consensus", "bic", "bic_tied",
@@ -41,6 +41,14 @@ class Category(Model):
         if name.startswith("-") or "\\${" in name:
             raise ValueError("a name that does not start with '-' and does not hold '\\${' is expected")
         return name
+
+    @field_validator("name")
+    @classmethod
+    def is_in_the_form_of_ids(cls, name: str) -> str:
+        """As the stages read it in the data."""
+        if not id_text(name):
+            raise ValueError("a name is expected, not spaces alone")
+        return id_text(name)
 
 
 class IngestSales(Model):
@@ -300,6 +308,9 @@ class Checks(Model):
     )
     lines_set_aside: AtMost = Field(description="the same of sales lines")
     stores_set_aside: AtMost = Field(description="the same of stores of which nothing is left")
+    found_stores: AtLeast = Field(
+        description="share of the stores that sell which the store table has, and each external source"
+    )
     smallest_segment: AtLeastStores = Field(description="stores in the smallest segment of each category")
     borderline_stores: AtMost = Field(description="share of each view's stores that are on a border")
     borderline_ratio: float = Field(

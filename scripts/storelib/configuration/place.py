@@ -24,6 +24,9 @@ Key = Annotated[str, Field(pattern=f"^{KEY}$")]
 # How pydantic names the branches of a union in the place of an error.
 BRANCH = re.compile(r"^((constrained-)?(str|int|float)|(constrained-)?list\[.*\])$")
 Column = Annotated[str, Field(min_length=1)]
+# One column, or several whose texts make one id.
+Columns = Column | Annotated[list[Column], Field(min_length=1)]
+IdCase = Literal["fail", "keep", "upper"]
 
 
 class Model(BaseModel):
@@ -48,6 +51,11 @@ class Source(Model):
     )
     encoding: str = Field(default="utf-8", description="of CSV files, such as utf-16 or cp1252")
     sheet: str | None = Field(default=None, description="of Excel files; by default the first")
+    id_case: IdCase = Field(
+        default="fail",
+        description="ids of one table that differ by capitals alone, `s01` and `S01`: `fail`; `keep` takes them for two; `upper` writes "
+        "them in capitals. The same for every source",
+    )
 
     @field_validator("path")
     @classmethod
@@ -118,8 +126,8 @@ class NumbersSource(Source):
 class SalesColumns(Model):
     """Ours: theirs."""
 
-    store_id: Column = Field(description="the store; kept as text")
-    sku: Column = Field(description="the article; kept as text")
+    store_id: Columns = Field(description="the store, as text; a list of columns where only several tell stores apart")
+    sku: Columns = Field(description="the article, in the same way")
     sales: Column | None = Field(
         default=None,
         description="the amount, in currency; returns are negative. Needed, or else `quantity` and `price`, or `wide`",
@@ -155,10 +163,8 @@ class SalesColumns(Model):
 class ProductMapColumns(Model):
     """Ours: theirs. Several need-state columns are joined by a space."""
 
-    sku: Column = Field(description="the article, as in the sales")
-    need_state: Column | Annotated[list[Column], Field(min_length=1)] = Field(
-        description="one column, or a list of several that are joined by a space"
-    )
+    sku: Columns = Field(description="the article, as in the sales")
+    need_state: Columns = Field(description="one column, or a list of several that are joined by a space")
     category: Column | None = Field(
         default=None, description="the category; where the sales have one too, theirs counts"
     )
@@ -167,7 +173,7 @@ class ProductMapColumns(Model):
 class LabelColumns(Model):
     """Ours: theirs. The defaults are those of data/merging/segments.parquet."""
 
-    store_id: Column = Field(default="store_id", description="the store")
+    store_id: Columns = Field(default="store_id", description="the store, as in the sales")
     category: Column = Field(default="category", description="the category's key in `params.yaml`")
     internal_cluster: Column = Field(default="internal_cluster", description="cluster by what sells")
     external_cluster: Column = Field(default="external_cluster", description="cluster by external data")
@@ -258,12 +264,17 @@ class SalesSource(NumbersSource):
         return self
 
     @property
-    def named(self) -> dict[str, str]:
+    def named(self) -> dict[str, str | list[str]]:
         """Ours: theirs, of all columns that there are; those of a wide table as it is when it is made long."""
-        columns: dict[str, str] = self.columns.model_dump(exclude_none=True)
+        columns: dict[str, str | list[str]] = self.columns.model_dump(exclude_none=True)
         if self.wide is not None:
             columns |= {self.wide.holds: CELL_COLUMNS["value"], "date": CELL_COLUMNS["date"]}
         return columns
+
+    @property
+    def columns_used(self) -> list[str]:
+        """Every column of the files that is named, those of a wide table's cells aside."""
+        return [name for theirs in self.columns.model_dump(exclude_none=True).values() for name in listed(theirs)]
 
     @field_validator("time_zone")
     @classmethod
@@ -299,13 +310,14 @@ class ProductMapSource(Source):
 class StoresSource(NumbersSource):
     """The store table: `store_id` and any column that external sources join on."""
 
-    columns: dict[Key, Column] = Field(
-        description="ours: theirs. `store_id`, and any column under a name of yours that external sources join on"
+    columns: dict[Key, Columns] = Field(
+        description="ours: theirs. `store_id`, and any column under a name of yours that external sources join on; "
+        "a list of columns makes one id of them"
     )
 
     @field_validator("columns")
     @classmethod
-    def has_store_id(cls, columns: dict[str, str]) -> dict[str, str]:
+    def has_store_id(cls, columns: dict[str, str | list[str]]) -> dict[str, str | list[str]]:
         """Everything is joined by store."""
         if "store_id" not in columns:
             raise ValueError(f"a column for store_id is expected{nearest_name('store_id', columns)}")
@@ -315,24 +327,39 @@ class StoresSource(NumbersSource):
 class ExternalSource(NumbersSource):
     """Features of stores, or of places that stores lie in."""
 
-    key: dict[Key, Column] = Field(
-        description="one pair. Column of the store table (or `store_id`): column of this source"
+    key: Annotated[dict[Key, Columns], Field(min_length=1)] = Field(
+        description="column of the store table (or `store_id`): column of this source, or a list of columns; "
+        "several pairs where only all of them tell places apart"
     )
     features: Annotated[list[Column], Field(min_length=1)] | None = Field(
-        default=None, description="columns to use; by default every numeric column but the key"
+        default=None, description="columns of numbers to use; by default every numeric column but the key"
+    )
+    categorical: Annotated[list[Column], Field(min_length=1)] | None = Field(
+        default=None,
+        description="columns of words to use, such as a store format: each word becomes a feature of 0 and 1; by default none",
+    )
+    max_levels: int = Field(
+        default=12, ge=2, le=1000, description="distinct words that a categorical column may have; more fail the run"
     )
     rows_without_key: Literal["fail", "drop"] = Field(
         default="fail",
         description="rows whose key is missing, which can be about no store; `drop` counts them in the log",
     )
 
-    @field_validator("key")
-    @classmethod
-    def one_column(cls, key: dict[str, str]) -> dict[str, str]:
-        """One column joins one source."""
-        if len(key) != 1:
-            raise ValueError("exactly one pair is expected")
-        return key
+    @property
+    def key_columns(self) -> list[str]:
+        """The columns of this source that make its key."""
+        return [column for theirs in self.key.values() for column in listed(theirs)]
+
+    @model_validator(mode="after")
+    def columns_have_one_use(self) -> "ExternalSource":
+        """A column is a number, a word, or part of the key."""
+        for column in self.categorical or []:
+            if column in [*(self.features or []), *self.key_columns] or (self.categorical or []).count(column) > 1:
+                raise ValueError(
+                    f"column {column!r} is named twice, in categorical and in key, features or categorical"
+                )
+        return self
 
 
 class LabelSource(Source):
@@ -362,14 +389,24 @@ class Sources(Model):
 
     @model_validator(mode="after")
     def keys_are_known(self) -> "Sources":
-        """An external source joins on store_id or on a column of the store table."""
+        """An external source joins on store_id or on columns of the store table."""
         known = {"store_id", *(self.stores.columns if self.stores else ())}
         for name, source in self.external.items():
-            (column,) = source.key
-            if column not in known:
-                hint = nearest_name(column, known)
+            for column in source.key:
+                if column not in known:
+                    hint = nearest_name(column, known)
+                    raise ValueError(
+                        f"external.{name}.key: {column!r} is no column of stores{hint}; known: {sorted(known)}"
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def ids_are_alike(self) -> "Sources":
+        """Ids of two tables that are written in different ways would not be found in each other."""
+        for name, source in named_sources(self):
+            if source.id_case != self.sales.id_case:
                 raise ValueError(
-                    f"external.{name}.key: {column!r} is no column of stores{hint}; known: {sorted(known)}"
+                    f"id_case is {self.sales.id_case!r} in sales and {source.id_case!r} in {name}; the same is expected in every source"
                 )
         return self
 
@@ -539,6 +576,11 @@ def named_sources(sources: Sources) -> Iterator[tuple[str, Source]]:
     found |= {f"external.{name}": source for name, source in sources.external.items()}
     found |= {"baseline": sources.baseline, "reference": sources.reference}
     yield from ((name, source) for name, source in found.items() if source is not None)
+
+
+def listed(columns: str | list[str]) -> list[str]:
+    """One column or several, as a list."""
+    return [columns] if isinstance(columns, str) else columns
 
 
 def load_place(path: Path) -> Place:

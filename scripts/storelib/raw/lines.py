@@ -8,7 +8,7 @@ same expressions. Every row stays whole: no column is put beside another by posi
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import duckdb
 import numpy as np
@@ -17,13 +17,17 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from storelib.configuration.place import SalesSource
+from storelib.configuration.place import SalesSource, listed
 from storelib.money import PARTS_OF_A_CENT, cents_of
 from storelib.raw.amounts import amount_of, figure_names
 from storelib.raw.days import day_of, is_iso_day
 from storelib.raw.sources import (
     DATES,
     day_query,
+    id_column,
+    id_of,
+    is_rewritten,
+    name_of,
     number_of,
     number_text,
     open_source,
@@ -46,6 +50,8 @@ FAULTS = {
 }
 REASONS = ("", *FAULTS, "negative_sales")
 TEXTS = ("store_id", "sku", "category")
+# The ledger's word for lines in which one of them is not written in the form that ids have.
+REWRITTEN = {"store_id": "store_id_rewritten", "sku": "sku_rewritten", "category": "category_rewritten"}
 # Of a decimal(18, 2), in cents; and what of a cent is more than an inexact number.
 LARGEST_AMOUNT = 1e18
 ROUNDED = 1e-4
@@ -53,6 +59,7 @@ HALF = 0.5
 # Dates are between the years 1000 and 9999, in days since 1970.
 FIRST_DAY = -354_285
 LAST_DAY = 2_932_896
+Value = TypeVar("Value", np.int32, np.bool_)
 # Rows of a batch.
 BATCH = 1 << 20
 # What Arrow makes dictionaries of. Other types, such as lists, are read by DuckDB alone.
@@ -121,8 +128,8 @@ class Coding(NamedTuple):
     category: Codes
 
 
-def wanted_columns(source: SalesSource, rules: Rules) -> dict[str, str]:
-    """Ours: theirs, of the columns that are read."""
+def wanted_columns(source: SalesSource, rules: Rules) -> dict[str, str | list[str]]:
+    """Ours: theirs, of the columns that are read; several of an id that they make together."""
     return {ours: theirs for ours, theirs in source.named.items() if ours != "date" or rules.dated}
 
 
@@ -134,11 +141,21 @@ def repairs_in(types: dict[str, str], source: SalesSource, rules: Rules) -> dict
     amount = amount_of(types, source)
     found = {"rounded_to_cent": amount.rounded} if amount.rounded else {}
     found |= amount.repairs
+    for name in TEXTS:
+        kind = types.get(name, "code")
+        rewritten = None if kind == "code" else is_rewritten(name, kind, form_of(name, name, kind, source))
+        if rewritten:
+            found[REWRITTEN[name]] = rewritten
     if rules.dated and source.date_formats and types["date"] not in DATES:
         text = text_of("date", types["date"], source)
         day = day_of(text, source.date_formats, source.time_zone)
         found["date_rewritten"] = f"NOT {is_iso_day(text)} AND {day} IS NOT NULL"
     return found
+
+
+def form_of(name: str, column: str, kind: str, source: SalesSource) -> str:
+    """SQL of a column that is `store_id`, `sku` or `category` by our names, in the form in which all tables have it."""
+    return name_of(column, kind, source) if name == "category" else id_of(column, kind, source)
 
 
 def line_query(
@@ -153,7 +170,7 @@ def line_query(
     missing: dict[str, str] = {}
     for name in TEXTS:
         kind = types.get(name)
-        columns[name] = "NULL" if kind is None else name if kind == "code" else text_of(name, kind, source)
+        columns[name] = "NULL" if kind is None else name if kind == "code" else form_of(name, name, kind, source)
         missing[name] = f"{name} = 0" if kind == "code" else f"{name} IS NULL"
     amount = amount_of(types, source)
     columns |= {"is_missing": amount.missing, "amount": amount.value, "fraction": amount.fraction}
@@ -213,9 +230,14 @@ def shares_of(file: Path, source: SalesSource, raw: Path, rules: Rules, pieces: 
     except (pa.ArrowException, OSError) as error:
         raise unreadable(source, raw, error, file) from None
     schema = metadata.schema.to_arrow_schema()
-    require_in(columns.values(), schema.names, str(file))
-    fields = [schema.field(theirs) for theirs in columns.values()]
-    texts = [schema.field(columns[name]).type for name in TEXTS if name in columns]
+    names = [name for theirs in columns.values() for name in listed(theirs)]
+    require_in(names, schema.names, str(file))
+    fields = [schema.field(name) for name in names]
+    # An id of several columns is read by DuckDB alone.
+    plain_columns = {name: theirs for name, theirs in columns.items() if isinstance(theirs, str)}
+    if len(plain_columns) < len(columns):
+        return [Share(file, None)]
+    texts = [schema.field(plain_columns[name]).type for name in TEXTS if name in columns]
     plain = all(
         any(test(kind.value_type if pa.types.is_dictionary(kind) else kind) for test in PLAIN) for kind in texts
     )
@@ -238,6 +260,8 @@ class LineReader:
         self.connection = connection
         # The code of each value of a dictionary, by column and type, as it stands in the files.
         self.known: dict[str, dict[str, dict[Any, int]]] = {name: {} for name in TEXTS}
+        # Those that are not written in the form of an id.
+        self.rewritten: dict[str, dict[str, set[Any]]] = {name: {} for name in TEXTS}
         self.queries: dict[pa.Schema, tuple[str, list[str]]] = {}
 
     def read(self, share: Share) -> Iterator[Lines]:
@@ -246,7 +270,8 @@ class LineReader:
 
     def by_arrow(self, share: Share) -> Iterator[Lines]:
         """Row groups of a Parquet file, decoded as dictionaries."""
-        columns = wanted_columns(self.source, self.rules)
+        wanted = wanted_columns(self.source, self.rules)
+        columns = {ours: theirs for ours, theirs in wanted.items() if isinstance(theirs, str)}
         metadata = pq.read_metadata(share.file)
         schema = metadata.schema.to_arrow_schema()
         texts = [columns[name] for name in TEXTS if name in columns]
@@ -255,7 +280,11 @@ class LineReader:
             names = list(dict.fromkeys(columns.values()))
             batches = file.iter_batches(BATCH, row_groups=share.row_groups, columns=names, use_threads=False)
             while (batch := self.next_of(batches, share.file)) is not None:
-                yield self.coded(batch, columns)
+                try:
+                    lines = self.coded(batch, columns)
+                except (UnicodeDecodeError, duckdb.InvalidInputException) as error:
+                    raise unreadable(self.source, self.raw, error, share.file) from None
+                yield lines
 
     def next_of(self, batches: Iterator[pa.RecordBatch], file: Path) -> pa.RecordBatch | None:
         """The next batch of a file. Raises DataError where the file is broken, and no fault of ours is taken for that."""
@@ -267,14 +296,17 @@ class LineReader:
     def coded(self, batch: pa.RecordBatch, columns: dict[str, str]) -> Lines:
         """A batch of raw columns with codes for its texts."""
         arrays: dict[str, Any] = {}
+        notes_of_ids: dict[str, NDArray[np.bool_]] = {}
         for name, theirs in columns.items():
             column = batch.column(theirs)
-            arrays[name] = self.codes(name, column) if name in TEXTS else column
+            arrays[name] = self.codes(name, column, notes_of_ids) if name in TEXTS else column
         figures = {name: column.type for name, column in arrays.items() if name not in TEXTS}
         # A date that means 'not known' is told by its text.
         plain = "sales" in figures and all(is_plain_number(*figure) for figure in figures.items())
         if plain and not ("date" in figures and self.source.missing):
-            return self.counted(arrays)
+            lines = self.counted(arrays)
+            lines.notes.update(notes_of_ids)
+            return lines
         raw = pa.table(arrays)
         self.connection.register("raw", raw)
         if raw.schema not in self.queries:
@@ -285,7 +317,9 @@ class LineReader:
             names = asked_for(self.source, self.rules, notes)
             self.queries[raw.schema] = f"SELECT {names} FROM ({query})", notes  # noqa: S608 (ours)
         query, notes = self.queries[raw.schema]
-        return self.lines(self.connection.sql(query).to_arrow_table(), notes)
+        lines = self.lines(self.connection.sql(query).to_arrow_table(), notes)
+        lines.notes.update(notes_of_ids)
+        return lines
 
     def counted(self, columns: dict[str, Any]) -> Lines:
         """A batch whose figures are numbers and days already: what `line_query` says, at a tenth of its cost."""
@@ -318,45 +352,60 @@ class LineReader:
         category = np.zeros(len(store), np.int32) if category is None else category
         return Lines(store, sku, category, amounts.cents, reason, day, count, notes, fractions)
 
-    def codes(self, name: str, column: pa.Array) -> NDArray[np.int32]:
-        """The code of each text of a column, which is cleaned once for each distinct value."""
+    def codes(self, name: str, column: pa.Array, notes: dict[str, NDArray[np.bool_]]) -> NDArray[np.int32]:
+        """The code of each text of a column, which is cleaned once for each distinct value.
+
+        notes: is told which lines have an id that is not written in the form of one.
+        """
         if not pa.types.is_dictionary(column.type):
             column = pc.dictionary_encode(column)
         values = column.dictionary.to_pylist()
-        known = self.known[name].setdefault(str(column.dictionary.type), {})
+        kind = str(column.dictionary.type)
+        known, rewritten = self.known[name].setdefault(kind, {}), self.rewritten[name].setdefault(kind, set())
         new = [value for value in values if value not in known]
         if new:
-            known.update(
-                zip(new, self.cleaned_codes(name, pa.array(new, column.dictionary.type)).tolist(), strict=True)
-            )
+            codes, flags = self.cleaned_codes(name, pa.array(new, column.dictionary.type))
+            known.update(zip(new, codes.tolist(), strict=True))
+            rewritten.update(value for value, flag in zip(new, flags, strict=True) if flag)
+        if rewritten:
+            flagged = np.fromiter((value in rewritten for value in values), np.bool_, len(values))
+            if flagged.any():
+                notes[REWRITTEN[name]] = at_places(np.append(flagged, np.False_), column.indices)
         # A null has no place in the dictionary: it takes the last.
         codes = np.fromiter((known[value] for value in values), np.int32, len(values))
         return at_places(np.append(codes, np.int32(0)), column.indices)
 
-    def cleaned_codes(self, name: str, values: pa.Array) -> NDArray[np.int32]:
-        """The code of each distinct value, as `text_of` cleans it."""
+    def cleaned_codes(self, name: str, values: pa.Array) -> tuple[NDArray[np.int32], list[bool]]:
+        """The code of each distinct value, as `id_of` cleans it, and whether it was written otherwise."""
         self.connection.register("dictionary", pa.table({"place": np.arange(len(values)), "value": values}))
         kind = str(self.connection.sql("SELECT value FROM dictionary").types[0])
-        text = text_of("value", kind, self.source)
-        cleaned = self.connection.sql(f"SELECT {text} AS text FROM dictionary ORDER BY place").to_arrow_table()  # noqa: S608 (ours)
+        text = form_of(name, "value", kind, self.source)
+        flag = is_rewritten("value", kind, text) or "FALSE"
+        query = f"SELECT {text} AS text, coalesce({flag}, FALSE) AS flag FROM dictionary ORDER BY place"  # noqa: S608 (ours)
+        cleaned = self.connection.sql(query).to_arrow_table()
         codes: Codes = getattr(self.coding, name)
-        return codes.of(cleaned["text"].combine_chunks())
+        return codes.of(cleaned["text"].combine_chunks()), cleaned["flag"].to_pylist()
 
     def by_duckdb(self, file: Path) -> Iterator[Lines]:
         """A whole file by the source's reader. Raises DataError where a column is missing."""
         columns = wanted_columns(self.source, self.rules)
         view = "raw_file"
         kinds = open_source(self.connection, self.source, self.raw, view, [file], months=not self.rules.weekly)
-        require_in(columns.values(), [name for name in kinds if name != "_file"], str(file))
-        types = {ours: kinds[theirs] for ours, theirs in columns.items()}
+        names = [name for theirs in columns.values() for name in listed(theirs)]
+        require_in(names, [name for name in kinds if name != "_file"], str(file))
+        found = {ours: id_column(theirs, kinds, self.source) for ours, theirs in columns.items()}
+        types = {ours: kind for ours, (_, kind) in found.items()}
         notes = list(repairs_in(types, self.source, self.rules))
-        named = ", ".join(f"{identifier(theirs)} AS {ours}" for ours, theirs in columns.items())
+        named = ", ".join(f"{column} AS {ours}" for ours, (column, _) in found.items())
         query = line_query(types, self.source, self.rules, f"(SELECT {named} FROM {identifier(view)})")  # noqa: S608 (quoted)
-        names = asked_for(self.source, self.rules, notes)
-        reader = self.connection.sql(f"SELECT {names} FROM ({query})").to_arrow_reader(BATCH)  # noqa: S608 (ours)
-        for batch in reader:
-            if batch.num_rows:
-                yield self.lines(pa.Table.from_batches([batch]), notes)
+        asked = asked_for(self.source, self.rules, notes)
+        try:
+            reader = self.connection.sql(f"SELECT {asked} FROM ({query})").to_arrow_reader(BATCH)  # noqa: S608 (ours)
+            for batch in reader:
+                if batch.num_rows:
+                    yield self.lines(pa.Table.from_batches([batch]), notes)
+        except duckdb.InvalidInputException as error:
+            raise unreadable(self.source, self.raw, error, file) from None
 
     def lines(self, table: pa.Table, notes: Sequence[str]) -> Lines:
         """What SQL gave as numbers."""
@@ -389,11 +438,11 @@ class LineReader:
         return at_places(np.append(getattr(self.coding, name).of(encoded.dictionary), np.int32(0)), encoded.indices)
 
 
-def at_places(codes: NDArray[np.int32], places: pa.Array) -> NDArray[np.int32]:
-    """Codes at places of a dictionary; the last of them where there is no place."""
+def at_places(values: NDArray[Value], places: pa.Array) -> NDArray[Value]:
+    """Values at places of a dictionary; the last of them where there is no place."""
     if places.null_count:
-        places = pc.fill_null(places, len(codes) - 1)
-    found: NDArray[np.int32] = codes[places.to_numpy(zero_copy_only=False)]
+        places = pc.fill_null(places, len(values) - 1)
+    found: NDArray[Value] = values[places.to_numpy(zero_copy_only=False)]
     return found
 
 

@@ -1,9 +1,10 @@
 """Raw files as DuckDB tables, whatever their format: columns by our names, ids as text, 'missing' values as null."""
 
 import json
+import logging
 import math
 import tempfile
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,13 +12,14 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from storelib.configuration.place import CELL_COLUMNS, NumbersSource, SalesSource, Source
+from storelib.configuration.place import CELL_COLUMNS, NumbersSource, SalesSource, Source, listed
 from storelib.database import Limits, database, one_row
 from storelib.errors import DataError, nearest_name, shown
 from storelib.raw.days import day_in, day_of, in_our_time, is_ambiguous
 from storelib.raw.files import source_files
 from storelib.raw.formats import plain_number, repairs_of
-from storelib.raw.readers import Headed, Numbered, Request, reader_of
+from storelib.raw.readers import Headed, Numbered, Request, decimal_of, reader_of
+from storelib.raw.spellings import JOINT, WHITE, id_text, parts_of
 from storelib.raw.wide import write_long
 from storelib.sql import identifier, literal
 
@@ -34,13 +36,13 @@ WHOLE = {
     "UBIGINT",
     "UHUGEINT",
 }
+TEXT = {"VARCHAR", "BLOB"}
 INSTANTS = {"TIMESTAMP WITH TIME ZONE", "TIMESTAMP_NS WITH TIME ZONE"}
 DATES = {"DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", *INSTANTS}
-# What is trimmed off both ends of a text: spaces of every width, line ends, and marks that do not show.
-WHITE = (
-    " \t\r\n\v\f\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b"
-    "\u2028\u2029\u202f\u205f\u3000\ufeff"
-)
+# A text of which nothing is trimmed, by far the most: to look costs a tenth of trimming it.
+PLAIN = "[!-~]([ -~]*[!-~])?"
+# Beyond it a float does not tell whole numbers apart.
+EXACT = 2**53
 
 
 def open_source(
@@ -129,26 +131,36 @@ def where_is(source: Source, folder: Path, row: Mapping[str, str | None], file: 
     """The file and, where its format counts them, the line of the first row that holds these texts; their column: text."""
     files = [Path(file)] if file else source_files(source, folder)
     reader = reader_of(source.reader)
-    missing = {"", *map(missing_text, source.missing)}
+    marks = decimal_marks(source)
+    missing = {"", *(id_text(missing_text(value), marks) for value in source.missing)}
     unknown = {float(value) for value in source.missing if not isinstance(value, str)}
 
     def known(cell: str) -> str | None:
-        text = cell.strip(WHITE)
+        text = id_text(cell, marks)
         with suppress(ValueError):
             if unknown and float(text) in unknown:
                 return None
-        return None if text in missing else text
+        return None if text in missing else text.upper() if source.id_case == "upper" else text
 
-    if isinstance(reader, Numbered):
+    # Ids are in this form, other texts are brought to it.
+    row = {name: text if text is None else known(text) for name, text in row.items()}
+
+    if isinstance(reader, Numbered) and row:
         for path in files:
             if line := reader.locate(path, source, row, known):
                 return f"{path}, {line}"
     return file or str(folder / source.path)
 
 
-def by_their_names(row: Mapping[str, str | None], columns: Mapping[str, str]) -> dict[str, str | None]:
-    """A row under the source's own names; columns: ours: theirs."""
-    return {theirs: row[ours] for ours, theirs in columns.items() if ours in row}
+def by_their_names(row: Mapping[str, str | None], columns: Mapping[str, str | list[str]]) -> dict[str, str | None]:
+    """A row under the source's own names; columns: ours: theirs. An id of several columns is taken apart again."""
+    found: dict[str, str | None] = {}
+    for ours, theirs in columns.items():
+        if ours in row and isinstance(theirs, str):
+            found[theirs] = row[ours]
+        elif ours in row and (text := row[ours]) is not None:
+            found |= dict(zip(theirs, parts_of(text), strict=True))
+    return found
 
 
 def names_in(folder: Path) -> str:
@@ -157,9 +169,9 @@ def names_in(folder: Path) -> str:
     return ", ".join(names) or "nothing"
 
 
-def require_columns(types: dict[str, str], wanted: Iterable[str], source: Source, folder: Path) -> None:
+def require_columns(types: dict[str, str], wanted: Iterable[str | list[str]], source: Source, folder: Path) -> None:
     """Raise DataError for a configured column that the files, or one of several, do not have."""
-    names = list(wanted)
+    names = [name for columns in wanted for name in listed(columns)]
     require_in(names, [name for name in types if name != "_file"], str(folder / source.path))
     reader = reader_of(source.reader)
     files = source_files(source, folder)
@@ -192,22 +204,98 @@ def other_delimiter(columns: Sequence[str]) -> str:
 def text_of(column: str, sql_type: str, source: Source) -> str:
     """SQL: a column as trimmed text, null where it is empty or one of the source's missing values.
 
-    Whole numbers lose their decimals (`123.0`, as pandas writes ids beside missing ones, is `123`), and a float that is no
-    number is missing.
+    Numbers that are whole lose their decimals, and a float that is no number is missing.
     """
-    name = identifier(column)
+    return known_text(trimmed(identifier(column), sql_type), map(missing_text, source.missing))
+
+
+def id_of(column: str, sql_type: str, source: Source) -> str:
+    """SQL: a column of ids as `name_of` has it, in capitals where the configuration says so."""
+    form = name_of(column, sql_type, source)
+    return f"nfc_normalize(upper({form}))" if source.id_case == "upper" else form
+
+
+def name_of(column: str, sql_type: str, source: Source) -> str:
+    """SQL: a column of ids or names in the one form that all tables have them in, null where they are missing.
+
+    The rule is that of `spellings.id_text`: trimmed, in Unicode's NFC, whole numbers without decimals (`123.0`, as pandas writes
+    ids beside missing ones, is `123`).
+    """
+    text, marks = trimmed(identifier(column), sql_type), decimal_marks(source)
+    if sql_type in TEXT:
+        name, whole = as_text(identifier(column), sql_type), literal(f"(-?[0-9]+)[{marks}]0+")
+        composed = f"nfc_normalize({text})"
+        bare = f"CASE WHEN regexp_full_match({composed}, {whole}) THEN regexp_extract({composed}, {whole}, 1) ELSE {composed} END"
+        # Of nearly all texts nothing changes, which costs a tenth to see of what it costs to change them.
+        unlike = " OR ".join(f"contains({name}, {literal(f'{mark}0')})" for mark in marks)
+        text = f"CASE WHEN regexp_full_match({name}, {literal(PLAIN)}) AND NOT ({unlike}) THEN {name} ELSE {bare} END"
+    return known_text(text, (id_text(missing_text(value), marks) for value in source.missing))
+
+
+def trimmed(name: str, sql_type: str) -> str:
+    """SQL: a column of any type as trimmed text. name: quoted."""
     if sql_type in FLOATS:
-        whole = f"isfinite({name}) AND {name} = trunc({name}) AND abs({name}) < 1e15"
+        whole = f"isfinite({name}) AND {name} = trunc({name}) AND abs({name}) <= {EXACT}"
         known = f"CASE WHEN NOT ({is_nan(name)}) THEN CAST({name} AS VARCHAR) END"
-        text = f"CASE WHEN {whole} THEN CAST(CAST({name} AS BIGINT) AS VARCHAR) ELSE {known} END"
-    elif sql_type.startswith("DECIMAL"):
-        text = f"CASE WHEN {name} = trunc({name}) THEN CAST(CAST({name} AS HUGEINT) AS VARCHAR) ELSE CAST({name} AS VARCHAR) END"
-    elif sql_type == "VARCHAR":
-        text = f"trim({name}, {literal(WHITE)})"
-    else:
-        text = f"CAST({name} AS VARCHAR)"
-    missing = ", ".join(literal(value) for value in sorted({"", *map(missing_text, source.missing)}))
-    return f"CASE WHEN {text} IN ({missing}) THEN NULL ELSE {text} END"
+        return f"CASE WHEN {whole} THEN CAST(CAST({name} AS BIGINT) AS VARCHAR) ELSE {known} END"
+    if sql_type.startswith("DECIMAL"):
+        return f"CASE WHEN {name} = trunc({name}) THEN CAST(CAST({name} AS HUGEINT) AS VARCHAR) ELSE CAST({name} AS VARCHAR) END"
+    text = as_text(name, sql_type)
+    if sql_type not in TEXT:
+        return text
+    return f"CASE WHEN regexp_full_match({text}, {literal(PLAIN)}) THEN {text} ELSE trim({text}, {literal(WHITE)}) END"
+
+
+def as_text(name: str, sql_type: str) -> str:
+    """SQL: a column as it is written. Bytes are text in UTF-8, as programs write it that do not say so; others are refused."""
+    if sql_type != "BLOB":
+        return name if sql_type == "VARCHAR" else f"CAST({name} AS VARCHAR)"
+    broken = f"error('bytes that are no text in UTF-8, such as ' || CAST({name} AS VARCHAR))"
+    return f"coalesce(TRY(decode({name})), CASE WHEN {name} IS NOT NULL THEN {broken} END)"
+
+
+def known_text(text: str, missing: Iterable[str]) -> str:
+    """SQL: a text, null where it is empty or one that means 'not known'."""
+    unknown = ", ".join(literal(value) for value in sorted({"", *missing}))
+    return f"CASE WHEN {text} IN ({unknown}) THEN NULL ELSE {text} END"
+
+
+def decimal_marks(source: Source) -> str:
+    """The signs that may stand before the decimals of an id: a point, and the source's own, but for the one between thousands."""
+    marks = {".", decimal_of(source)} - {getattr(source, "thousands", None)}
+    return "".join(sorted(marks))
+
+
+def is_rewritten(column: str, sql_type: str, form: str) -> str | None:
+    """SQL: whether an id or a name is written in another form than it is read in; None for a type of one form.
+
+    form: SQL of that form, by `id_of` or `name_of`.
+    """
+    if sql_type not in TEXT | FLOATS and not sql_type.startswith("DECIMAL"):
+        return None
+    return f"{as_text(identifier(column), sql_type)} <> {form}"
+
+
+Form = Callable[[str, str, Source], str]
+
+
+def id_of_columns(columns: str | list[str], types: Mapping[str, str], source: Source, form: Form = id_of) -> str:
+    """SQL: an id of one column or of several. form: `id_of` or `name_of`."""
+    if isinstance(columns, str):
+        return form(columns, types[columns], source)
+    return joint_of(form(column, types[column], source) for column in columns)
+
+
+def id_column(columns: str | list[str], types: Mapping[str, str], source: Source) -> tuple[str, str]:
+    """SQL and type of what an id is made of: one column as it is, or several joined."""
+    if isinstance(columns, str):
+        return identifier(columns), types[columns]
+    return id_of_columns(columns, types, source), "VARCHAR"
+
+
+def joint_of(parts: Iterable[str]) -> str:
+    """SQL: several ids as one, as `spellings.joined` joins them; null where one is missing."""
+    return f" || {literal(JOINT)} || ".join(f"replace({part}, '|', '||')" for part in parts)
 
 
 def is_nan(name: str) -> str:
@@ -302,43 +390,94 @@ def missing_text(value: str | float) -> str:
 
 
 def read_texts(
-    source: Source, folder: Path, limits: Limits, columns: dict[str, str], numbers: Collection[str] = ()
+    source: Source,
+    folder: Path,
+    limits: Limits,
+    columns: Mapping[str, str | list[str]],
+    numbers: Collection[str] = (),
+    names: Collection[str] = (),
 ) -> pd.DataFrame:
     """A small source as text columns under our names (ours: theirs), null where missing, in no promised order.
 
-    numbers: columns, by our names, whose texts are written with a decimal point where they are numbers of the source's.
+    numbers: columns, by our names, whose texts are written with a decimal point where they are numbers of the source's; names:
+    columns that are no ids, whose capitals stay what they are.
     """
     with database(limits) as connection:
         types = open_source(connection, source, folder, "source")
         require_columns(types, columns.values(), source, folder)
-        selected = {ours: text_of(theirs, types[theirs], source) for ours, theirs in columns.items()}
+        selected, forms = {}, {}
+        for ours, theirs in columns.items():
+            form = name_of if ours in names else id_of
+            selected[ours] = id_of_columns(theirs, types, source, form)
+            if ours not in numbers:
+                forms |= {column: form(column, types[column], source) for column in listed(theirs)}
         if isinstance(source, NumbersSource):
             for ours in sorted(set(numbers) & set(columns)):
-                column = (columns[ours], types[columns[ours]], source)
-                if not is_number(column[1]):
-                    selected[ours] = f"coalesce({number_of(*column)}, {selected[ours]})"
-        return read_selected(connection, selected, source, folder)
+                theirs = columns[ours]
+                if isinstance(theirs, str) and not is_number(types[theirs]):
+                    selected[ours] = f"coalesce({number_of(theirs, types[theirs], source)}, {selected[ours]})"
+        frame = read_selected(connection, selected, source, folder)
+        tell_rewritten(connection, forms, types, source, folder)
+        return frame
+
+
+def tell_rewritten(
+    connection: duckdb.DuckDBPyConnection,
+    forms: Mapping[str, str],
+    types: Mapping[str, str],
+    source: Source,
+    folder: Path,
+) -> None:
+    """Log how many ids and names of a view `source` are not written in the form that they are read in, with an example.
+
+    forms: SQL of that form, by column.
+    """
+    for column, read in forms.items():
+        condition = is_rewritten(column, types[column], read)
+        if condition is None:
+            continue
+        written = as_text(identifier(column), types[column])
+        query = f"SELECT count(*), min({written}), min_by({read}, {written}) FROM source WHERE {condition}"  # noqa: S608 (quoted)
+        number, example, better = one_row(connection, query)
+        if number:
+            logging.getLogger("clustering").warning(
+                "%s: %d values of %s are read in the form of ids, such as %s as %s",
+                folder / source.path, number, shown(column), shown(example), shown(better),
+            )  # fmt: skip
 
 
 def read_numbers(
-    source: NumbersSource, folder: Path, limits: Limits, key: str, numbers: Sequence[str]
-) -> tuple[pd.Series, pd.DataFrame, pd.DataFrame]:
-    """A small source of numbers by a key: the keys as text, and each column as text and as float64.
+    source: NumbersSource,
+    folder: Path,
+    limits: Limits,
+    key: Sequence[str | list[str]],
+    numbers: Sequence[str],
+    names: Sequence[str] = (),
+) -> tuple[pd.Series, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """A small source of numbers by a key: the keys as text, each column of numbers as text and as float64, and columns of names.
 
-    The columns of both tables are positions in `numbers`. A text is null where it is missing, a number NaN where it is missing
-    or its text is none.
+    key: one column, or several that make it, each perhaps of several. The columns of the tables are positions in `numbers` and
+    in `names`. A text is null where it is missing, a number NaN where it is missing or its text is none.
     """
     with database(limits) as connection:
         types = open_source(connection, source, folder, "source")
-        require_columns(types, [key, *numbers], source, folder)
-        selected = {"key": text_of(key, types[key], source)}
+        require_columns(types, [*key, *numbers, *names], source, folder)
+        keys = [id_of_columns(columns, types, source) for columns in key]
+        selected = {"key": keys[0] if len(keys) == 1 else joint_of(keys)}
         for position, name in enumerate(numbers):
             selected[f"text {position}"] = number_text(name, types[name], source)
             selected[f"number {position}"] = f"TRY_CAST({number_of(name, types[name], source)} AS DOUBLE)"
+        selected |= {f"name {n}": name_of(name, types[name], source) for n, name in enumerate(names)}
         frame = read_selected(connection, selected, source, folder)
-    positions = range(len(numbers))
-    texts, values = (frame[[f"{kind} {n}" for n in positions]] for kind in ("text", "number"))
-    return frame["key"], texts.set_axis(positions, axis="columns"), values.set_axis(positions, axis="columns")
+        forms = {column: id_of(column, types[column], source) for columns in key for column in listed(columns)}
+        forms |= {name: name_of(name, types[name], source) for name in names}
+        tell_rewritten(connection, forms, types, source, folder)
+    wanted = {"text": numbers, "number": numbers, "name": names}
+    texts, values, words = (
+        frame[[f"{kind} {n}" for n in range(len(columns))]].set_axis(range(len(columns)), axis="columns")
+        for kind, columns in wanted.items()
+    )
+    return frame["key"], texts, values, words
 
 
 def read_selected(

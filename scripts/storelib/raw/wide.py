@@ -43,8 +43,7 @@ def write_long(
     """
     types = {row[0]: row[1] for row in connection.execute(f"DESCRIBE {identifier(view)}").fetchall()}
     days = period_days(connection, list(types), source, wide, where, months=months)
-    named = source.columns.model_dump(exclude_none=True).values()
-    others = [name for name in types if name in {"_file", *named}]
+    others = [name for name in types if name in {"_file", *source.columns_used}]
     kind = common_type(connection, view, {name: types[name] for name in days})
     names = list(days)
     parts = [names[start : start + COLUMNS] for start in range(0, len(names), COLUMNS)]
@@ -127,7 +126,7 @@ def period_texts(columns: Sequence[str], source: SalesSource, wide: Wide) -> dic
     """What stands for `*` in the name of each column of the pattern, but for those that are named elsewhere or left out."""
     before, _, after = wide.columns.partition("*")
     pattern = re.compile(f"{re.escape(before)}(.+){re.escape(after)}", re.DOTALL)
-    others = {"_file", *source.columns.model_dump(exclude_none=True).values(), *wide.leave_out}
+    others = {"_file", *source.columns_used, *wide.leave_out}
     found = {name: pattern.fullmatch(name) for name in columns if name not in others}
     return {name: match.group(1).strip() for name, match in found.items() if match}
 
