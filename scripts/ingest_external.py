@@ -30,6 +30,7 @@ from storelib.raw.files import (
     fingerprints,
     log_files,
     present_files,
+    refuse_other_delivery,
     refuse_repeated,
 )
 from storelib.raw.sources import by_their_names, column_types, read_numbers, require_columns, where_is
@@ -166,6 +167,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     table = pd.concat(parts) if parts else SOURCES.schema().empty_table().to_pandas()
     table = table.sort_values(["source", "key", "feature"], ignore_index=True)
     read = files_table(files, args.raw, counts)
+    refuse_other_delivery(args.config, place, args.raw, files)
     with outputs() as write:
         write(table, SOURCES, args.sources)
         write(read, RAW_FILES, args.files)

@@ -18,7 +18,15 @@ from storelib.contracts.raw_files import RAW_FILES
 from storelib.contracts.segments import KNOWN_LABELS
 from storelib.errors import DataError
 from storelib.names import LABELS
-from storelib.raw.files import counts_of, files_table, fingerprints, log_files, present_files, refuse_repeated
+from storelib.raw.files import (
+    counts_of,
+    files_table,
+    fingerprints,
+    log_files,
+    present_files,
+    refuse_other_delivery,
+    refuse_repeated,
+)
 from storelib.raw.sources import by_their_names, read_texts, where_is
 from storelib.raw.spellings import refuse_capitals
 
@@ -77,6 +85,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         refuse_capitals(texts["store_id"], "store", where)
     labels: pd.DataFrame = texts.astype(dict.fromkeys(LABELS, "int32"))
     read = files_table({args.source: files}, args.raw, {args.source: counts})
+    refuse_other_delivery(args.config, place, args.raw, {args.source: files})
     with outputs() as write:
         write(labels.sort_values(["category", "store_id"], ignore_index=True), KNOWN_LABELS, args.labels)
         write(read, RAW_FILES, args.files)

@@ -21,7 +21,15 @@ from storelib.contracts.contract import check_table, outputs
 from storelib.contracts.raw_files import RAW_FILES
 from storelib.contracts.sales import PRODUCT_MAP
 from storelib.errors import DataError
-from storelib.raw.files import counts_of, files_table, fingerprints, log_files, present_files, refuse_repeated
+from storelib.raw.files import (
+    counts_of,
+    files_table,
+    fingerprints,
+    log_files,
+    present_files,
+    refuse_other_delivery,
+    refuse_repeated,
+)
 from storelib.raw.sources import by_their_names, read_texts, where_is
 from storelib.raw.spellings import POLICIES, decide, refuse_capitals
 
@@ -106,6 +114,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         refuse_capitals(rows["sku"], "SKU", where)
     pairs = distinct_pairs(unify_spellings(rows, args.spelling, where, log))
     read = files_table({"product_map": files}, args.raw, {"product_map": counts})
+    refuse_other_delivery(args.config, place, args.raw, {"product_map": files})
     with outputs() as write:
         write(with_entries(pairs), PRODUCT_MAP, args.product_map)
         write(read, RAW_FILES, args.files)

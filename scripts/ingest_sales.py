@@ -43,7 +43,15 @@ from storelib.money import exact_money, money_column, money_of, sums_at
 from storelib.raw.amounts import FIGURES
 from storelib.raw.date_advice import ENOUGH, fitting_formats, proposal
 from storelib.raw.days import NO_WEEKS, iso_forms
-from storelib.raw.files import Fingerprint, files_table, fingerprints, log_files, present_files, refuse_repeated
+from storelib.raw.files import (
+    Fingerprint,
+    files_table,
+    fingerprints,
+    log_files,
+    present_files,
+    refuse_other_delivery,
+    refuse_repeated,
+)
 from storelib.raw.lines import FAULTS, REASONS, Codes, Rules, line_query, wanted_columns
 from storelib.raw.sources import by_their_names, id_column, open_source, require_columns, where_is
 from storelib.raw.spellings import refuse_capitals
@@ -419,6 +427,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         refuse(entries, ["negative_sales"], "negative_sales", how)
     refuse_nothing(entries, args.raw / source.path)
     read = files_table({"sales": files}, args.raw, {"sales": counts})
+    refuse_other_delivery(args.config, place, args.raw, {"sales": files})
     with outputs() as write:
         write(sales_table(sums, ledgers), SALES, args.sales)
         write(sku_table(sums, ledgers), SKU_SALES, args.sku_sales)

@@ -18,7 +18,15 @@ from storelib.contracts.contract import check_table, outputs
 from storelib.contracts.places import STORES
 from storelib.contracts.raw_files import RAW_FILES
 from storelib.errors import DataError, shown
-from storelib.raw.files import counts_of, files_table, fingerprints, log_files, present_files, refuse_repeated
+from storelib.raw.files import (
+    counts_of,
+    files_table,
+    fingerprints,
+    log_files,
+    present_files,
+    refuse_other_delivery,
+    refuse_repeated,
+)
 from storelib.raw.sources import by_their_names, read_texts, where_is
 from storelib.raw.spellings import refuse_capitals
 
@@ -88,6 +96,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     # What is missing in one row of a store is taken from another.
     stores = rows.groupby("store_id", as_index=False).first()[list(columns)]
     read = files_table({"stores": files}, args.raw, {"stores": counts})
+    refuse_other_delivery(args.config, place, args.raw, {"stores": files})
     with outputs() as write:
         write(stores.sort_values("store_id", ignore_index=True), STORES, args.stores)
         write(read, RAW_FILES, args.files)

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
 
-from storelib.configuration.place import Source
+from storelib.configuration.place import Place, Source, load_place, named_sources
 from storelib.errors import DataError, shown
 from storelib.raw.patterns import ANY_DEPTH, fixed_parts, is_leftover, matches
 from storelib.raw.readers import reader_of
@@ -163,7 +163,11 @@ class Fingerprint(NamedTuple):
 
     def refuse_changed(self) -> None:
         """Raise DataError where the file is not the one that was hashed: what is told of it would be about another."""
-        if state_of(self.path) != self.state:
+        now = state_of(self.path)
+        if now == self.state:
+            return
+        # Some file systems number files anew, and a new name of a file is a change of it too: there the bytes decide.
+        if now[2:4] != self.state[2:4] or sha256(self.path) != self.sha256:
             raise DataError(
                 f"{self.path} was replaced or written to while it was read",
                 solution="run again when the delivery is complete",
@@ -266,10 +270,27 @@ def fingerprints(paths: Iterable[Path], source: Source, folder: Path) -> list[Fi
     return found
 
 
+def refuse_other_delivery(config: Path, place: Place, folder: Path, files: Mapping[str, Sequence[Fingerprint]]) -> None:
+    """Raise DataError where what was read is not what a runner would see now, who looks after a stage has ended.
+
+    config: the file that `place` was read from; files: those that were hashed before they were read, by the name of their source.
+    """
+    if load_place(config).sources != place.sources:
+        raise DataError(f"{config} was changed while sources were read", solution="run again")
+    for name, source in named_sources(place.sources):
+        if name in files:
+            differ = {file.path for file in files[name]}.symmetric_difference(source_files(source, folder))
+            if differ:
+                raise DataError(
+                    f"{min(differ)} came or went while {folder / source.path} was read",
+                    solution="run again when the delivery is complete",
+                )
+
+
 def state_of(path: Path) -> tuple[int, ...]:
-    """Device, inode, size, and time of the last change."""
+    """Device, inode, size, the time that the file claims, and that of its last change, which nobody can set."""
     stat = path.stat()
-    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
 def sha256(path: Path) -> str:
