@@ -17,6 +17,7 @@ from clustering.plans import stages_needed
 from clustering.runners import STATE, ask, why
 from clustering.surroundings import of_dvc
 from storelib.configuration.params import Params, load_params
+from storelib.configuration.place import load_place
 from storelib.configuration.stages import READERS
 from storelib.errors import PipelineError
 from storelib.leftovers import prune
@@ -33,9 +34,10 @@ def fingerprint(root: Path, params: Params) -> str:
     for name in (*SETTINGS, f"configs/{params.env}.yml"):
         path = root / name
         digest.update(path.read_bytes() if path.is_file() else b"")
-    digest.update(
-        repr(sorted((name, sorted(found.items())) for name, found in raw_files(root, params.env).items())).encode()
-    )
+    files = raw_files(root, params.env)
+    digest.update(repr(sorted((name, sorted(found.items())) for name, found in files.items())).encode())
+    # Variables of the environment may stand in the file.
+    digest.update(load_place(root / "configs" / f"{params.env}.yml").sources.model_dump_json().encode())
     digest.update(repr(sorted(states(root / name for name in FOLDERS))).encode())
     return digest.hexdigest()
 
@@ -48,6 +50,18 @@ def states(folders: Iterable[Path]) -> Iterable[tuple[str, tuple[int, ...]]]:
                 yield str(path), state_of(path)[2:4]
 
 
+def is_recorded(root: Path, params: Params) -> bool:
+    """Whether all is as `record` or `sync` left it: then no runner finds anything to do, and none need be asked."""
+    marker = root / STATE / "recorded"
+    return marker.is_file() and marker.read_text() == fingerprint(root, params)
+
+
+def note(root: Path, params: Params) -> None:
+    """Remember how all was left."""
+    (root / STATE).mkdir(exist_ok=True)
+    (root / STATE / "recorded").write_text(fingerprint(root, params))
+
+
 def pending(root: Path) -> list[str]:
     """Files that Snakemake would make anew for the whole pipeline."""
     return [path for event in planned(root, "full_pipeline") for path in event["output"] or [event["rule"]]]
@@ -58,8 +72,7 @@ def record(root: Path) -> list[str]:
     params = load_params(root / "params.yaml")
     if obstacle := of_dvc(root, params.demo):
         raise obstacle.error("DVC can record nothing here")
-    marker = root / STATE / "recorded"
-    if marker.is_file() and marker.read_text() == fingerprint(root, params):
+    if is_recorded(root, params):
         return []
     prune(params.internal.categories, root)
     # What a stage read is looked at last: it may be replaced until then.
@@ -80,8 +93,7 @@ def record(root: Path) -> list[str]:
         # DVC has hashed what came after the look above.
         lock.unlink() if before is None else lock.write_bytes(before)
         return [told(found)]
-    marker.parent.mkdir(exist_ok=True)
-    marker.write_text(fingerprint(root, params))
+    note(root, params)
     return []
 
 
@@ -106,6 +118,5 @@ def sync(root: Path) -> bool:
         for stage in {difference.stage for difference in found}:
             (root / READERS[stage][0]).unlink()
         return False
-    (root / STATE).mkdir(exist_ok=True)
-    (root / STATE / "recorded").write_text(fingerprint(root, params))
+    note(root, params)
     return True

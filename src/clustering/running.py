@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.table import Table
 
 from clustering.dvc_state import graph
-from clustering.handover import record, sync
+from clustering.handover import is_recorded, record, sync
 from clustering.inputs import have_read_again, refuse_differences
 from clustering.jobs import JOBS, Engine
 from clustering.journal import LOGGER
@@ -20,8 +20,9 @@ from clustering.runners import failure, heal, only_run
 from clustering.runs import RUNS, recorded, report_of
 from clustering.shown import Mode, console, emit, say
 from clustering.stage_server import stages_forked
-from clustering.surroundings import of_dvc
+from clustering.surroundings import Obstacle, of_dvc
 from storelib.accounts.expectations import told
+from storelib.configuration.params import Params
 from storelib.errors import ConfigError, DataError, PipelineError
 from storelib.leftovers import prune
 
@@ -65,16 +66,12 @@ def run_job(
                 if mode is Mode.json:
                     emit("run", id=run_id, job=job, env=env, engine=engine, tags=tags or {})
                 log = root / RUNS / run_id / "runner.log"
-                have_read_again(root, env, params, job, engine)
                 other = env if env != params.env else None
-                with stages_forked(root):
-                    start_runner(root, job, other, cores, engine, force=force, mode=mode, log=log)
-                with console.status("looking at what was made") if mode is Mode.live else nullcontext():
-                    refuse_differences(root, env, params, job)
-                    # Of the whole pipeline `record` asks the same.
-                    if engine is Engine.dvc or job != "full_pipeline" or other or obstacle:
-                        refuse_left(root, job, engine, ["--config", f"env={other}"] if other else [])
-                    apart = obstacle.what if obstacle else pass_on(root, engine, env, params.env, job)
+                apart = None
+                if force or engine is Engine.dvc or other or not is_recorded(root, params):
+                    apart = make(root, job, env, params, cores, engine, obstacle, force=force, mode=mode, log=log)
+                elif mode is not Mode.json:
+                    console.print("Nothing to do: everything is as the last run left it.")
     except PipelineError as error:
         if mode is Mode.json:
             emit("result", id=run_id, job=job, result="failed", error=error.args[0], solution=error.solution)
@@ -104,6 +101,32 @@ def run_job(
         show_segments(root, report_of(root, run_id))
     for warning in warnings_of(root) if job == "full_pipeline" else []:
         say(f"Warning: {warning}")
+
+
+def make(
+    root: Path,
+    job: str,
+    env: str,
+    params: Params,
+    cores: int,
+    engine: Engine,
+    obstacle: Obstacle | None,
+    *,
+    force: bool,
+    mode: Mode,
+    log: Path,
+) -> str | None:
+    """Run what is not up to date, see that it follows from today's files, and pass the state on; why not, where that cannot be."""
+    other = env if env != params.env else None
+    have_read_again(root, env, params, job, engine)
+    with stages_forked(root):
+        start_runner(root, job, other, cores, engine, force=force, mode=mode, log=log)
+    with console.status("looking at what was made") if mode is Mode.live else nullcontext():
+        refuse_differences(root, env, params, job)
+        # Of the whole pipeline `record` asks the same.
+        if engine is Engine.dvc or job != "full_pipeline" or other or obstacle:
+            refuse_left(root, job, engine, ["--config", f"env={other}"] if other else [])
+        return obstacle.what if obstacle else pass_on(root, engine, env, params.env, job)
 
 
 def warnings_of(root: Path) -> list[str]:

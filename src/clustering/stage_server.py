@@ -83,7 +83,10 @@ def stages_forked(root: Path, libraries: Sequence[str] = LIBRARIES) -> Iterator[
         usage = folder / "usage.jsonl"
         for line in usage.read_text(encoding="utf-8").splitlines() if usage.is_file() else []:
             correct_benchmark(root, json.loads(line), began)
+        # Its work is done, or has failed: what still runs ends with it.
+        server.terminate()
         server.communicate()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def listening(folder: Path) -> socket.socket:
@@ -225,6 +228,8 @@ def main(folder: str, listener: str, *libraries: str) -> None:
         Server(socket.socket(fileno=int(listener)), Path(folder) / "usage.jsonl").serve()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+    # Nothing of what is loaded needs to be taken down.
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -192,7 +192,8 @@ class Json:
 
         A field of an object in a row is a column too: `store.id`.
         """
-        source, files = request.source, []
+        source = request.source
+        files: list[Path] = []
         for file in request.files:
             refuse_broken(file)
             readable = file
@@ -209,7 +210,7 @@ class Json:
         # One file at a time: DuckDB holds 32 MB for each that it opens to compare their columns.
         for file in files:
             relation = request.connection.sql(f"SELECT * FROM read_json({paths([file])}, sample_size = -1, {UNNAMED})")  # noqa: S608 (quoted)
-            delivered: Path = request.copies.get(file, file)
+            delivered = request.copies.get(file, file)
             for name, kind in zip(relation.columns, relation.types, strict=True):
                 fields.setdefault(name, delivered)
                 other = spelt.setdefault(name.lower(), name)
