@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 os.environ.pop("PYTHONSAFEPATH", None)
 
 from snakemake.exceptions import WorkflowError
+from storelib.configuration.stages import Made
 from storelib.configuration.workflow import DEMO_FILES, RAW_TABLES, RawFiles, check_params, database_mb, memory_mb
 from storelib.configuration.workflow import flags, flags_of, folders_of, in_report, modules_by_stage
 from storelib.errors import PipelineError
@@ -22,10 +23,13 @@ try:
     PARAMS = check_params(config)
     # What each stage imports: the one list of it is in dvc.yaml.
     LIB = modules_by_stage(Path("dvc.yaml"))
+    MADE = Made(Path("dvc.yaml"), PARAMS.internal.categories, PARAMS.env)
     RAW = RawFiles(PARAMS)
 except PipelineError as error:
     raise WorkflowError(str(error)) from None
 
+EVERYTHING = MADE.by("profile_clusters", "profile_external_clusters", "require_checks")
+RAW.settle_times(EVERYTHING)
 SOURCES = RAW.place.sources
 # Of the stages that use DuckDB, which keeps to both.
 THREADS = RAW.place.compute.threads
@@ -37,49 +41,44 @@ wildcard_constraints:
     category=KEY,
 
 
-# Jobs: what a run can be asked for -----------------------------------------------------------------------
+# Jobs: what a run can be asked for; all that is made on the way belongs to it, so what is missing is made ---
 
 
 rule full_pipeline:
     """Everything: segments, profiles, pictures, metrics, the report, the workbooks, and that the checks hold."""
     default_target: True
     input:
-        "reports/checks_passed.txt",
-        "reports/report.html",
-        expand("reports/workbooks/{category}.xlsx", category=CATEGORIES),
-        "data/merging/segments.parquet",
-        "data/external/profile.parquet",
-        expand("data/internal/profiles/{category}.parquet", category=CATEGORIES),
+        EVERYTHING,
 
 
 rule internal_preprocessing:
     """Raw sales to shares of need states."""
     input:
-        expand("data/internal/shares/{category}.parquet", category=CATEGORIES),
+        MADE.by("split_need_states"),
 
 
 rule external_preprocessing:
     """Raw external data to store features."""
     input:
-        "data/external/store_features.parquet",
+        MADE.by("join_external"),
 
 
 rule internal_ml:
     """Clusters of each category, with their profiles."""
     input:
-        expand("data/internal/profiles/{category}.parquet", category=CATEGORIES),
+        MADE.by("profile_clusters"),
 
 
 rule external_ml:
     """Clusters by external data, with their profile."""
     input:
-        "data/external/profile.parquet",
+        MADE.by("profile_external_clusters"),
 
 
 rule merging:
     """Segments of every category, the ledger and the metrics."""
     input:
-        "data/merging/segments.parquet",
+        MADE.by("collect_segments"),
 
 
 include: "rules/raw.smk"

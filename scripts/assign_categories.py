@@ -61,7 +61,9 @@ def name_tables(connection: duckdb.DuckDBPyConnection, args: argparse.Namespace)
     """Views of the input tables: `sums`, `sku_sums`, `product_map`, `known_stores`."""
     names = {"sums": "sales", "sku_sums": "sku_sales", "product_map": "product_map", "known_stores": "stores"}
     for name, flag in names.items():
-        connection.execute(f"CREATE VIEW {name} AS FROM read_parquet({literal(str(vars(args)[flag]))})")
+        connection.execute(
+            f"CREATE VIEW {name} AS FROM read_parquet({literal(str(vars(args)[flag]))}, hive_partitioning = false)"
+        )
 
 
 def choose_spellings(connection: duckdb.DuckDBPyConnection, policy: str, log: Logger) -> None:

@@ -85,10 +85,11 @@ def dates_covered(period_sales: Path) -> str:
     return words.period(periods.min(), periods.max())
 
 
-def raw_files(paths: Sequence[Path]) -> list[tuple[str, str, int, str]]:
-    """Source, file, size in bytes and SHA-256 of every raw file, in the order of the lists."""
+def raw_files(paths: Sequence[Path]) -> list[tuple[str, str, int, int, Decimal | None, str]]:
+    """Source, file, size in bytes, lines, sales where they are counted, and SHA-256 of every raw file, in the order of the lists."""
     rows = [row for path in paths for row in read_table(path).to_pylist()]
-    return [(row["source"], words.printable(row["file"]), row["bytes"], row["sha256"]) for row in rows]
+    figures = ("bytes", "lines", "sales", "sha256")
+    return [(row["source"], words.printable(row["file"]), *(row[name] for name in figures)) for row in rows]
 
 
 def net_sales(path: Path) -> pd.Series:

@@ -18,7 +18,15 @@ from storelib.contracts.raw_files import RAW_FILES
 from storelib.contracts.segments import KNOWN_LABELS
 from storelib.errors import DataError
 from storelib.names import LABELS
-from storelib.raw.files import files_table, fingerprints, source_files
+from storelib.raw.files import (
+    counts_of,
+    files_table,
+    fingerprints,
+    log_files,
+    present_files,
+    refuse_other_delivery,
+    refuse_repeated,
+)
 from storelib.raw.sources import by_their_names, read_texts, where_is
 from storelib.raw.spellings import refuse_capitals
 
@@ -56,24 +64,32 @@ def main(argv: Sequence[str] | None = None) -> None:
     if source is None:
         with outputs() as write:
             write(KNOWN_LABELS.schema().empty_table(), KNOWN_LABELS, args.labels)
-            write(files_table({}, args.raw), RAW_FILES, args.files)
+            write(files_table({}, args.raw, {}), RAW_FILES, args.files)
         log.info("no %s is configured", args.source)
         return
     where = str(args.raw / source.path)
     columns = source.columns.model_dump()
-    files = fingerprints(source_files(source, args.raw))
-    texts = read_texts(source, args.raw, place.compute, columns, names=["category", *LABELS])[KNOWN_LABELS.names]
+    files = fingerprints(present_files(source, args.raw), source, args.raw)
+    lines: dict[str, int] = {}
+    texts = read_texts(source, args.raw, place.compute, columns, names=["category", *LABELS], lines=lines)[
+        KNOWN_LABELS.names
+    ]
     if texts.empty:
         raise DataError(
             f"{where} holds no row", solution=f"put the file there, or take `{args.source}` out of the config"
         )
+    counts = counts_of(files, lines)
+    refuse_repeated(source, files, counts)
     check_table(texts, CONTRACT, where, lambda row: where_is(source, args.raw, by_their_names(row, columns)))
     if source.id_case == "fail":
         refuse_capitals(texts["store_id"], "store", where)
     labels: pd.DataFrame = texts.astype(dict.fromkeys(LABELS, "int32"))
+    read = files_table({args.source: files}, args.raw, {args.source: counts})
+    refuse_other_delivery(args.config, place, args.raw, {args.source: files})
     with outputs() as write:
         write(labels.sort_values(["category", "store_id"], ignore_index=True), KNOWN_LABELS, args.labels)
-        write(files_table({args.source: files}, args.raw), RAW_FILES, args.files)
+        write(read, RAW_FILES, args.files)
+    log_files(log, {args.source: source}, args.raw, read)
     log.info("%s: %d stores in %d categories", args.source, labels["store_id"].nunique(), labels["category"].nunique())
 
 

@@ -21,7 +21,15 @@ from storelib.contracts.contract import check_table, outputs
 from storelib.contracts.raw_files import RAW_FILES
 from storelib.contracts.sales import PRODUCT_MAP
 from storelib.errors import DataError
-from storelib.raw.files import files_table, fingerprints, source_files
+from storelib.raw.files import (
+    counts_of,
+    files_table,
+    fingerprints,
+    log_files,
+    present_files,
+    refuse_other_delivery,
+    refuse_repeated,
+)
 from storelib.raw.sources import by_their_names, read_texts, where_is
 from storelib.raw.spellings import POLICIES, decide, refuse_capitals
 
@@ -39,13 +47,13 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def read_map(source: ProductMapSource, raw: Path, limits: Compute) -> pd.DataFrame:
-    """One row per row of the source: sku, category, need_state.
+def read_map(source: ProductMapSource, raw: Path, limits: Compute, lines: dict[str, int]) -> pd.DataFrame:
+    """One row per row of the source: sku, category, need_state. lines: is told how many rows came from each file.
 
     Several need-state columns are joined by a space; where one of them is missing there is no need state.
     """
     columns = map_columns(source)
-    frame = read_texts(source, raw, limits, columns, names=columns.keys() - {"sku"})
+    frame = read_texts(source, raw, limits, columns, names=columns.keys() - {"sku"}, lines=lines)
     parts = [name for name in columns if name.startswith("part_")]
     joined = frame[parts[0]]
     for name in parts[1:]:
@@ -93,18 +101,24 @@ def main(argv: Sequence[str] | None = None) -> None:
     place = load_place(args.config)
     sources = place.sources
     where = str(args.raw / sources.product_map.path)
-    files = fingerprints(source_files(sources.product_map, args.raw))
-    rows = read_map(sources.product_map, args.raw, place.compute)
+    source = sources.product_map
+    files = fingerprints(present_files(source, args.raw), source, args.raw)
+    lines: dict[str, int] = {}
+    rows = read_map(source, args.raw, place.compute, lines)
     if rows.empty:
         raise DataError(f"{where} holds no row", solution="put the product map there")
-    source = sources.product_map
+    counts = counts_of(files, lines)
+    refuse_repeated(source, files, counts)
     check_table(rows, CONTRACT, where, lambda row: where_is(source, args.raw, by_their_names(row, map_columns(source))))
     if source.id_case == "fail":
         refuse_capitals(rows["sku"], "SKU", where)
     pairs = distinct_pairs(unify_spellings(rows, args.spelling, where, log))
+    read = files_table({"product_map": files}, args.raw, {"product_map": counts})
+    refuse_other_delivery(args.config, place, args.raw, {"product_map": files})
     with outputs() as write:
         write(with_entries(pairs), PRODUCT_MAP, args.product_map)
-        write(files_table({"product_map": files}, args.raw), RAW_FILES, args.files)
+        write(read, RAW_FILES, args.files)
+    log_files(log, {"product_map": source}, args.raw, read)
     unmapped = int((pairs.groupby("sku")["need_state"].count() == 0).sum())
     log.info("%d rows, %d SKUs, %d of them without a need state", len(rows), pairs["sku"].nunique(), unmapped)
 

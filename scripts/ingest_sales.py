@@ -43,9 +43,17 @@ from storelib.money import exact_money, money_column, money_of, sums_at
 from storelib.raw.amounts import FIGURES
 from storelib.raw.date_advice import ENOUGH, fitting_formats, proposal
 from storelib.raw.days import NO_WEEKS, iso_forms
-from storelib.raw.files import Fingerprint, files_table, fingerprints, source_files
+from storelib.raw.files import (
+    Fingerprint,
+    files_table,
+    fingerprints,
+    log_files,
+    present_files,
+    refuse_other_delivery,
+    refuse_repeated,
+)
 from storelib.raw.lines import FAULTS, REASONS, Codes, Rules, line_query, wanted_columns
-from storelib.raw.sources import by_their_names, id_column, names_in, open_source, require_columns, where_is
+from storelib.raw.sources import by_their_names, id_column, open_source, require_columns, where_is
 from storelib.raw.spellings import refuse_capitals
 from storelib.sql import identifier
 from storelib.tables import read_table
@@ -278,7 +286,7 @@ def refuse(entries: Sequence[Entry], reasons: Sequence[str], policy: str, how: P
         source = how.source
         with raw_lines(reason, how) as lines:
             line = lines.first()
-            advice = date_advice(lines, how) if reason in ("invalid_date", "ambiguous_date") else ""
+            advice = date_advice(lines, how, reason) if reason in ("invalid_date", "ambiguous_date") else ""
         # The column of a cell, where the table is wide; its day is in no row.
         named = source.named | ({source.wide.holds: line["cell"]} if source.wide else {})
         has_date = how.rules.dated and not source.wide
@@ -345,10 +353,13 @@ def raw_lines(reason: str, how: Pass) -> Iterator[RawLines]:
         yield RawLines(connection, query, texts)
 
 
-def date_advice(lines: RawLines, how: Pass) -> str:
+def date_advice(lines: RawLines, how: Pass, reason: str) -> str:
     """The format that fits the dates at fault, with what those that are read need; empty where none fits."""
     read = lines.dates("day IS NOT NULL")
     configured = how.source.date_formats
+    if reason == "ambiguous_date":
+        # One of the formats alone may read all dates.
+        return proposal(fitting_formats(lines.connection, read + lines.dates("is_faulty"), configured), [])
     if not configured and read:
         configured = [fit.form for fit in fitting_formats(lines.connection, read)[:1]]
     return proposal(fitting_formats(lines.connection, lines.dates("is_faulty")), configured if read else [])
@@ -391,13 +402,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     refuse_months(source, rules, args.config)
     how = Pass(source, args.raw, rules, compute)
-    paths = source_files(source, args.raw)
-    if not paths:
-        raise DataError(
-            f"{args.raw / source.path} does not exist or holds no {source.reader} file",
-            solution=f"put the file there, or mend `path` of this source; {args.raw} holds: {names_in(args.raw)}",
-        )
-    files = fingerprints(paths)
+    files = fingerprints(present_files(source, args.raw), source, args.raw)
     mapped = entries_of(read_table(args.product_map))
     ledgers = Ledgers(mapped)
     cache = None
@@ -408,6 +413,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         total = Counter(ledgers, compute.megabytes * 1e6 * TABLE_SHARE, connection)
         counts, used = count_files(files, how, ledgers, cache, total)
         sums = total.take()
+    refuse_repeated(source, files, counts)
     if cache:
         used.append(cache.write(Multiset(file.content for file in files), [sums], ledgers, counts))
         cache.shrink(used)
@@ -420,12 +426,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.negative_sales == "fail":
         refuse(entries, ["negative_sales"], "negative_sales", how)
     refuse_nothing(entries, args.raw / source.path)
+    read = files_table({"sales": files}, args.raw, {"sales": counts})
+    refuse_other_delivery(args.config, place, args.raw, {"sales": files})
     with outputs() as write:
         write(sales_table(sums, ledgers), SALES, args.sales)
         write(sku_table(sums, ledgers), SKU_SALES, args.sku_sales)
         write(period_table(sums, ledgers, args.period if rules.dated else "all"), PERIOD_SALES, args.period_sales)
-        write(files_table({"sales": files}, args.raw, counts), RAW_FILES, args.files)
+        write(read, RAW_FILES, args.files)
         write(balanced(entries), LEDGER, args.ledger)
+    log_files(log, {"sales": source}, args.raw, read)
     log_entries(log, entries)
     if fractions := left_out(sums):
         log.info("fractions of a cent come to %s in all, which is in no other sum", fractions)

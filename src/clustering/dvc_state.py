@@ -1,4 +1,4 @@
-"""DVC's view of a project, by its Python interface: `python -m clustering.dvc_state graph|status|queue`, in the project's folder.
+"""DVC's view of a project, by its Python interface: `python -m clustering.dvc_state graph|status|queue|forget`, in its folder.
 
 A process of its own: importing DVC takes a second, its stages are named by the working folder, and what it has read of a
 project it keeps. Names of stages are ours, `merge_segments/beauty`.
@@ -7,7 +7,7 @@ project it keeps. Names of stages are ours, `merge_segments/beauty`.
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -50,10 +50,15 @@ def queue(root: Path) -> Queue:
     return Queue([(name, state, revision) for name, state, revision in found["tasks"]], found["active"])
 
 
-def ask_dvc(root: Path, question: str) -> Any:
-    """One of ANSWERS, for a project. Raises DataError with DVC's own words where it fails."""
+def forget(root: Path, paths: Sequence[str]) -> None:
+    """Have DVC hash files anew, the next time that it is asked about them."""
+    ask_dvc(root, "forget", *paths)
+
+
+def ask_dvc(root: Path, question: str, *paths: str) -> Any:
+    """One of ANSWERS, for a project, or `forget` of paths in it. Raises DataError with DVC's own words where it fails."""
     # -P: a module of that name in the project is not taken for this one.
-    command = [sys.executable, "-P", "-m", "clustering.dvc_state", question]
+    command = [sys.executable, "-P", "-m", "clustering.dvc_state", question, *paths]
     result = subprocess.run(command, cwd=root, env=environment(root), check=False, capture_output=True, text=True)
     if result.returncode:
         raise DataError(
@@ -105,21 +110,31 @@ def queue_of(repo: Any) -> Queue:
     )
 
 
+def forget_paths(repo: Any, paths: Sequence[str]) -> State:
+    """In DVC's process: `forget`. What it knows of a file goes, and of the folders that the file lies in."""
+    top = Path(repo.root_dir)
+    for path in paths:
+        for place in [top / path, *(top / path).parents]:
+            if top in place.parents:
+                repo.state.hashes.pop(str(place), None)
+    return State({}, {})
+
+
 ANSWERS: dict[str, Callable[[Any], State | Queue]] = {"graph": graph_of, "status": status_of, "queue": queue_of}
 
 
-def main(question: str) -> None:
+def main(question: str, *paths: str) -> None:
     """Print the answer as JSON, and nothing else."""
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
     try:
         with redirect_stdout(sys.stderr), Repo() as repo:
-            answer = ANSWERS[question](repo)
+            answer = forget_paths(repo, paths) if question == "forget" else ANSWERS[question](repo)
     except DvcException as error:
         sys.exit(f"ERROR: {error}")
     sys.stdout.write(json.dumps(answer._asdict()))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

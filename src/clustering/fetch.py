@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from clustering.databases import batches_of, connected, look_ahead, shown_address
-from clustering.objects import GLOB, Place
+from clustering.objects import Place
 from clustering.retry import retried
 from clustering.secrets import filled_in, redact
 from clustering.unfinished import clear_up, remove, retired, stage_of_fetch
@@ -28,6 +28,7 @@ from storelib.configuration.place import Compute, Fetch, Source
 from storelib.database import database, one_row
 from storelib.errors import ConfigError, DataError
 from storelib.raw.files import sha256
+from storelib.raw.patterns import fixed_parts
 from storelib.raw.readers import reader_of
 from storelib.raw.sources import open_source, require_columns, unreadable
 from storelib.tables import write_text
@@ -46,14 +47,13 @@ class Fetched(NamedTuple):
 
 def target_of(name: str, source: Source) -> Path:
     """The file or folder that a snapshot of a source is, relative to data/raw/<env>/. Raises ConfigError where it has none."""
-    parts = Path(source.path).parts
-    fixed = next((n for n, part in enumerate(parts) if GLOB & set(part)), len(parts))
-    if fixed == 0:
+    fixed = fixed_parts(Path(source.path).parts)
+    if not fixed:
         raise ConfigError(
             f"sources.{name}.path: {source.path!r} is a pattern without a folder, and what is fetched needs a place of its own",
             solution=f"give it a folder, such as {name.rpartition('.')[2]}/{source.path}",
         )
-    return Path(*parts[:fixed])
+    return Path(*fixed)
 
 
 def fetch_source(root: Path, env: str, name: str, source: Source, wanted: Fetch, *, refresh: bool, say: Say) -> Fetched:
@@ -178,7 +178,7 @@ def looked_at(name: str, source: Source, stage: Path) -> int:
     """The rows of a new snapshot. Raises DataError where it cannot be read, lacks a column, or is empty."""
     with database(Compute()) as connection:
         types = open_source(connection, source, stage, "source")
-        require_columns(types, wanted_columns(source), source, stage)
+        require_columns(types, source.named_columns, source, stage)
         try:
             (rows,) = one_row(connection, "SELECT count(*) FROM source")
         except duckdb.Error as error:
@@ -188,16 +188,6 @@ def looked_at(name: str, source: Source, stage: Path) -> int:
             f"{name}: there are no rows there", solution="mend the query or the address; the old snapshot was kept"
         )
     return int(rows)
-
-
-def wanted_columns(source: Source) -> list[str]:
-    """The columns of a source that its configuration names."""
-    found: list[str] = []
-    tree = source.model_dump(exclude_none=True)
-    for part in (tree.get("columns", {}), tree.get("key", {})):
-        for value in part.values():
-            found += value if isinstance(value, list) else [value]
-    return found + list(tree.get("features", [])) + list(tree.get("categorical", []))
 
 
 def content_hash(path: Path, *, by_rows: bool) -> str:
@@ -217,7 +207,7 @@ def content_hash(path: Path, *, by_rows: bool) -> str:
         low, high, rows = one_row(
             connection,
             "SELECT sum(md5_number_lower(t)) % 18446744073709551616, sum(md5_number_upper(t)) % 18446744073709551616, count(*) "
-            "FROM (SELECT CAST(to_json(r) AS VARCHAR) AS t FROM read_parquet(?) AS r)",
+            "FROM (SELECT CAST(to_json(r) AS VARCHAR) AS t FROM read_parquet(?, hive_partitioning = false) AS r)",
             [str(path)],
         )
     return f"{schema[:16]}{int(high or 0):016x}{int(low or 0):016x}-{rows}"

@@ -22,7 +22,7 @@ from clustering.projects import check_project
 from clustering.runners import call, call_script, failure, heal, only_run
 from clustering.templates import copy_workflow, start_git
 from storelib.configuration.params import Params
-from storelib.configuration.place import Sources, load_place
+from storelib.configuration.place import Source, Sources, load_place
 from storelib.configuration.workflow import DEMO_FILES
 from storelib.configuration.yaml_files import read_yaml
 from storelib.errors import ConfigError, PipelineError
@@ -31,8 +31,8 @@ from storelib.raw.files import source_files
 HALVES = ("odd", "even")
 # Without a suffix: a folder or glob of another source must not take it for one of its files.
 SALES = "sales_of_half"
-# How a source is read that is no long table in Parquet, which its halves are.
-DELIVERED = {"delimiter", "encoding", "sheet", "wide"}
+# How the files of a source are read and what their folders say; its halves are two files of Parquet with all columns.
+OF_FILES = {*Source.model_fields, "wide"} - {"missing"}
 REPORT = Path("reports", "split_half.csv")
 QUIET = ("--quiet", "host", "reason", "rules")
 
@@ -97,7 +97,7 @@ def make_half(root: Path, folder: Path, env: str) -> None:
     write_yaml(params, folder / "params.yaml")
     config = folder / "configs" / f"{env}.yml"
     place = read_yaml(config)
-    sales = {key: value for key, value in place["sources"]["sales"].items() if key not in DELIVERED}
+    sales = {key: value for key, value in place["sources"]["sales"].items() if key not in OF_FILES}
     columns = load_place(root / "configs" / f"{env}.yml").sources.sales.named
     place["sources"]["sales"] = sales | {"reader": "parquet", "path": SALES, "columns": columns}
     write_yaml(place, config)

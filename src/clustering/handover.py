@@ -6,31 +6,46 @@ than was made; whoever forgets them gets a re-run that was not needed, never a s
 """
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from clustering.dvc_state import status
 from clustering.events import planned
+from clustering.inputs import differences, look_again, raw_files, told
 from clustering.jobs import JOBS
 from clustering.plans import stages_needed
 from clustering.runners import STATE, ask, why
 from clustering.surroundings import of_dvc
 from storelib.configuration.params import Params, load_params
+from storelib.configuration.stages import READERS
 from storelib.errors import PipelineError
 from storelib.leftovers import prune
+from storelib.raw.files import state_of
+
+# What decides whether a project is as `record` left it, beside raw files; DVC's own files are in it too.
+SETTINGS = ("params.yaml", "dvc.yaml", "dvc.lock", "Snakefile")
+FOLDERS = ("rules", "scripts", "data/internal", "data/external", "data/merging", "reports", ".snakemake/metadata")
 
 
 def fingerprint(root: Path, params: Params) -> str:
-    """What `record` left behind: configuration, DVC's lock and the times of Snakemake's own records."""
+    """What `record` left behind: content of configuration and raw files, and size and time of every other file that counts."""
     digest = hashlib.sha256()
-    for name in ("params.yaml", "dvc.yaml", "dvc.lock", f"configs/{params.env}.yml"):
+    for name in (*SETTINGS, f"configs/{params.env}.yml"):
         path = root / name
         digest.update(path.read_bytes() if path.is_file() else b"")
-    metadata = root / ".snakemake" / "metadata"
-    times = (
-        sorted((p.name, p.stat().st_mtime_ns) for p in metadata.rglob("*") if p.is_file()) if metadata.is_dir() else []
+    digest.update(
+        repr(sorted((name, sorted(found.items())) for name, found in raw_files(root, params.env).items())).encode()
     )
-    digest.update(repr(times).encode())
+    digest.update(repr(sorted(states(root / name for name in FOLDERS))).encode())
     return digest.hexdigest()
+
+
+def states(folders: Iterable[Path]) -> Iterable[tuple[str, tuple[int, ...]]]:
+    """Size and time of every file in these folders that a stage makes or is; a receipt is neither."""
+    for folder in folders:
+        for path in folder.rglob("*") if folder.is_dir() else ():
+            if path.is_file() and not {"published", "__pycache__"} & {*path.relative_to(folder).parts}:
+                yield str(path), state_of(path)[2:4]
 
 
 def pending(root: Path) -> list[str]:
@@ -47,9 +62,13 @@ def record(root: Path) -> list[str]:
     if marker.is_file() and marker.read_text() == fingerprint(root, params):
         return []
     prune(params.internal.categories, root)
-    late = pending(root)
+    # What a stage read is looked at last: it may be replaced until then.
+    late = pending(root) or [told([found]) for found in differences(root, params.env, params)]
     if late:
         return late
+    look_again(root, params.env)
+    lock = root / "dvc.lock"
+    before = lock.read_bytes() if lock.is_file() else None
     # With what the last stage needs, which is all: a demo of another environment may never have been made.
     words = ["commit", "--force", "--no-relink", "--with-deps", JOBS["full_pipeline"][-1]]
     result = ask(root, "dvc", words)
@@ -57,23 +76,36 @@ def record(root: Path) -> list[str]:
         raise PipelineError(
             f"dvc commit failed: {why(result)}", solution="run `dvc status` and `dvc doctor` to see why"
         )
+    if found := differences(root, params.env, params):
+        # DVC has hashed what came after the look above.
+        lock.unlink() if before is None else lock.write_bytes(before)
+        return [told(found)]
     marker.parent.mkdir(exist_ok=True)
     marker.write_text(fingerprint(root, params))
     return []
 
 
 def sync(root: Path) -> bool:
-    """Have Snakemake take note of what DVC made. Returns False, having done nothing, where DVC is not up to date."""
+    """Have Snakemake take note of what DVC made.
+
+    Returns False, having done nothing, where DVC is not up to date or made it of other raw files than today's.
+    """
     params = load_params(root / "params.yaml")
     if obstacle := of_dvc(root, params.demo):
         raise obstacle.error("DVC has made nothing here")
     prune(params.internal.categories, root)
+    look_again(root, params.env)
     state = status(root)
-    if state.changed.keys() & stages_needed(state.needs, "full_pipeline"):
+    if state.changed.keys() & stages_needed(state.needs, "full_pipeline") or differences(root, params.env, params):
         return False
     result = ask(root, "snakemake", ["--touch", "--forceall", "--cores", "1", "--quiet", "all", "--", "full_pipeline"])
     if result.returncode:
         raise PipelineError(f"snakemake --touch failed: {why(result)}", solution="run it by hand to see why")
+    if found := differences(root, params.env, params):
+        # Snakemake has taken note of what came after the look above: it must miss what it would take for current.
+        for stage in {difference.stage for difference in found}:
+            (root / READERS[stage][0]).unlink()
+        return False
     (root / STATE).mkdir(exist_ok=True)
     (root / STATE / "recorded").write_text(fingerprint(root, params))
     return True

@@ -12,10 +12,11 @@ from pyarrow import fs
 from clustering.retry import TransientError
 from clustering.secrets import address_of, redact
 from storelib.errors import ConfigError, DataError
+from storelib.raw.files import is_table, table_of
+from storelib.raw.patterns import ANY_DEPTH, fixed_parts, is_leftover, matches
 from storelib.tables import replacing
 
 BLOCK = 8 << 20
-GLOB = frozenset("*?[")
 
 
 class Place:
@@ -23,10 +24,14 @@ class Place:
 
     def __init__(self, address: str, root: Path) -> None:
         self.shown = address_of(address)
+        # Parts of the path that stand for themselves, whatever their characters.
+        self.literal = 0
         scheme = urlsplit(address).scheme
         if len(scheme) < 2:  # none, or a drive's letter
             self.system: Any = fs.LocalFileSystem()
-            self.path = (root / Path(address).expanduser()).as_posix()
+            local = Path(address).expanduser()
+            self.path = (root / local).as_posix()
+            self.literal = 0 if local.is_absolute() else len(root.parts)
             return
         # A glob is no part of an address to pyarrow, which takes `?` for the start of its parameters.
         try:
@@ -41,10 +46,9 @@ class Place:
 
     def list(self) -> list[tuple[str, str]]:
         """Files below the path, sorted: name relative to it (or its own, where it is one file), and path. Raises DataError."""
-        pattern = PurePosixPath(self.path)
-        fixed = pattern.parts
-        first = next((n for n, part in enumerate(fixed) if GLOB & set(part)), None)
-        base = str(PurePosixPath(*fixed[:first])) if first is not None else self.path
+        pattern = PurePosixPath(self.path).parts
+        fixed = [*pattern[: self.literal], *fixed_parts(pattern[self.literal :])]
+        base = str(PurePosixPath(*fixed))
         try:
             info = self.system.get_file_info(base)
             if info.type == fs.FileType.File:
@@ -52,16 +56,17 @@ class Place:
             below = self.system.get_file_info(fs.FileSelector(base, recursive=True, allow_not_found=True))
         except OSError as error:
             raise self.failure(error) from None
-        found = []
+        wanted = pattern[len(fixed) :] or (ANY_DEPTH,)
+        found: list[tuple[str, str]] = []
+        tables: dict[PurePosixPath, str] = {}
         for entry in below:
             name = PurePosixPath(entry.path).relative_to(base)
-            hidden = any(part.startswith(".") for part in name.parts)
-            if (
-                entry.type == fs.FileType.File
-                and not hidden
-                and (first is None or PurePosixPath(entry.path).match(self.path))
-            ):
+            tables |= table_of(name)
+            if entry.type == fs.FileType.File and not is_leftover(name.parts) and matches(wanted, name.parts):
                 found.append((str(name), entry.path))
+        for folder, kind in sorted(tables.items()):
+            if any(folder in PurePosixPath(name).parents for name, _ in found):
+                raise is_table(f"{self.shown}: {folder}" if folder.parts else self.shown, kind)
         if not found:
             raise DataError(
                 f"{self.shown} does not exist or holds no file", solution="mend `files` in configs/<env>.yml"

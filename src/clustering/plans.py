@@ -6,8 +6,7 @@ from pathlib import Path
 from clustering import dvc_state
 from clustering.events import Event, planned, stage_of
 from clustering.jobs import JOBS
-from clustering.reasons import dvc_reasons, followed, short, some
-from storelib.tables import read_table
+from clustering.reasons import dvc_reasons, followed, short
 
 Plan = dict[str, str]
 
@@ -16,30 +15,15 @@ def snakemake_plan(root: Path, job: str, more: Sequence[str] = ()) -> Plan:
     """Stages that Snakemake would run for a job, such as `merge_segments/beauty`, with the reason."""
     events = planned(root, job, more)
     makers = {name: stage_of(event) for event in events for name in event["output"]}
-    return {stage_of(event): reason_of(root, event, makers) for event in events}
+    return {stage_of(event): reason_of(event, makers) for event in events}
 
 
-def reason_of(root: Path, event: Event, makers: Mapping[str, str]) -> str:
+def reason_of(event: Event, makers: Mapping[str, str]) -> str:
     """Why Snakemake would run a stage. makers: the stage that makes each file, of those that would run."""
     reason = event["reason"]
     if reason.startswith("Input files updated by another job"):
         return followed(event["input"], makers)
-    if reason.startswith("Set of input files has changed"):
-        return some(raw_changes(root, event)) or short(reason)
     return short(reason, [*event["input"], *event["output"]])
-
-
-def raw_changes(root: Path, event: Event) -> list[str]:
-    """Which raw files are new to a stage, and which are gone, by the list of those that it read last."""
-    now = {name for name in event["input"] if name.startswith("data/raw/")}
-    lists = [root / name for name in event["output"] if name.endswith("_files.parquet")]
-    if not now or not lists or not lists[0].is_file():
-        return []
-    # All of one environment.
-    folder = "/".join(min(now).split("/")[:3])
-    before = {f"{folder}/{file}" for file in read_table(lists[0], ["file"])["file"].to_pylist()}
-    gone = [f"file gone: {name}" for name in sorted(before - now)]
-    return [*(f"new file: {name}" for name in sorted(now - before)), *gone]
 
 
 def dvc_plan(root: Path, job: str, *, force: bool = False) -> Plan:

@@ -11,7 +11,6 @@ from pathlib import Path
 import duckdb
 
 from clustering.checking import Check
-from clustering.fetch import wanted_columns
 from storelib.configuration.params import Params
 from storelib.configuration.place import Place, Source, named_sources
 from storelib.database import database, one_row
@@ -34,7 +33,7 @@ class Tables:
     def open(self, name: str, source: Source) -> int:
         """The rows of a source. Raises DataError where it cannot be read or lacks a column."""
         types = open_source(self.connection, source, self.folder, name)
-        require_columns(types, wanted_columns(source), source, self.folder)
+        require_columns(types, source.named_columns, source, self.folder)
         try:
             (rows,) = one_row(self.connection, f'SELECT count(*) FROM "{name}"')  # noqa: S608 (a source's name: letters, digits, _ and .)
         except duckdb.Error as error:

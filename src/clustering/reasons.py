@@ -27,7 +27,13 @@ def short(reason: str, files: Sequence[str] = ()) -> str:
         if start in reason:
             before = re.search(r"before: (.*?) now: (.*?)\s*$", reason)
             if before and start.startswith("Params"):
-                return changed_flags(*(" ".join(literals_in(part)) for part in before.groups()))
+                # What `RawFiles` of the workflow says of files; which they are it does not say.
+                raw = re.search(r"no file|files?, content ", before[1] + before[2])
+                return (
+                    "raw files changed"
+                    if raw
+                    else changed_flags(*(" ".join(literals_in(part)) for part in before.groups()))
+                )
             first, *others = files_in(reason.partition(f"{start}: ")[2], files)
             if start.startswith(("Updated", "Missing")) and first:
                 return f"{words}: {first}" + (f" and {len(others)} more" if others else "")

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from clustering.inputs import refuse_differences
 from clustering.plans import snakemake_plan
 from clustering.runs import RUNS, load_runs
 from storelib.accounts.expectations import told
@@ -44,8 +45,8 @@ def again(env: str) -> str:
 def read_results(root: Path, params: Params, env: str) -> Results:
     """The results of an environment's last run. Raises DataError for each reason not to publish them.
 
-    In this order: a file is missing, a stage is not up to date, the ledger does not balance, segments or profiles are not the
-    ledger's, a check failed, no recorded run made these segments.
+    In this order: a file is missing, raw files are not those that were read, a stage is not up to date, the ledger does not
+    balance, segments or profiles are not the ledger's, a check failed, no recorded run made these segments.
     """
     keys = sorted(params.internal.categories)
     profiles = {key: Path(f"data/internal/profiles/{key}.parquet") for key in keys} | {"external": EXTERNAL}
@@ -53,6 +54,7 @@ def read_results(root: Path, params: Params, env: str) -> Results:
     for path in (SEGMENTS, LEDGER, CHECKS, *profiles.values(), *amounts.values()):
         if not (root / path).is_file():
             raise DataError(f"{path} does not exist", solution=again(env))
+    refuse_differences(root, env, params)
     check_up_to_date(root, env, params.env)
     segments = read_table(root / SEGMENTS)
     found = {view: read_table(root / path) for view, path in profiles.items()}

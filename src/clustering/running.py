@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -9,9 +10,10 @@ from rich.table import Table
 
 from clustering.dvc_state import graph
 from clustering.handover import record, sync
+from clustering.inputs import have_read_again, refuse_differences
 from clustering.jobs import JOBS, Engine
 from clustering.journal import LOGGER
-from clustering.plans import stages_needed
+from clustering.plans import dvc_plan, snakemake_plan, stages_needed
 from clustering.progress import follow
 from clustering.projects import check_access, check_project
 from clustering.runners import failure, heal, only_run
@@ -20,7 +22,7 @@ from clustering.shown import Mode, console, emit, say
 from clustering.stage_server import stages_forked
 from clustering.surroundings import of_dvc
 from storelib.accounts.expectations import told
-from storelib.errors import ConfigError, PipelineError
+from storelib.errors import ConfigError, DataError, PipelineError
 from storelib.leftovers import prune
 
 
@@ -63,11 +65,16 @@ def run_job(
                 if mode is Mode.json:
                     emit("run", id=run_id, job=job, env=env, engine=engine, tags=tags or {})
                 log = root / RUNS / run_id / "runner.log"
+                have_read_again(root, env, params, job, engine)
                 other = env if env != params.env else None
                 with stages_forked(root):
                     start_runner(root, job, other, cores, engine, force=force, mode=mode, log=log)
-            with console.status("passing the state on to the other runner") if mode is Mode.live else nullcontext():
-                apart = obstacle.what if obstacle else pass_on(root, engine, env, params.env)
+                with console.status("looking at what was made") if mode is Mode.live else nullcontext():
+                    refuse_differences(root, env, params, job)
+                    # Of the whole pipeline `record` asks the same.
+                    if engine is Engine.dvc or job != "full_pipeline" or other or obstacle:
+                        refuse_left(root, job, engine, ["--config", f"env={other}"] if other else [])
+                    apart = obstacle.what if obstacle else pass_on(root, engine, env, params.env, job)
     except PipelineError as error:
         if mode is Mode.json:
             emit("result", id=run_id, job=job, result="failed", error=error.args[0], solution=error.solution)
@@ -126,13 +133,34 @@ def start_runner(
         raise failure(root, job, began, log)
 
 
-def pass_on(root: Path, engine: Engine, env: str, configured: str) -> str | None:
-    """Tell the other runner what was made. Returns why that was not done; None where it was."""
+def refuse_left(root: Path, job: str, engine: Engine, config: Sequence[str]) -> None:
+    """Raise DataError where the runner of a job, which has ended well, would start a stage again: its inputs are others by now."""
+    left = dvc_plan(root, job) if engine is Engine.dvc else snakemake_plan(root, job, config)
+    for stage, why in left.items():
+        raise not_done(f"{stage} ({why})")
+
+
+def not_done(what: str) -> DataError:
+    """A run whose runner has ended well, and which is no success."""
+    return DataError(
+        f"not up to date after the run: {what}; what it reads changed while the run was at work",
+        solution="run again when nothing writes to the project any more",
+    )
+
+
+def pass_on(root: Path, engine: Engine, env: str, configured: str, job: str) -> str | None:
+    """Tell the other runner what was made. Returns why that was not done; None where it was.
+
+    Raises DataError where Snakemake has made the whole pipeline, and finds it out of date.
+    """
     if engine is Engine.dvc:
         return None if sync(root) else "other stages are not up to date; the next full_pipeline_job passes all on"
     if env != configured:
         return f"params.yaml says env: {configured}, this run was for {env}"
     late = record(root)
+    # After a part of the pipeline the rest may well be of before.
+    if late and job == "full_pipeline":
+        raise not_done(late[0])
     return (
         f"{len(late)} other files are not up to date, such as {late[0]}; the next full_pipeline_job passes all on"
         if late

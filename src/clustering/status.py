@@ -6,13 +6,20 @@ from typing import Any
 
 from rich.table import Column, Table
 
+from clustering.inputs import differences, look_again, with_reasons
 from clustering.plans import dvc_plan, snakemake_plan
+from storelib.configuration.params import load_params
 
 
 def stale_stages(root: Path, *, with_dvc: bool = True) -> list[tuple[str, str, str]]:
     """Stage, why Snakemake would run it, why DVC would; empty where a runner has nothing to do there, or cannot be asked."""
-    snakemake = snakemake_plan(root, "full_pipeline")
-    dvc = dvc_plan(root, "full_pipeline") if with_dvc else {}
+    params = load_params(root / "params.yaml")
+    found = differences(root, params.env, params)
+    snakemake = with_reasons(snakemake_plan(root, "full_pipeline"), found)
+    dvc = {}
+    if with_dvc:
+        look_again(root, params.env)
+        dvc = with_reasons(dvc_plan(root, "full_pipeline"), found)
     return [(stage, snakemake.get(stage, ""), dvc.get(stage, "")) for stage in dict.fromkeys([*snakemake, *dvc])]
 
 

@@ -470,7 +470,7 @@ BAD_AMOUNTS = {
     "underscores": "1_000",
     "hexadecimal": "0x10",
     "two signs": "--5",
-    "brackets": "(5.00)",
+    "brackets and a sign": "(-5.00)",
     "digits of another script": "١٢",
     "a date": "2024-01-01",
     "a formula": "=1+1",
@@ -622,7 +622,7 @@ DATES = [
             f"sales: a date that is {what}",
             STAGE,
             line(f"007,Ba,BEAUTY,1.00,{day}"),
-            "sales.csv, line 533: no date, or one that is not written YYYY-MM-DD, on 1 lines of sales",
+            "sales.csv, line 533: no date, or one that is not written YYYY-MM-DD, YYYY-MM or YYYY-Www, on 1 lines of sales",
             f"date {day or None!r}",
             advises="`date_format`",
         )

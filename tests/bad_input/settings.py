@@ -153,7 +153,12 @@ VALUES: list[tuple[str, str, object, tuple[str, ...]]] = [
     (PLACE, f"{SALES}.thousands", ".", ("decimal and thousands are both '.'",)),
     (PLACE, f"{SALES}.currency", "7", ("currency symbols such as $ or EUR are expected, not '7'",)),
     (PLACE, f"{SALES}.currency", [""], ("currency symbols such as $ or EUR are expected, not ''",)),
-    (PLACE, f"{SALES}.date_format", "MM/DD/YYYY", ("such as %m/%d/%Y is expected, not 'MM/DD/YYYY'",)),
+    (
+        PLACE,
+        f"{SALES}.date_format",
+        "MM/DD/YYYY",
+        ("such as %m/%d/%Y is expected (or %Y%m, or %G-W%V), not 'MM/DD/YYYY'",),
+    ),
     (PLACE, f"{SALES}.date_format", "%m/%d", ("not '%m/%d'",)),
     (PLACE, f"{SALES}.missing", "NA", ("missing: Input should be a valid list, found 'NA'",)),
     (PLACE, f"{SALES}.missing", [None], ("sources.sales.missing.0",)),

@@ -15,6 +15,7 @@ import yaml
 import storelib.configuration.workflow
 from pipeline.graphs import ROOT, Stage, copy_project, dvc_stages, dvc_upstream, snakemake_stages
 from storelib.configuration.place import load_place
+from storelib.configuration.stages import READERS, Made
 from storelib.configuration.workflow import flattened
 
 pytestmark = pytest.mark.integration
@@ -203,10 +204,15 @@ def test_raw_files_are_those_of_the_sources(graphs: Graphs, request: pytest.Fixt
     expected = {name: {f"{graphs.raw}/{path}" for path in paths} for name, paths in RAW_FILES[graphs.env].items()}
     if "baseline" in request.node.callspec.id:
         expected["ingest_baseline"] = {f"{graphs.raw}/last_month.parquet"}
+    made = {out for job in graphs.snakemake.values() for out in job.outputs}
     for name, stage, job in graphs.pairs():
         found = {path for path in job.inputs if lies_in(path, graphs.raw)}
-        assert found == expected.get(name, set()), name
-        assert (graphs.raw in stage.inputs) == (name in expected), name
+        assert (graphs.raw in stage.inputs) == (name in expected) == ("content" in job.params), name
+        # Files that a stage makes are inputs; of others a parameter says how many they are, and what they hold.
+        assert found == expected.get(name, set()) & made, name
+        if name in expected:
+            count = len(expected[name] - made)
+            assert job.params["content"].startswith({0: "no file", 1: "1 file, "}.get(count, f"{count} files, ")), name
 
 
 def test_what_no_stage_makes_is_there(graphs: Graphs) -> None:
@@ -226,6 +232,11 @@ def test_outputs_are_the_same(graphs: Graphs) -> None:
             assert any(out == path or lies_in(out, path) for out in job.outputs), (name, path)
         if stage.group == "make_demo_data":
             assert stage.outputs == job.outputs, "a folder of DVC's loses what somebody else put into it"
+
+
+def test_stages_that_read_raw_files_leave_lists_of_them(graphs: Graphs) -> None:
+    assert READERS.keys() == RAW_FILES[graphs.env].keys()
+    assert all(listing in graphs.snakemake[name].outputs for name, (listing, _) in READERS.items())
 
 
 def test_parameters_are_the_same(graphs: Graphs) -> None:
@@ -277,8 +288,12 @@ def test_stages_in_duckdb_are_given_what_it_may_take(graphs: Graphs) -> None:
 
 
 @pytest.mark.parametrize("target", sorted(JOBS))
-def test_job_runs_the_same_stages(graphs: Graphs, target: str) -> None:
-    assert snakemake_stages(graphs.root, target).keys() == graphs.upstream[target]
+def test_job_runs_the_same_stages_and_asks_for_all_that_they_make(graphs: Graphs, target: str) -> None:
+    stages = snakemake_stages(graphs.root, target)
+    assert stages.keys() == graphs.upstream[target]
+    keys = yaml.safe_load((graphs.root / "params.yaml").read_text(encoding="utf-8"))["internal"]["categories"]
+    made = {path for job in stages.values() for path in job.outputs if not lies_in(path, graphs.raw)}
+    assert Made(graphs.root / "dvc.yaml", keys, graphs.env).by(*JOBS[target]) == sorted(made)
 
 
 def test_full_pipeline_is_every_stage(graphs: Graphs) -> None:

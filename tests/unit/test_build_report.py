@@ -33,7 +33,14 @@ CHECKS = [
 ]
 
 
-FILES = {"source": ["sales"], "file": ["sales/<a>.csv"], "bytes": [1234], "sha256": ["0123456789abcdef" * 4]}
+FILES = {
+    "source": ["sales"],
+    "file": ["sales/<a>.csv"],
+    "bytes": [1234],
+    "lines": [5],
+    "sales": [Decimal("1234.50")],
+    "sha256": ["0123456789abcdef" * 4],
+}
 
 
 class Page(HTMLParser):

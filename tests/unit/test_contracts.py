@@ -85,7 +85,7 @@ GOOD: dict[str, tuple[Contract, Table]] = {
             "file": ["a.csv", "b.csv"],
             "bytes": [10, 0],
             "sha256": ["0" * 64, "f" * 64],
-            "lines": [3, None],
+            "lines": [3, 0],
             "sales": [Decimal("1.00"), None],
         },
     ),

@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from snakemake_interface_logger_plugins.common import LogEvent
 from snakemake_interface_logger_plugins.tests import MockOutputSettings, TestLogHandlerBase
@@ -18,7 +16,6 @@ from snakemake_interface_logger_plugins.tests import MockOutputSettings, TestLog
 from clustering import dvc_state
 from clustering.dvc_output import read_line
 from clustering.events import EventFile, is_work, mistake, stage_of
-from clustering.plans import reason_of
 from clustering.progress import Follower
 from clustering.reasons import changed_flags, dvc_reasons, files_in, followed, short
 from clustering.runners import environment
@@ -164,22 +161,9 @@ def test_what_a_stage_follows_is_named() -> None:
     assert followed([], makers) == "follows a stage that runs"
 
 
-def test_raw_files_that_came_or_went_are_named(tmp_path: Path) -> None:
-    (tmp_path / "data").mkdir()
-    read = {"source": ["sales"] * 2, "file": ["sales/jan.csv", "sales/feb.csv"]}
-    pq.write_table(pa.table(read), tmp_path / "data/sales_files.parquet")
-    event = {
-        "reason": "Set of input files has changed since last execution",
-        "input": ["data/raw/prod/sales/feb.csv", "data/raw/prod/sales/mar.csv", "scripts/x.py"],
-        "output": ["data/sales.parquet", "data/sales_files.parquet"],
-    }
-    assert reason_of(tmp_path, event, {}) == (
-        "new file: data/raw/prod/sales/mar.csv; file gone: data/raw/prod/sales/jan.csv"
-    )
-    assert reason_of(tmp_path, event | {"output": ["reports/report.html"]}, {}) == "other input files"
-
-
 def test_reasons_are_short() -> None:
+    content = "before: '1 file, content 6c1e671f9af5b46d' now: '2 files, content 9834876dcfb05cb1' "
+    assert short(PARAMS + content) == "raw files changed"
     assert short("Missing output files: a, b, c") == "not made yet: a and 2 more"
     assert short(
         "Updated input files: week 1, east, b; Input files updated by another job: c", ["b", "week 1, east"]

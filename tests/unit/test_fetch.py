@@ -159,6 +159,47 @@ def test_glob_takes_what_it_names(project: Project) -> None:
     assert sorted(p.name for p in (project.raw / "sales").iterdir()) == ["part-0.csv", "part-2.csv"]
 
 
+def test_pattern_is_matched_part_by_part_and_leftovers_stay_there(project: Project) -> None:
+    """As in the sources: `parts/backup` is not `parts`, and what other programs left is not data."""
+    for name in (
+        "backup/parts/part-7.csv",
+        "parts/_temporary/0/part-8.csv",
+        "parts/.part-0.csv.crc",
+        "parts/a/b/part-9.csv",
+    ):
+        project.write(name, ROWS)
+    assert project.copy("../elsewhere/*/part-*.csv").fingerprint["rows"] == 3
+    assert project.copy("../elsewhere/parts/**/part-*.csv").fingerprint["rows"] == 6
+    assert project.copy("../elsewhere/parts").fingerprint["rows"] == 6
+    assert sorted(p.relative_to(project.raw).as_posix() for p in project.raw.rglob("*.*")) == [
+        "sales/a/b/part-9.csv", *(f"sales/part-{number}.csv" for number in range(3)),
+    ]  # fmt: skip
+
+
+def test_folder_whose_name_looks_like_a_pattern_is_none(tmp_path: Path) -> None:
+    (tmp_path / "a [1]").mkdir()
+    project = Project(tmp_path / "a [1]")
+    project.write("parts/part-0.csv", ROWS)
+    assert project.copy("../elsewhere/parts/*.csv").fingerprint["rows"] == 3
+
+
+@pytest.mark.parametrize(
+    ("mark", "files"),
+    [
+        ("parts/_delta_log/00000000000000000000.json", "tables/parts"),
+        ("parts/_delta_log/00000000000000000000.json", "tables/parts/*.csv"),
+        ("parts/.hoodie/hoodie.properties", "tables"),
+        ("metadata/v1.metadata.json", "tables"),
+    ],
+)
+def test_table_with_a_log_of_its_own_is_not_fetched(project: Project, mark: str, files: str) -> None:
+    project.write("tables/parts/old.csv", ROWS)
+    project.write(f"tables/{mark}", ROWS)
+    with pytest.raises(DataError, match=r"elsewhere/tables.* is a (Delta|Hudi|Iceberg) table"):
+        project.copy(f"../elsewhere/{files}")
+    assert not (project.raw / "sales").exists()
+
+
 def test_one_file_takes_the_name_it_is_read_by(project: Project) -> None:
     assert project.copy("../elsewhere/parts/part-1.csv", path="sales.csv").state == "fetched"
     assert (project.raw / "sales.csv").read_bytes() == (project.elsewhere / "parts/part-1.csv").read_bytes()

@@ -315,23 +315,33 @@ def test_periods_do_not_depend_on_the_zone_of_the_machine(bench: Any, ingest: Ca
 
 
 @pytest.mark.parametrize(
-    ("dates", "more", "advice"),
+    ("dates", "formats", "proposed"),
     [
-        (["31.12.2024", "01.02.2024"], {}, 'set `date_format: "%d.%m.%Y"` of sources.sales, which reads all of them'),
-        (["2024-12-31", "01.02.2024", "13.02.2024"], {}, 'set `date_format: ["%Y-%m-%d", "%d.%m.%Y"]`'),
-        (["01/02/2024"], {}, 'set `date_format` of sources.sales to "%d/%m/%Y" or "%m/%d/%Y"'),
-        (["12/31/2024"], {"date_format": "%d/%m/%Y"}, 'set `date_format: "%m/%d/%Y"`'),
-        (["soon"], {}, "mend the file, set `date_format` of sources.sales"),
+        (["31.12.2024", "01.02.2024"], [], ["%d.%m.%Y"]),
+        (["2024-12-31", "01.02.2024", "13.02.2024"], [], ["%Y-%m-%d", "%d.%m.%Y"]),
+        (["12/31/2024"], ["%d/%m/%Y"], ["%m/%d/%Y"]),
+        # 31 January shows which of the two is meant
+        (["31/01/2024", "01/02/2024"], ["%m/%d/%Y", "%d/%m/%Y"], ["%d/%m/%Y"]),
     ],
 )
 def test_date_mistake_proposes_the_format_that_fits(
-    bench: Any, ingest: Callable[..., None], dates: list[str], more: Any, advice: str
+    bench: Any, ingest: Callable[..., None], dates: list[str], formats: list[str], proposed: list[str]
 ) -> None:
     bench.csv("raw/sales.csv", "STORE,SKU,CAT,AMOUNT,DAY", *(f"1,a,B,1.00,{day}" for day in dates))
+    columns = COLUMNS | {"sales": "AMOUNT", "date": "DAY"}
     with pytest.raises(DataError) as caught:
-        ingest(period="month", columns=COLUMNS | {"sales": "AMOUNT", "date": "DAY"}, **more)
-    assert caught.value.solution.startswith(advice)
-    proposed = yaml.safe_load(advice.split("`")[1]) if advice.count("`") == 2 and ":" in advice.split("`")[1] else None
-    if proposed:
-        ingest(period="month", columns=COLUMNS | {"sales": "AMOUNT", "date": "DAY"}, **proposed)
-        assert bench.ledger()["out", ""] == (1, len(dates), Decimal(len(dates)))
+        ingest(period="month", columns=columns, date_format=formats)
+    _, _, advice = caught.value.solution.partition("set `date_format` of sources.sales to ")
+    setting, _, rest = advice.partition(", which reads all of them, or set ")
+    assert rest
+    told = yaml.safe_load(setting)
+    assert told == (proposed if len(proposed) > 1 else proposed[0])
+    ingest(period="month", columns=columns, date_format=told)
+    assert bench.ledger()["out", ""] == (1, len(dates), Decimal(len(dates)))
+
+
+def test_date_that_may_be_two_days_names_both_formats(bench: Any, ingest: Callable[..., None]) -> None:
+    bench.csv("raw/sales.csv", "STORE,SKU,CAT,AMOUNT,DAY", "1,a,B,1.00,01/02/2024")
+    both = r'to "%d/%m/%Y" or "%m/%d/%Y": each reads all of them, but as different days'
+    with pytest.raises(DataError, match=both):
+        ingest(period="month", columns=COLUMNS | {"sales": "AMOUNT", "date": "DAY"})

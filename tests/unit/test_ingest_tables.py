@@ -1,7 +1,10 @@
 """The small tables: product map, stores, external sources, known labels."""
 
+import os
 import random
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,6 +38,51 @@ def ingest(bench: Any) -> Callable[..., None]:
         )
 
     return run
+
+
+class TestDelivery:
+    """A source that is replaced, or gets a part more, between its hash and the last look at it."""
+
+    @pytest.fixture
+    def deliver(self, bench: Any, ingest: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+        def deliver_while_reading(change: Callable[[Path], None]) -> None:
+            part = bench.csv("raw/map/1.csv", "SKU,NEED,CAT", "a,dry,B")
+            read = ingest_product_map.read_texts
+
+            def reads(*arguments: Any) -> Any:
+                found = read(*arguments)
+                change(part)
+                return found
+
+            monkeypatch.setattr(ingest_product_map, "read_texts", reads)
+            columns = {"sku": "SKU", "need_state": "NEED", "category": "CAT"}
+            ingest(ingest_product_map, "product_map", product_map={"reader": "csv", "path": "map", "columns": columns})
+
+        return deliver_while_reading
+
+    def test_file_of_the_same_size_and_time_is_noticed(self, bench: Any, deliver: Callable[..., None]) -> None:
+        def write_in_place(part: Path) -> None:
+            before = part.stat()
+            time.sleep(0.02)
+            part.write_text(part.read_text().replace("dry", "wet"))
+            os.utime(part, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+        with pytest.raises(DataError, match=r"1\.csv was replaced or written to while it was read"):
+            deliver(write_in_place)
+        assert not (bench / "out.parquet").exists()
+
+    def test_part_that_comes_is_noticed(self, bench: Any, deliver: Callable[..., None]) -> None:
+        with pytest.raises(DataError, match=r"2\.csv came or went while .*map was read"):
+            deliver(lambda part: part.with_name("2.csv").write_text("SKU,NEED,CAT\nb,dry,B\n"))
+        assert not (bench / "out.parquet").exists()
+
+    def test_configuration_that_changes_is_noticed(self, bench: Any, deliver: Callable[..., None]) -> None:
+        def change(_: Path) -> None:
+            path = bench / "configs/dev.yml"
+            path.write_text(path.read_text().replace("NEED", "CAT"))
+
+        with pytest.raises(DataError, match=r"dev\.yml was changed while sources were read"):
+            deliver(change)
 
 
 class TestProductMap:

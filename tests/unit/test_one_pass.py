@@ -114,9 +114,13 @@ class TestCache:
     def test_same_content_twice_counts_twice(self, bench: Any, ingest: Callable[..., Any]) -> None:
         once = bench / "raw/parts/part-0.parquet"
         (bench / "raw/parts/copy.parquet").write_bytes(once.read_bytes())
-        cold = ingest(sales=PARTS)
-        assert ingest(bench / "cache", sales=PARTS) == cold
-        assert ingest(bench / "cache", sales=PARTS) == cold
+        both = {**PARTS, "repeated_files": "read"}
+        cold = ingest(sales=both)
+        assert ingest(bench / "cache", sales=both) == cold
+        assert ingest(bench / "cache", sales=both) == cold
+        for cache in (None, bench / "other", bench / "other"):
+            with pytest.raises(DataError, match=r"part-0\.parquet has the same content as .*copy\.parquet: 200 lines"):
+                ingest(cache, sales=PARTS)
 
     def test_same_bytes_in_two_folders_that_hold_a_column_are_two_contents(
         self, bench: Any, ingest: Callable[..., Any]
@@ -126,13 +130,14 @@ class TestCache:
         rows = {"STORE": ["1"], "SKU": ["a"], "AMOUNT": [2.0], "DAY": [date(2024, 1, 1)]}
         for category in ("BEAUTY", "SNACKS"):
             bench.parquet(f"raw/parts/CAT={category}/all.parquet", rows)
-        cold = ingest(sales=PARTS)
+        by_folder = {**PARTS, "partitions": ["CAT"]}
+        cold = ingest(sales=by_folder)
         assert bench.rows("sales.parquet", "category", "sales") == [
             ("BEAUTY", Decimal("2.00")),
             ("SNACKS", Decimal("2.00")),
         ]
-        assert ingest(bench / "cache", sales=PARTS) == cold
-        assert ingest(bench / "cache", sales=PARTS) == cold
+        assert ingest(bench / "cache", sales=by_folder) == cold
+        assert ingest(bench / "cache", sales=by_folder) == cold
 
     def test_same_bytes_under_a_packed_name_are_read_as_that_says(self, bench: Any, ingest: Callable[..., Any]) -> None:
         source = {**PARTS, "reader": "csv", "path": "all.csv"}

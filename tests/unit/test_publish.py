@@ -160,6 +160,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     monkeypatch.setattr(retry, "FIRST_WAIT_S", 0.001)
     monkeypatch.setattr(retry, "LONGEST_WAIT_S", 0.001)
     monkeypatch.setattr(results, "snakemake_plan", lambda *_: {})
+    monkeypatch.setattr(results, "refuse_differences", lambda *_: None)
     return Project(tmp_path)
 
 

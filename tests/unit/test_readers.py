@@ -1,8 +1,10 @@
 """Every kind of raw file gives the same rows, and what cannot be read is told in one line."""
 
+import bz2
 import datetime as dt
 import gzip
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -95,7 +97,67 @@ def write_partitions(path: Path) -> None:
         pq.write_table(pa.Table.from_pylist([row]), folder / "part.parquet")
 
 
-KINDS: list[tuple[str, str, Callable[[Path], None], dict[str, str]]] = [
+def write_bzip(path: Path) -> None:
+    """Two streams, one after the other, as pbzip2 leaves them."""
+    content = csv_text(ROWS).encode()
+    path.write_bytes(bz2.compress(content[:50]) + bz2.compress(content[50:]))
+
+
+def zipped(path: Path, **members: bytes) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+
+
+def write_zip(path: Path) -> None:
+    """As a Mac packs a folder."""
+    zipped(path, **{"out/": b"", "out/sales.csv": csv_text(ROWS).encode(), "__MACOSX/out/._sales.csv": b"\0\5"})
+
+
+def write_wide_zip(path: Path) -> None:
+    zipped(path, **{"sales.csv": csv_text(ROWS).encode("utf-16")})
+
+
+def write_json_zip(path: Path) -> None:
+    zipped(path, **{"sales.json": json.dumps(objects(ROWS)).encode()})
+
+
+def write_printed(path: Path) -> None:
+    """Three lines above the header, with quotes that do not end, and other line ends than the rest."""
+    content = f'Sales of "2024\nprinted, by, a, program\n\n{csv_text(ROWS)}'.encode()
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+
+
+def write_printed_sheet(path: Path) -> None:
+    workbook(path, {"Report": [["Sales of 2024"], ["printed", "by"], [], COLUMNS, *map(list, ROWS)]})
+
+
+def write_hidden_sheets(path: Path) -> None:
+    """The first sheet is hidden, the second empty, the third holds the rows, the last cannot even be shown by a user."""
+    with xlsxwriter.Workbook(str(path)) as book:
+        hidden, _, data, deeply_hidden = (book.add_worksheet(name) for name in ("_config", "Empty", "Data", "Lists"))
+        for sheet in (hidden, deeply_hidden):
+            sheet.write(0, 0, "do not touch")
+        data.activate()
+        hidden.hide()
+        deeply_hidden.very_hidden()
+        for number, row in enumerate([COLUMNS, *ROWS]):
+            data.write_row(number, 0, row)
+
+
+def write_deep(path: Path) -> None:
+    """Two pages, of which the first has no rows."""
+    pages = [{"number": 1, "rows": []}, {"number": 2, "rows": objects(ROWS)}]
+    path.write_text(json.dumps({"status": "ok", "result": {"pages": pages}}), encoding="utf-8")
+
+
+def write_pages(path: Path) -> None:
+    """One answer of a service a line."""
+    pages = [{"next": "b", "rows": objects(ROWS[:1])}, {"rows": objects(ROWS[1:])}]
+    path.write_text("\n".join(map(json.dumps, pages)), encoding="utf-8")
+
+
+KINDS: list[tuple[str, str, Callable[[Path], None], dict[str, Any]]] = [
     ("csv", "a.csv", write_csv, {}),
     ("csv", "bom.csv", write_bom, {}),
     ("csv", "a.csv.gz", write_gzip, {}),
@@ -106,7 +168,18 @@ KINDS: list[tuple[str, str, Callable[[Path], None], dict[str, str]]] = [
     ("json", "a.ndjson.gz", write_packed_lines, {}),
     ("excel", "a.xlsx", write_sheet, {"sheet": "Stores"}),
     ("parquet", "a.parquet", write_parquet, {}),
-    ("parquet", "by_store", write_partitions, {}),
+    ("parquet", "by_store", write_partitions, {"partitions": ["STORE"]}),
+    ("csv", "a.csv.bz2", write_bzip, {}),
+    ("csv", "A.CSV.GZ", write_gzip, {}),
+    ("csv", "sales.zip", write_zip, {}),
+    ("csv", "wide.csv.zip", write_wide_zip, {"encoding": "utf-16"}),
+    ("csv", "printed.csv", write_printed, {"header_row": 4}),
+    ("csv", "printed.csv.gz", write_printed, {"header_row": 4}),
+    ("excel", "printed.xlsx", write_printed_sheet, {"header_row": 4}),
+    ("excel", "hidden.xlsx", write_hidden_sheets, {}),
+    ("json", "a.json.zip", write_json_zip, {}),
+    ("json", "deep.json", write_deep, {"records": "result.pages.rows"}),
+    ("json", "pages.jsonl", write_pages, {"records": "rows"}),
 ]
 
 
@@ -123,7 +196,7 @@ def known(rows: list[tuple[str, ...]]) -> list[tuple[str | None, ...]]:
 
 @pytest.mark.parametrize(("reader", "name", "write", "options"), KINDS, ids=[kind[1] for kind in KINDS])
 def test_every_kind_gives_the_same_rows(
-    tmp_path: Path, reader: str, name: str, write: Callable[[Path], None], options: dict[str, str]
+    tmp_path: Path, reader: str, name: str, write: Callable[[Path], None], options: dict[str, Any]
 ) -> None:
     write(tmp_path / name)
     assert texts(tmp_path, reader=reader, path=name, **options) == known(ROWS)
@@ -179,7 +252,7 @@ def broken_zstd(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1])
 
 
-MISTAKES: list[tuple[str, str, Callable[[Path], object], dict[str, str], str]] = [
+MISTAKES: list[tuple[str, str, Callable[[Path], object], dict[str, Any], str]] = [
     (
         "excel",
         "a.xlsx",
@@ -188,6 +261,57 @@ MISTAKES: list[tuple[str, str, Callable[[Path], object], dict[str, str], str]] =
         "no sheet 'Sale' (nearest: 'Sales')",
     ),
     ("excel", "a.xlsx", lambda p: workbook(p, {"Sales": []}), {}, "the sheet is empty"),
+    (
+        "excel",
+        "a.xlsx",
+        lambda p: workbook(p, {"Jan": [COLUMNS], "Empty": [], "Feb": [COLUMNS]}),
+        {},
+        "has 2 sheets that are not empty: Jan, Feb",
+    ),
+    (
+        "excel",
+        "a.xlsx",
+        lambda p: workbook(p, {"Sales": [["title"], COLUMNS]}),
+        {"header_row": 3},
+        "the sheet has rows 1 to 2, and no row 3",
+    ),
+    (
+        "csv",
+        "a.csv",
+        lambda p: p.write_text("title\n\nSTORE\n1\n"),
+        {"header_row": 2},
+        "line 2 is empty, where the header",
+    ),
+    (
+        "csv",
+        "a.zip",
+        lambda p: zipped(p, **{"jan.csv": b"STORE\n1\n", "feb.csv": b"STORE\n1\n"}),
+        {},
+        "holds 2 files, where one is expected: 'jan.csv', 'feb.csv'",
+    ),
+    ("csv", "a.csv.zip", lambda p: p.write_bytes(b"PK no zip"), {}, "cannot be unpacked to its end"),
+    (
+        "csv",
+        "a.csv.bz2",
+        lambda p: p.write_bytes(bz2.compress(b"STORE\n" * 9999)[:-9]),
+        {},
+        "cannot be unpacked to its end",
+    ),
+    (
+        "json",
+        "a.json",
+        lambda p: p.write_text('{"status": "ok", "data": []}'),
+        {"records": "rows"},
+        "has nothing under 'rows'; keys at the top: 'status', 'data'",
+    ),
+    (
+        "json",
+        "a.json",
+        lambda p: p.write_text('{"rows": [1]}'),
+        {"records": "rows"},
+        "an object is expected under 'rows', not 1",
+    ),
+    ("json", "a.json", lambda p: p.write_text('{"rows": ['), {"records": "rows"}, "cannot be read as json"),
     ("excel", "a.xlsx", lambda p: workbook(p, {"S": [["STORE", "STORE"]]}), {}, "name each column once: STORE, STORE"),
     ("excel", "a.xlsx", lambda p: workbook(p, {"S": [["STORE", None, "DAY"]]}), {}, "STORE, (empty), DAY"),
     ("excel", "a.xlsx", lambda p: p.write_text("no workbook"), {}, "cannot be read as excel"),
@@ -210,7 +334,7 @@ MISTAKES: list[tuple[str, str, Callable[[Path], object], dict[str, str], str]] =
 
 @pytest.mark.parametrize(("reader", "name", "write", "options", "message"), MISTAKES, ids=[m[4] for m in MISTAKES])
 def test_file_that_cannot_be_read_is_told_in_one_line(
-    tmp_path: Path, reader: str, name: str, write: Callable[[Path], object], options: dict[str, str], message: str
+    tmp_path: Path, reader: str, name: str, write: Callable[[Path], object], options: dict[str, Any], message: str
 ) -> None:
     write(tmp_path / name)
     with pytest.raises(DataError) as caught:

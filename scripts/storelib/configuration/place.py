@@ -42,7 +42,10 @@ class Source(Model):
     """Where one table of raw data lies and how it is read."""
 
     reader: str = Field(description="format of the files: `parquet`, `csv`, `json`, `excel`, or what a package adds")
-    path: str = Field(description="one file, a folder of parts, or a glob; inside `data/raw/<env>/`")
+    path: str = Field(
+        description="one file, a folder of parts, or a pattern from `data/raw/<env>/` on, part by part: `*` and `?` stand for "
+        "characters of one name, `**` for any number of folders"
+    )
     missing: list[str | int | float] = Field(
         default=[], description="values that mean 'not known', such as `NA` or `-1`; an empty cell always does"
     )
@@ -50,11 +53,31 @@ class Source(Model):
         default=",", min_length=1, max_length=4, pattern=r'^[^"\r\n\x00]*$', description="column separator of CSV files"
     )
     encoding: str = Field(default="utf-8", description="of CSV files, such as utf-16 or cp1252")
-    sheet: str | None = Field(default=None, description="of Excel files; by default the first")
+    sheet: str | None = Field(
+        default=None, description="of Excel files; by default the only one that is not hidden and not empty"
+    )
     id_case: IdCase = Field(
         default="fail",
         description="ids of one table that differ by capitals alone, `s01` and `S01`: `fail`; `keep` takes them for two; `upper` writes "
         "them in capitals. The same for every source",
+    )
+    header_row: int | None = Field(
+        default=None,
+        ge=1,
+        description="the line, or row, of the header of CSV and Excel files; by default the first that is not empty",
+    )
+    records: str | None = Field(
+        default=None,
+        pattern=r"^[^.]+(\.[^.]+)*$",
+        description="of JSON files whose rows lie deeper: the keys that lead to the array of rows, such as `result.items`",
+    )
+    partitions: list[Column] = Field(
+        default=[],
+        description="keys of folder names, such as `STORE` of `STORE=007/`, that are columns; other folder names say nothing",
+    )
+    repeated_files: Literal["fail", "read"] = Field(
+        default="fail",
+        description="two files with the same content, such as a copy, or a file beside its .gz; `read` counts each",
     )
 
     @field_validator("path")
@@ -89,10 +112,28 @@ class Source(Model):
     def options_are_the_readers(self) -> "Source":
         """A key that the reader would not look at is a mistake."""
         understood = reader_of(self.reader).options
-        for option in ("delimiter", "encoding", "sheet"):
+        for option in ("delimiter", "encoding", "sheet", "header_row", "records"):
             if option in self.model_fields_set and option not in understood:
                 raise ValueError(f"{option} means nothing to the reader {self.reader!r}")
         return self
+
+    @field_validator("partitions")
+    @classmethod
+    def are_different(cls, partitions: list[str]) -> list[str]:
+        """Columns are told apart whatever the case."""
+        if len({key.lower() for key in partitions}) < len(partitions):
+            raise ValueError("different keys are expected, whatever the case")
+        return partitions
+
+    @property
+    def named_columns(self) -> list[str]:
+        """The columns of the files that the configuration names."""
+        tree = self.model_dump(exclude_none=True)
+        found: list[str] = []
+        for part in (tree.get("columns", {}), tree.get("key", {})):
+            for value in part.values():
+                found += value if isinstance(value, list) else [value]
+        return found + list(tree.get("features", [])) + list(tree.get("categorical", []))
 
 
 class NumbersSource(Source):
@@ -430,7 +471,7 @@ class Remote(Model):
     files: str | None = Field(
         default=None,
         min_length=1,
-        description="`s3://`, `gs://`, `abfss://` or a path outside the project; not together with `database`",
+        description="`s3://`, `gs://`, `abfss://` or a path outside the project, which may be a pattern; not together with `database`",
     )
 
     @model_validator(mode="after")

@@ -2,7 +2,7 @@
 
 import math
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from storelib.configuration.params import Params
 from storelib.configuration.place import Compute, Place, Source, load_place, validated
 from storelib.configuration.yaml_files import read_yaml
 from storelib.raw.files import source_files
+from storelib.raw.hashes import Hashes, raw_hashes, told_content
 
 # Where what stages share lies.
 MODULES = "scripts/storelib/"
@@ -138,20 +139,33 @@ def plain(node: Any) -> Any:
 
 
 class RawFiles:
-    """Which raw files each ingesting stage reads, and what it is told about them."""
+    """Which raw files each ingesting stage reads, what is in them, and what it is told about them."""
 
     def __init__(self, params: Params) -> None:
         self.folder = f"data/raw/{params.env}"
         self.config = f"configs/{params.env}.yml"
         self.place: Place = load_place(Path(self.config))
-        # Files that a stage makes may not be there yet; what somebody put beside them is.
-        made = {Path(self.folder, name) for name in DEMO_FILES} if params.env in params.demo else set()
-        self.listing = sorted(made.union(p for p in Path(self.folder).rglob("*") if p.is_file())) if made else None
+        self.hashes = Hashes()
+        # Files that a stage makes may not be there yet.
+        self.made = [Path(self.folder, name) for name in DEMO_FILES] if params.env in params.demo else []
 
     def of(self, *sources: Source | None) -> list[str]:
-        """Files of the sources that are configured, sorted; a source without files is told by its stage."""
-        found = {f for source in sources if source for f in source_files(source, Path(self.folder), self.listing)}
+        """Files of the sources that a stage makes, sorted.
+
+        Others are no inputs of a rule: what they hold counts, and not their times, and their names may hold braces.
+        """
+        found = {f for source in sources if source for f in source_files(source, Path(self.folder), self.made)}
         return [f.as_posix() for f in sorted(found)]
+
+    def content(self, name: str) -> str:
+        """What the other files of a source hold, in a few words that change with it; of external sources what all of them hold.
+
+        Asked anew when a stage starts, so that Snakemake records what was there to be read, and not what came after.
+        """
+        found = raw_hashes(name, self.place.sources, Path(self.folder), self.hashes)
+        return told_content(
+            {key: digest for key, digest in found.items() if Path(self.folder, key[1]) not in self.made}
+        )
 
     def params(self, source: str) -> dict[str, Callable[[Any], str]]:
         """Parameters of a rule that reads raw files: `config`, `folder`, and what the configuration says of its `source`.
@@ -161,8 +175,16 @@ class RawFiles:
         settings = {"sources": self.place.sources.model_dump(include={source}, exclude_none=True)}
         # Words for a person, in one order whatever that of the file.
         values = {"config": self.config, "folder": self.folder, "source": flags(dict(sorted(flattened(settings))))}
-        return {name: verbatim(value) for name, value in values.items()}
+        told = {name: verbatim(value) for name, value in values.items()}
+        return told | {"content": lambda wildcards: self.content(source)}  # noqa: ARG005
 
     def table_params(self, source: str, /, **more: str) -> dict[str, Callable[..., str]]:
         """The same of a rule whose other `flags` are its outputs, and what more is given."""
         return self.params(source) | {"flags": lambda wildcards, output: flags(more | dict(output))}  # noqa: ARG005
+
+    def settle_times(self, outputs: Iterable[str]) -> None:
+        """See that no time misleads Snakemake: of the workflow's own files, of the demo's, and of what stages have made."""
+        code = (path for path in Path("scripts").rglob("*.*") if path.parent.name != "__pycache__" and path.is_file())
+        self.hashes.settle_times([*code, *filter(Path.exists, self.made)])
+        for path in outputs:
+            self.hashes.settle(Path(path))

@@ -39,14 +39,19 @@ class Fit(NamedTuple):
     share: float
 
 
-def fitting_formats(connection: duckdb.DuckDBPyConnection, texts: Sequence[str]) -> list[Fit]:
-    """The formats that read most of some texts, and at least half of them; of those that read the same days, the first."""
+def fitting_formats(
+    connection: duckdb.DuckDBPyConnection, texts: Sequence[str], known: Sequence[str] = ()
+) -> list[Fit]:
+    """The formats that read most of some texts, and at least half of them; of those that read the same days, the first.
+
+    known: the formats in question; by default common ones.
+    """
     sample = sorted(set(texts))[:ENOUGH]
     if not sample:
         return []
     connection.execute("CREATE OR REPLACE TEMP TABLE unread AS SELECT unnest(?) AS text", [sample])
     fits: dict[tuple[date | None, ...], Fit] = {}
-    for form in likely_formats(sample[:: -(-len(sample) // FIRST)]):
+    for form in known or likely_formats(sample[:: -(-len(sample) // FIRST)]):
         day = in_our_time(day_by("text", form, UTC))
         found = connection.execute(f"SELECT {day} FROM unread ORDER BY text").fetchall()  # noqa: S608 (ours)
         days = tuple(day for (day,) in found)
@@ -80,7 +85,7 @@ def proposal(fits: Sequence[Fit], beside: Sequence[str]) -> str:
     written = [setting([*beside, fit.form]) for fit in fits[:NAMED]]
     reads = "all of them" if fits[0].share == 1 else f"{fits[0].share:.0%} of them"
     if len(written) == 1:
-        return f"set `date_format: {written[0]}` of sources.sales, which reads {reads}"
+        return f"set `date_format` of sources.sales to {written[0]}, which reads {reads}"
     return f"set `date_format` of sources.sales to {' or '.join(written)}: each reads {reads}, but as different days"
 
 

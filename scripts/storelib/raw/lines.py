@@ -223,7 +223,7 @@ class Share(NamedTuple):
 def shares_of(file: Path, source: SalesSource, raw: Path, rules: Rules, pieces: int) -> list[Share]:
     """What workers read of a file, in so many pieces or fewer. Raises DataError where a column is missing, or it is broken."""
     columns = wanted_columns(source, rules)
-    if source.reader != "parquet" or source.wide or any("=" in part for part in file.parts):
+    if source.reader != "parquet" or source.wide or source.partitions:
         return [Share(file, None)]
     try:
         metadata = pq.read_metadata(file)
@@ -231,7 +231,7 @@ def shares_of(file: Path, source: SalesSource, raw: Path, rules: Rules, pieces: 
         raise unreadable(source, raw, error, file) from None
     schema = metadata.schema.to_arrow_schema()
     names = [name for theirs in columns.values() for name in listed(theirs)]
-    require_in(names, schema.names, str(file))
+    require_in(names, schema.names, str(file), [file], raw)
     fields = [schema.field(name) for name in names]
     # An id of several columns is read by DuckDB alone.
     plain_columns = {name: theirs for name, theirs in columns.items() if isinstance(theirs, str)}
@@ -392,7 +392,7 @@ class LineReader:
         view = "raw_file"
         kinds = open_source(self.connection, self.source, self.raw, view, [file], months=not self.rules.weekly)
         names = [name for theirs in columns.values() for name in listed(theirs)]
-        require_in(names, [name for name in kinds if name != "_file"], str(file))
+        require_in(names, [name for name in kinds if name != "_file"], str(file), [file], self.raw)
         found = {ours: id_column(theirs, kinds, self.source) for ours, theirs in columns.items()}
         types = {ours: kind for ours, (_, kind) in found.items()}
         notes = list(repairs_in(types, self.source, self.rules))

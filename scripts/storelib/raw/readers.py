@@ -11,21 +11,27 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Protocol, cast, runtime_checkable
 
 from storelib.errors import ConfigError, DataError, nearest_name
-from storelib.raw.text_files import Header, first_fault, header_of, line_of, recoded, refuse_broken
+from storelib.raw.json_records import records_to_lines
+from storelib.raw.text_files import PACKED, first_fault, header_of, is_foreign, line_of, recoded, refuse_broken, unpack
 from storelib.sql import identifier, literal
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
+    from duckdb.sqltypes import DuckDBPyType
+    from python_calamine import CalamineWorkbook
 
 GROUP = "clustering.readers"
 # DuckDB reads these itself; a file in any other encoding that Python knows is first written anew as UTF-8.
 ENCODINGS = {"utf-8": "utf-8", "iso8859-1": "latin-1"}
 GLOB = re.compile(r"[*?\[]")
-COMPRESSED = ("", ".gz", ".zst")
+# Folder names such as `STORE=007` say nothing by themselves: `partitions` of a source says which do.
+UNNAMED = "hive_partitioning = false"
+NAMED = f"filename = '_file', {UNNAMED}"
+COMPRESSED = ("", *PACKED)
 
 
 class Options(Protocol):
@@ -34,6 +40,13 @@ class Options(Protocol):
     delimiter: str
     encoding: str
     sheet: str | None
+    header_row: int | None
+    records: str | None
+
+    @property
+    def named_columns(self) -> Sequence[str]:
+        """The columns that the configuration names."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -96,96 +109,143 @@ class Headed(Protocol):
 
 
 class Parquet:
-    """Parquet; a folder may be partitioned as key=value (hive), and the keys are then columns."""
+    """Parquet."""
 
     suffixes: ClassVar[tuple[str, ...]] = (".parquet", ".pq")
     options: ClassVar[frozenset[str]] = frozenset()
 
     def scan(self, request: Request) -> str:
-        """Every file's columns by name; partition keys as text."""
-        partitioned = any("=" in part for file in request.files for part in file.parts)
-        hive = f"hive_partitioning = {'true' if partitioned else 'false'}, hive_types_autocast = false"
-        return f"read_parquet({paths(request.files)}, union_by_name = true, filename = '_file', {hive})"
+        """Every file's columns by name."""
+        return parquet_scan(request.files)
 
     def columns(self, file: Path, source: Options) -> Sequence[str]:  # noqa: ARG002 (as the protocol has it)
-        """Those of its schema, and the keys of its folders."""
-        keys = [part.partition("=")[0] for part in file.parts if "=" in part]
+        """Those of its schema."""
         import pyarrow.parquet as pq
 
-        return [*pq.read_schema(file).names, *keys]
+        names: list[str] = pq.read_schema(file).names
+        return names
 
 
 class Csv:
-    """Text with a header line and one row a line, plain or compressed (.gz, .zst), in any encoding that Python knows."""
+    """Text with a header line and one row a line, plain or compressed, in any encoding that Python knows."""
 
-    suffixes: ClassVar[tuple[str, ...]] = tuple(
-        f"{kind}{packed}" for kind in (".csv", ".tsv", ".txt") for packed in COMPRESSED
-    )
-    options: ClassVar[frozenset[str]] = frozenset({"delimiter", "encoding"})
+    suffixes: ClassVar[tuple[str, ...]] = (
+        *(f"{kind}{packed}" for kind in (".csv", ".tsv", ".txt") for packed in COMPRESSED), ".zip"
+    )  # fmt: skip
+    options: ClassVar[frozenset[str]] = frozenset({"delimiter", "encoding", "header_row"})
 
     def scan(self, request: Request) -> str:
         """Every column as text. Nothing is guessed: files with the same header are read together, under that header."""
-        files, source = request.files, request.source
-        for file in files:
+        source = request.source
+        native = ENCODINGS.get(codecs.lookup(source.encoding).name)
+        alike: dict[tuple[tuple[str, ...], str], list[Path]] = {}
+        for file in request.files:
             refuse_broken(file)
-        encoding = ENCODINGS.get(codecs.lookup(source.encoding).name)
-        alike: dict[Header, list[Path]] = {}
-        for file in files:
-            readable = file
-            if encoding is None:
+            header = header_of(file, source.delimiter, source.encoding, source.header_row)
+            readable, encoding = file, native or "utf-8"
+            # DuckDB loses rows where lines that it skips end otherwise than the rest, or hold quotes.
+            if native is None or header.skipped:
+                readable, encoding = request.copy_of(file, ".csv"), "utf-8"
+                recoded(file, source.encoding, readable, header.skipped)
+            elif is_foreign(file):
                 readable = request.copy_of(file, ".csv")
-                recoded(file, source.encoding, readable)
-            alike.setdefault(header_of(file, source.delimiter, source.encoding), []).append(readable)
-        scans = [self.scan_alike(header, part, source.delimiter, encoding or "utf-8") for header, part in alike.items()]
+                unpack(file, readable)
+            alike.setdefault((header.names, encoding), []).append(readable)
+        scans = [self.scan_alike(names, part, source.delimiter, code) for (names, code), part in alike.items()]
         return scans[0] if len(scans) == 1 else f"({' UNION ALL BY NAME '.join(f'SELECT * FROM {s}' for s in scans)})"  # noqa: S608
 
     @staticmethod
-    def scan_alike(header: Header, files: Sequence[Path], delimiter: str, encoding: str) -> str:
+    def scan_alike(names: Sequence[str], files: Sequence[Path], delimiter: str, encoding: str) -> str:
         """SQL of files with one header."""
-        columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in header.names)
+        columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
         return (
-            f"read_csv({paths(files)}, auto_detect = false, columns = {{{columns}}}, header = true, skip = {header.skipped}, "
-            f"delim = {literal(delimiter)}, quote = '\"', escape = '\"', filename = '_file', encoding = {literal(encoding)})"
+            f"read_csv({paths(files)}, auto_detect = false, columns = {{{columns}}}, header = true, delim = {literal(delimiter)}, "
+            f"quote = '\"', escape = '\"', encoding = {literal(encoding)}, {NAMED})"
         )
 
     def columns(self, file: Path, source: Options) -> Sequence[str]:
         """Those of its header."""
-        return header_of(file, source.delimiter, source.encoding).names
+        return header_of(file, source.delimiter, source.encoding, source.header_row).names
 
     def fault(self, file: Path, source: Options) -> DataError | None:
         """The first line that is not text in its encoding, or has more or fewer values than the header."""
-        return first_fault(file, source.delimiter, source.encoding)
+        return first_fault(file, source.delimiter, source.encoding, source.header_row)
 
     def locate(
         self, file: Path, source: Options, wanted: Mapping[str, str | None], known: Callable[[str], str | None]
     ) -> str | None:
         """`line 7`, the header being line 1."""
-        line = line_of(file, source.delimiter, source.encoding, wanted, known)
+        line = line_of(file, source.delimiter, source.encoding, source.header_row, wanted, known)
         return f"line {line}" if line else None
 
 
 class Json:
-    """JSON: one array of objects, or one object a line; plain or compressed (.gz, .zst)."""
+    """JSON: one array of objects, or one object a line, or rows that lie deeper (`records`); plain or compressed."""
 
-    suffixes: ClassVar[tuple[str, ...]] = tuple(
-        f"{kind}{packed}" for kind in (".json", ".jsonl", ".ndjson") for packed in COMPRESSED
-    )
-    options: ClassVar[frozenset[str]] = frozenset()
+    suffixes: ClassVar[tuple[str, ...]] = (
+        *(f"{kind}{packed}" for kind in (".json", ".jsonl", ".ndjson") for packed in COMPRESSED), ".zip"
+    )  # fmt: skip
+    options: ClassVar[frozenset[str]] = frozenset({"records"})
 
     def scan(self, request: Request) -> str:
-        """Every column as text, as it is written: an id that looks like a number or a date stays what it is."""
+        """Every column as text, as it is written: an id that looks like a number or a date stays what it is.
+
+        A field of an object in a row is a column too: `store.id`.
+        """
+        source, files = request.source, []
         for file in request.files:
             refuse_broken(file)
-        common = f"{paths(request.files)}, union_by_name = true"
-        query = f"DESCRIBE SELECT * FROM read_json({common}, sample_size = -1)"  # noqa: S608 (paths are quoted)
-        names = [row[0] for row in request.connection.execute(query).fetchall()]
-        kind = "VARCHAR" if decimal_of(request.source) == "." else "JSON"
-        columns = ", ".join(f"{identifier(name)}: '{kind}'" for name in names)
-        scan = f"read_json({common}, columns = {{{columns}}}, filename = '_file')"
-        if kind == "VARCHAR":
+            readable = file
+            if source.records is not None:
+                readable = request.copy_of(file, ".jsonl")
+                records_to_lines(file, source.records, source.named_columns, readable)
+            elif is_foreign(file):
+                readable = request.copy_of(file, ".json")
+                unpack(file, readable)
+            files.append(readable)
+        fields: dict[str, Path] = {}
+        spelt: dict[str, str] = {}
+        inner: dict[str, str] = {}
+        # One file at a time: DuckDB holds 32 MB for each that it opens to compare their columns.
+        for file in files:
+            relation = request.connection.sql(f"SELECT * FROM read_json({paths([file])}, sample_size = -1, {UNNAMED})")  # noqa: S608 (quoted)
+            delivered: Path = request.copies.get(file, file)
+            for name, kind in zip(relation.columns, relation.types, strict=True):
+                fields.setdefault(name, delivered)
+                other = spelt.setdefault(name.lower(), name)
+                if other != name:
+                    raise DataError(
+                        f"{fields[name]}: a field is called {name!r}, and {other!r} in {fields[other]}",
+                        solution="write it in one way: DuckDB cannot tell them apart",
+                    )
+                inner |= inner_fields(name, identifier(name), kind)
+        form = "VARCHAR" if decimal_of(source) == "." else "JSON"
+        columns = ", ".join(f"{identifier(name)}: '{form}'" for name in fields)
+        scan = f"read_json({paths(files)}, columns = {{{columns}}}, {NAMED})"
+        inner = {name: value for name, value in inner.items() if name.lower() not in spelt}
+        if form == "VARCHAR" and not inner:
             return scan
-        written = ", ".join(f"{in_decimals(identifier(name))} AS {identifier(name)}" for name in names)
+        read = {name: identifier(name) for name in fields} | inner
+        written = ", ".join(
+            f"{value if form == 'VARCHAR' and name in fields else in_decimals(value, decimal_of(source))} AS {identifier(name)}"
+            for name, value in read.items()
+        )
         return f"(SELECT {written}, _file FROM {scan})"  # noqa: S608 (quoted names)
+
+
+def inner_fields(name: str, value: str, kind: "DuckDBPyType") -> dict[str, str]:
+    """SQL of each field of an object in a column, at any depth, by its path such as `store.id`."""
+    found: dict[str, str] = {}
+    if kind.id == "struct":
+        for field_name, field_kind in kind.children:
+            path, inner = f"{name}.{field_name}", f"json_extract({value}, {literal(json_pointer(field_name))})"
+            found |= {path: inner} | inner_fields(path, inner, cast("DuckDBPyType", field_kind))
+    return found
+
+
+def json_pointer(field_name: str) -> str:
+    """The pointer (RFC 6901) to a field of an object."""
+    return "/" + field_name.replace("~", "~0").replace("/", "~1")
 
 
 def decimal_of(source: Options) -> str:
@@ -193,9 +253,10 @@ def decimal_of(source: Options) -> str:
     return str(getattr(source, "decimal", "."))
 
 
-def in_decimals(column: str) -> str:
-    """SQL: a JSON value as text, a number with the comma that the texts beside it have."""
-    number = f"replace(CAST({column} AS VARCHAR), '.', ',')"
+def in_decimals(column: str, decimal: str) -> str:
+    """SQL: a JSON value as text, a number with the decimal sign that the texts beside it have."""
+    number = f"CAST({column} AS VARCHAR)"
+    number = number if decimal == "." else f"replace({number}, '.', {literal(decimal)})"
     return (
         f"CASE json_type({column}) WHEN 'NULL' THEN NULL WHEN 'VARCHAR' THEN {column} ->> '$' "
         f"WHEN 'DOUBLE' THEN {number} ELSE CAST({column} AS VARCHAR) END"
@@ -203,10 +264,10 @@ def in_decimals(column: str) -> str:
 
 
 class Excel:
-    """One sheet of .xlsx, .xlsm, .xlsb, .xls or .ods files; the first row that is not empty is the header."""
+    """One sheet of .xlsx, .xlsm, .xlsb, .xls or .ods files; `header_row`, or the first row that is not empty, is the header."""
 
     suffixes: ClassVar[tuple[str, ...]] = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
-    options: ClassVar[frozenset[str]] = frozenset({"sheet"})
+    options: ClassVar[frozenset[str]] = frozenset({"sheet", "header_row"})
 
     def scan(self, request: Request) -> str:
         """Every column as text: whole numbers without decimals, other numbers and dates as the source's texts have them."""
@@ -216,7 +277,7 @@ class Excel:
         for file in request.files:
             copies.append(request.copy_of(file, ".parquet"))
             pq.write_table(sheet_of(file, request.source), copies[-1])
-        return f"read_parquet({paths(copies)}, union_by_name = true, filename = '_file')"
+        return parquet_scan(copies)
 
     def fault(self, file: Path, source: Options) -> DataError | None:  # noqa: ARG002 (as the protocol has it)
         """Workbooks are read as a whole, and their faults told then."""
@@ -226,7 +287,7 @@ class Excel:
         self, file: Path, source: Options, wanted: Mapping[str, str | None], known: Callable[[str], str | None]
     ) -> str | None:
         """`row 7`, as the sheet counts its rows."""
-        rows, first = rows_of(file, source.sheet)
+        rows, first = rows_of(file, source)
         header = header_cells(rows[0], source)
         for number, row in enumerate(rows[1:], start=first + 1):
             texts = dict(zip(header, (cell_text(cell, source) for cell in row), strict=True))
@@ -257,38 +318,76 @@ def reader_of(name: str) -> Reader:
     )
 
 
+def parquet_scan(files: Iterable[Path]) -> str:
+    """SQL of Parquet files, with every column that they have and `_file`; a reader may write its files anew as such."""
+    return f"read_parquet({paths(files)}, union_by_name = true, {NAMED})"
+
+
 def paths(files: Iterable[Path]) -> str:
     """A list of files as SQL; DuckDB takes some characters for a pattern."""
     return "[" + ", ".join(literal(GLOB.sub(r"[\g<0>]", str(file))) for file in files) + "]"
 
 
-def rows_of(file: Path, sheet: str | None) -> tuple[list[list[object]], int]:
-    """The rows of one sheet from its first that is not empty, and that one's number. Raises DataError."""
+def rows_of(file: Path, source: Options) -> tuple[list[list[object]], int]:
+    """The rows of one sheet from its header on, and the header's number. Raises DataError."""
     from python_calamine import CalamineError, CalamineWorkbook  # spared where no source is a workbook
 
     try:
         with CalamineWorkbook.from_path(str(file)) as workbook:
-            names = workbook.sheet_names
-            if sheet is not None and sheet not in names:
-                raise DataError(
-                    f"{file} has no sheet {sheet!r}{nearest_name(sheet, names)}; sheets: {', '.join(names)}",
-                    solution="mend `sheet` of this source",
-                )
-            found = workbook.get_sheet_by_name(sheet if sheet is not None else names[0])
+            found = workbook.get_sheet_by_name(sheet_name(file, source.sheet, workbook))
             rows: list[list[object]] = [list(row) for row in found.to_python(skip_empty_area=True)]
             first = found.start[0] + 1 if found.start else 1
     except (CalamineError, OSError) as error:
         raise DataError(f"{file} cannot be read as excel: {error}", solution="mend or replace the file") from None
     if not rows:
         raise DataError(f"{file}: the sheet is empty", solution="name another `sheet` of this source")
-    return rows, first
+    if source.header_row is None:
+        return rows, first
+    if not 0 <= source.header_row - first < len(rows):
+        raise DataError(
+            f"{file}: the sheet has rows {first} to {first + len(rows) - 1}, and no row {source.header_row}, where the header is expected",
+            solution="mend `header_row` of this source",
+        )
+    return rows[source.header_row - first :], source.header_row
+
+
+def sheet_name(file: Path, wanted: str | None, workbook: "CalamineWorkbook") -> str:
+    """The sheet to read: the one that is wanted, or the only one that is shown and not empty. Raises DataError."""
+    from python_calamine import SheetTypeEnum, SheetVisibleEnum
+
+    names = workbook.sheet_names
+    if wanted is not None:
+        if wanted not in names:
+            raise DataError(
+                f"{file} has no sheet {wanted!r}{nearest_name(wanted, names)}; sheets: {', '.join(names)}",
+                solution="mend `sheet` of this source",
+            )
+        return wanted
+    shown_ones = [
+        sheet.name
+        for sheet in workbook.sheets_metadata
+        if sheet.visible == SheetVisibleEnum.Visible and sheet.typ == SheetTypeEnum.WorkSheet
+    ]
+    # A single sheet is not read twice.
+    filled = [name for name in shown_ones if len(shown_ones) == 1 or workbook.get_sheet_by_name(name).start is not None]
+    if len(filled) > 1:
+        raise DataError(
+            f"{file} has {len(filled)} sheets that are not empty: {', '.join(filled)}",
+            solution="say which one to read: `sheet` of this source",
+        )
+    if not filled and len(shown_ones) < len(names):
+        raise DataError(
+            f"{file} has no sheet that is shown and not empty; sheets: {', '.join(names)}",
+            solution="name the one to read: `sheet` of this source",
+        )
+    return (filled or shown_ones)[0]
 
 
 def sheet_of(file: Path, source: Options) -> "pa.Table":
     """One sheet as text columns, null where a cell is empty. Raises DataError."""
     import pyarrow as pa
 
-    rows, first = rows_of(file, source.sheet)
+    rows, first = rows_of(file, source)
     header = header_cells(rows[0], source)
     if None in header or len({str(name).lower() for name in header}) < len(header):
         names = ", ".join("(empty)" if name is None else name for name in header)

@@ -16,9 +16,9 @@ from storelib.configuration.place import CELL_COLUMNS, NumbersSource, SalesSourc
 from storelib.database import Limits, database, one_row
 from storelib.errors import DataError, nearest_name, shown
 from storelib.raw.days import day_in, day_of, in_our_time, is_ambiguous
-from storelib.raw.files import source_files
+from storelib.raw.files import folder_keys, partition_values, present_files, source_files
 from storelib.raw.formats import plain_number, repairs_of
-from storelib.raw.readers import Headed, Numbered, Request, decimal_of, reader_of
+from storelib.raw.readers import UNNAMED, Headed, Numbered, Request, decimal_of, reader_of
 from storelib.raw.spellings import JOINT, WHITE, id_text, parts_of
 from storelib.raw.wide import write_long
 from storelib.sql import identifier, literal
@@ -59,25 +59,23 @@ def open_source(
     A wide table is made long, with the columns of CELL_COLUMNS.
     files: those to open; by default all that the source has in `folder`. months: whether a month counts as a date.
     """
-    files = source_files(source, folder) if files is None else files
-    if not files:
-        raise DataError(
-            f"{folder / source.path} does not exist or holds no {source.reader} file",
-            solution=f"put the file there, or mend `path` of this source; {folder} holds: {names_in(folder)}",
-        )
+    files = present_files(source, folder) if files is None else files
     request = Request(files, source, connection, scratch(connection))
     try:
         scan = reader_of(source.reader).scan(request)
         columns = "* REPLACE (" + original("_file", request.copies) + " AS _file)" if request.copies else "*"
+        query = f"SELECT {columns} FROM {scan}"  # noqa: S608 (quoted)
+        if source.partitions:
+            query = with_partitions(connection, query, files, source, folder)
         wide = source.wide if isinstance(source, SalesSource) else None
         delivered = view if wide is None else f"wide {view}"
-        types = view_of(connection, delivered, f"SELECT {columns} FROM {scan}")  # noqa: S608 (quoted)
+        types = view_of(connection, delivered, query)
         if isinstance(source, SalesSource) and wide is not None:
             where = str(files[0] if len(files) == 1 else folder / source.path)
             target = request.scratch / "cells.parquet"
             write_long(connection, delivered, source, wide, where, target, months=months)
             cells = f"cells of {view}"
-            types = view_of(connection, cells, f"SELECT * FROM read_parquet({literal(str(target))})")  # noqa: S608 (quoted)
+            types = view_of(connection, cells, f"SELECT * FROM read_parquet({literal(str(target))}, {UNNAMED})")  # noqa: S608 (quoted)
             known = known_figure(CELL_COLUMNS["value"], types[CELL_COLUMNS["value"]], source)
             types = view_of(connection, view, f"SELECT * FROM {identifier(cells)} WHERE ({known}) IS NOT NULL")  # noqa: S608
     except (duckdb.Error, pa.ArrowException, OSError) as error:
@@ -94,6 +92,35 @@ def view_of(connection: duckdb.DuckDBPyConnection, name: str, query: str) -> dic
     """Give a query a name; returns the SQL types of its columns."""
     connection.execute(f"CREATE OR REPLACE VIEW {identifier(name)} AS {query}")
     return {row[0]: row[1] for row in connection.execute(f"DESCRIBE {identifier(name)}").fetchall()}
+
+
+def with_partitions(
+    connection: duckdb.DuckDBPyConnection, query: str, files: Sequence[Path], source: Source, folder: Path
+) -> str:
+    """SQL of the same rows, with the keys of their files' folders as columns. Raises DataError where a column has such a name."""
+    names = [row[0] for row in connection.execute(f"DESCRIBE {query}").fetchall()]
+    for key in source.partitions:
+        twice = [name for name in names if name.lower() == key.lower()]
+        if twice:
+            raise DataError(
+                f"{folder / source.path}: {shown(twice[0])} is a column of the files, and {key}=... a key of their folders",
+                solution="take the key out of `partitions` of this source: the column then counts; or rename one of them",
+            )
+    keys = [partition_values(file, source, folder) for file in files]
+    rows = ", ".join(
+        f"({', '.join([literal(str(file)), *(text_or_null(values[key]) for key in source.partitions)])})"
+        for file, values in zip(files, keys, strict=True)
+    )
+    own = [identifier(key) for key in source.partitions]
+    return (
+        f"SELECT rows_read.*, {', '.join(f'CAST(keys.{key} AS VARCHAR) AS {key}' for key in own)} FROM ({query}) AS rows_read "  # noqa: S608
+        f"JOIN (VALUES {rows}) AS keys(_file, {', '.join(own)}) USING (_file)"
+    )
+
+
+def text_or_null(value: str | None) -> str:
+    """A text as SQL."""
+    return "NULL" if value is None else literal(value)
 
 
 def original(column: str, copies: Mapping[Path, Path]) -> str:
@@ -163,32 +190,34 @@ def by_their_names(row: Mapping[str, str | None], columns: Mapping[str, str | li
     return found
 
 
-def names_in(folder: Path) -> str:
-    """What a folder holds, for an error message."""
-    names = sorted(p.name for p in folder.iterdir())[:20] if folder.is_dir() else []
-    return ", ".join(names) or "nothing"
-
-
 def require_columns(types: dict[str, str], wanted: Iterable[str | list[str]], source: Source, folder: Path) -> None:
     """Raise DataError for a configured column that the files, or one of several, do not have."""
     names = [name for columns in wanted for name in listed(columns)]
-    require_in(names, [name for name in types if name != "_file"], str(folder / source.path))
     reader = reader_of(source.reader)
     files = source_files(source, folder)
+    require_in(names, [name for name in types if name != "_file"], str(folder / source.path), files[:1], folder)
     if isinstance(reader, Headed) and len(files) > 1:
         # Those of a wide table are made when it is opened.
         names = [name for name in names if name not in CELL_COLUMNS.values()]
         for file in files:
-            require_in(names, reader.columns(file, source), str(file))
+            require_in(names, [*reader.columns(file, source), *source.partitions], str(file), [file], folder)
 
 
-def require_in(wanted: Iterable[str], known: Sequence[str], where: str) -> None:
-    """Raise DataError for a column that is not known."""
+def require_in(
+    wanted: Iterable[str], known: Sequence[str], where: str, files: Iterable[Path] = (), folder: Path | None = None
+) -> None:
+    """Raise DataError for a column that is not known. files: whose folders below `folder` may have it as a key."""
     for name in wanted:
         if name not in known:
+            keys = set() if folder is None else {key for file in files for key, _ in folder_keys(file, folder)}
             raise DataError(
                 f"{where}: no column {shown(name)}{nearest_name(name, known)}; columns: {', '.join(known)[:600]}",
-                solution=other_delimiter(known)
+                solution=(
+                    f"add {json.dumps(name)} to `partitions` of this source: its folders have it as a key"
+                    if name in keys
+                    else ""
+                )
+                or other_delimiter(known)
                 or "mend `columns` (or `key`, `features`) of this source in configs/<env>.yml",
             )
 
@@ -400,11 +429,12 @@ def read_texts(
     columns: Mapping[str, str | list[str]],
     numbers: Collection[str] = (),
     names: Collection[str] = (),
+    lines: dict[str, int] | None = None,
 ) -> pd.DataFrame:
     """A small source as text columns under our names (ours: theirs), null where missing, in no promised order.
 
     numbers: columns, by our names, whose texts are written with a decimal point where they are numbers of the source's; names:
-    columns that are no ids, whose capitals stay what they are.
+    columns that are no ids, whose capitals stay what they are; lines: is told how many rows came from each file.
     """
     with database(limits) as connection:
         types = open_source(connection, source, folder, "source")
@@ -421,7 +451,7 @@ def read_texts(
                 theirs = columns[ours]
                 if isinstance(theirs, str) and not is_number(types[theirs]):
                     selected[ours] = f"coalesce({number_of(theirs, types[theirs], source)}, {selected[ours]})"
-        frame = read_selected(connection, selected, source, folder)
+        frame = read_selected(connection, selected, source, folder, lines)
         tell_rewritten(connection, forms, types, source, folder)
         return frame
 
@@ -458,11 +488,13 @@ def read_numbers(
     key: Sequence[str | list[str]],
     numbers: Sequence[str],
     names: Sequence[str] = (),
+    lines: dict[str, int] | None = None,
 ) -> tuple[pd.Series, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """A small source of numbers by a key: the keys as text, each column of numbers as text and as float64, and columns of names.
 
     key: one column, or several that make it, each perhaps of several. The columns of the tables are positions in `numbers` and
     in `names`. A text is null where it is missing, a number NaN where it is missing or its text is none.
+    lines: is told how many rows came from each file.
     """
     with database(limits) as connection:
         types = open_source(connection, source, folder, "source")
@@ -473,7 +505,7 @@ def read_numbers(
             selected[f"text {position}"] = number_text(name, types[name], source)
             selected[f"number {position}"] = f"TRY_CAST({number_of(name, types[name], source)} AS DOUBLE)"
         selected |= {f"name {n}": name_of(name, types[name], source) for n, name in enumerate(names)}
-        frame = read_selected(connection, selected, source, folder)
+        frame = read_selected(connection, selected, source, folder, lines)
         forms = {column: id_of(column, types[column], source) for columns in key for column in listed(columns)}
         forms |= {name: name_of(name, types[name], source) for name in names}
         tell_rewritten(connection, forms, types, source, folder)
@@ -486,14 +518,21 @@ def read_numbers(
 
 
 def read_selected(
-    connection: duckdb.DuckDBPyConnection, selected: Mapping[str, str], source: Source, folder: Path
+    connection: duckdb.DuckDBPyConnection,
+    selected: Mapping[str, str],
+    source: Source,
+    folder: Path,
+    lines: dict[str, int] | None = None,
 ) -> pd.DataFrame:
-    """The table of a view `source`; selected: name and SQL."""
+    """The table of a view `source`; selected: name and SQL. lines: is told how many rows came from each file."""
     columns = ", ".join(f"{expression} AS {identifier(name)}" for name, expression in selected.items())
     try:
-        frame: pd.DataFrame = connection.sql(f"SELECT {columns} FROM source").to_arrow_table().to_pandas()  # noqa: S608
+        table = connection.sql(f"SELECT {columns}, _file FROM source").to_arrow_table()  # noqa: S608
     except duckdb.Error as error:
         raise unreadable(source, folder, error) from None
+    if lines is not None:
+        lines.update((count["values"], count["counts"]) for count in table["_file"].value_counts().to_pylist())
+    frame: pd.DataFrame = table.drop_columns("_file").to_pandas()
     return frame
 
 

@@ -20,6 +20,7 @@ POLICIES = ("keep", "unify", "fail")
 WHITE = (
     " \t\r\n\v\f\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b"
     "\u2028\u2029\u202f\u205f\u3000\ufeff"
+    "\x1a"  # the end of a file, as DOS wrote it
 )
 # Between the parts of an id of several columns; a bar in a part is doubled, so that no two ids are joined to one text.
 JOINT = " | "

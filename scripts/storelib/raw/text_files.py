@@ -3,20 +3,27 @@
 DuckDB reads the rows; this module reads what DuckDB would guess or cannot tell.
 """
 
+import bz2
 import csv
 import io
+import shutil
 import sys
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path, PurePosixPath
+from typing import IO, NamedTuple
 
 from storelib.errors import DataError, shown
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from storelib.raw.patterns import is_leftover
 
 BLOCK = 1 << 20
-PACKED = (".gz", ".zst")
+# How files are packed, by suffix: what DuckDB unpacks itself, by Arrow's name for it, and what Python does.
+STREAMED = {".gz": "gzip", ".zst": "zstd"}
+PACKED = (*STREAMED, ".bz2", ".zip")
+# What unpacking a file that is cut off or damaged raises.
+DAMAGED = (OSError, EOFError, zipfile.BadZipFile, zlib.error)
+LINE_ENDS = {"\n": "LF", "\r\n": "CR LF", "\r": "CR"}
 # What the csv module says.
 SAID = {
     "unexpected end of data": "a value begins with double quotes that do not end",
@@ -26,17 +33,49 @@ ROW_FILE = "_file"
 
 
 class Header(NamedTuple):
-    """The names of a CSV file's columns, and how many empty lines stand before them."""
+    """The names of a CSV file's columns, and how many lines stand before them."""
 
     names: tuple[str, ...]
     skipped: int
 
 
-def unpacked(file: Path) -> "pa.NativeFile":
-    """The bytes of a file, unpacked where its name says that it is compressed."""
+def unpacked(file: Path) -> IO[bytes]:
+    """The bytes of a file, unpacked where its name says that it is compressed. Raises DataError for a .zip of not one file."""
+    kind = file.suffix.lower()
+    if kind == ".zip":
+        with zipfile.ZipFile(file) as archive:
+            return archive.open(only_member(file, archive))
+    if kind == ".bz2":
+        return bz2.open(file)
     import pyarrow as pa
 
-    return pa.input_stream(str(file))
+    stream: IO[bytes] = pa.input_stream(str(file), compression=STREAMED.get(kind))
+    return stream
+
+
+def only_member(file: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
+    """The one file in a .zip, what other programs leave there aside. Raises DataError where there is not one that can be read."""
+    members = [m for m in archive.infolist() if not m.is_dir() and not is_leftover(PurePosixPath(m.filename).parts)]
+    if len(members) != 1:
+        names = ", ".join(shown(member.filename) for member in members[:20]) or "none"
+        raise DataError(
+            f"{file} holds {len(members)} files, where one is expected: {names}",
+            solution="unpack it into a folder, and name that folder or the files to read in `path` of this source",
+        )
+    if members[0].flag_bits & 1:
+        raise DataError(f"{file} is encrypted", solution="deliver it without a password, or unpack it here")
+    return members[0]
+
+
+def is_foreign(file: Path) -> bool:
+    """Whether a file is packed in a way that DuckDB does not know, or does not know by this suffix."""
+    return file.suffix.lower() in PACKED and file.suffix not in STREAMED
+
+
+def unpack(file: Path, target: Path) -> None:
+    """Write what a compressed file holds, block by block."""
+    with unpacked(file) as stream, target.open("wb") as copy:
+        shutil.copyfileobj(stream, copy, BLOCK)
 
 
 def opened(file: Path, encoding: str, errors: str = "strict") -> io.TextIOWrapper:
@@ -46,23 +85,25 @@ def opened(file: Path, encoding: str, errors: str = "strict") -> io.TextIOWrappe
 
 def refuse_broken(file: Path) -> None:
     """Raise DataError for a compressed file that is cut off or damaged: DuckDB would read the half of a .zst and be content."""
-    if file.suffix not in PACKED:
+    if file.suffix.lower() not in PACKED:
         return
     try:
         with unpacked(file) as stream:
             while stream.read(BLOCK):
                 pass
-    except OSError as error:
+    except DAMAGED as error:
         raise DataError(
             f"{file} cannot be unpacked to its end: {error}",
             solution="deliver the file again; this one is cut off or damaged",
         ) from None
 
 
-def recoded(file: Path, encoding: str, target: Path) -> None:
-    """Write a text file anew as UTF-8, block by block. Raises DataError where it is not in that encoding."""
+def recoded(file: Path, encoding: str, target: Path, skipped: int = 0) -> None:
+    """Write a text file anew as UTF-8, block by block, without its first lines. Raises DataError where it is not in that encoding."""
     try:
         with opened(file, encoding) as source, target.open("w", encoding="utf-8", newline="") as copy:
+            for _ in range(skipped):
+                source.readline()
             while block := source.read(BLOCK):
                 copy.write(block)
     except UnicodeError as error:
@@ -71,16 +112,17 @@ def recoded(file: Path, encoding: str, target: Path) -> None:
         ) from None
 
 
-def header_of(file: Path, delimiter: str, encoding: str) -> Header:
-    """The first line that is not empty. Raises DataError where a name is missing, given twice, or the pipeline's own.
+def header_of(file: Path, delimiter: str, encoding: str, row: int | None = None) -> Header:
+    """The header: line `row`, or the first that is not empty. Raises DataError where a name is given twice, or the pipeline's own.
 
     DuckDB's own detection takes lines for comments or for a title, and leaves them out without a word.
     """
     record, skipped = "", 0
     try:
         with opened(file, encoding) as stream:
-            for line in stream:
-                if not record and not line.strip("\ufeff \t\r\n"):
+            for number, line in enumerate(stream, start=1):
+                is_before = number < (row or 1)
+                if is_before or (not record and row is None and not line.strip("\ufeff \t\r\n")):
                     skipped += 1
                     continue
                 record += line
@@ -89,6 +131,10 @@ def header_of(file: Path, delimiter: str, encoding: str) -> Header:
                     break
     except UnicodeError:
         raise not_text(file, encoding) from None
+    if row is not None and not record.strip("\ufeff \t\r\n"):
+        raise DataError(
+            f"{file}, line {row} is empty, where the header is expected", solution="mend `header_row` of this source"
+        )
     if not record:
         raise DataError(f"{file} is empty: a header line is expected", solution="deliver the file again")
     names = [name.strip() for name in values_of(record.lstrip("\ufeff").strip("\r\n"), delimiter)]
@@ -118,12 +164,15 @@ def values_of(record: str, delimiter: str) -> list[str]:
     return next(csv.reader(io.StringIO(record, newline=""), delimiter=delimiter), [])
 
 
-def records(file: Path, delimiter: str, encoding: str) -> Iterator[tuple[int, list[str]]]:
-    """Each record that is not empty with the number of its first line; the header comes first."""
+def records(file: Path, delimiter: str, encoding: str, row: int | None = None) -> Iterator[tuple[int, list[str]]]:
+    """Each record that is not empty with the number of its first line; the header comes first. row: of the header."""
     csv.field_size_limit(sys.maxsize)
+    above = (row or 1) - 1
     with opened(file, encoding) as stream:
+        for _ in range(above):
+            next(stream, "")
         if len(delimiter) > 1:
-            for number, line in enumerate(stream, start=1):
+            for number, line in enumerate(stream, start=above + 1):
                 if line.strip():
                     yield number, values_of(line.rstrip("\r\n"), delimiter)
             return
@@ -133,9 +182,9 @@ def records(file: Path, delimiter: str, encoding: str) -> Iterator[tuple[int, li
             for record in reader:
                 first, last = last + 1, reader.line_num
                 if record:
-                    yield first, record
+                    yield above + first, record
         except csv.Error as error:
-            raise csv.Error(f"line {last + 1}: {SAID.get(str(error), str(error))}") from None
+            raise csv.Error(f"line {above + last + 1}: {SAID.get(str(error), str(error))}") from None
 
 
 def not_text(file: Path, encoding: str) -> DataError:
@@ -157,11 +206,32 @@ def not_text(file: Path, encoding: str) -> DataError:
     )
 
 
-def first_fault(file: Path, delimiter: str, encoding: str) -> DataError | None:
-    """What is wrong with a CSV file, by line; None where Python finds nothing wrong."""
+def mixed_line_ends(file: Path, encoding: str, row: int | None = None) -> DataError | None:
+    """An error that names the first line that ends otherwise than those before; those inside of quotes do not count."""
+    first, is_quoted = "", False
+    with opened(file, encoding) as stream:
+        for number, line in enumerate(stream, start=1):
+            # What stands above the header is not read.
+            is_quoted ^= number >= (row or 1) and line.count('"') % 2 == 1
+            end = line[len(line.rstrip("\r\n")) :]
+            if is_quoted or not end:
+                continue
+            first = first or end
+            if end != first:
+                return DataError(
+                    f"{file}, line {number} ends in {LINE_ENDS[end]}, where the lines before it end in {LINE_ENDS[first]}",
+                    solution="write the file with one kind of line end, with `dos2unix` for instance",
+                )
+    return None
+
+
+def first_fault(file: Path, delimiter: str, encoding: str, row: int | None = None) -> DataError | None:
+    """What is wrong with a CSV file, by line; None where Python finds nothing wrong. row: of the header."""
     line, width = 0, 0
     try:
-        for line, record in records(file, delimiter, encoding):
+        if mixed := mixed_line_ends(file, encoding, row):
+            return mixed
+        for line, record in records(file, delimiter, encoding, row):
             width = width or len(record)
             if len(record) != width:
                 return DataError(
@@ -180,15 +250,20 @@ def first_fault(file: Path, delimiter: str, encoding: str) -> DataError | None:
 
 
 def line_of(
-    file: Path, delimiter: str, encoding: str, wanted: Mapping[str, str | None], known: Callable[[str], str | None]
+    file: Path,
+    delimiter: str,
+    encoding: str,
+    row: int | None,
+    wanted: Mapping[str, str | None],
+    known: Callable[[str], str | None],
 ) -> int | None:
-    """The number of the first line whose columns hold the wanted texts; None where there is none.
+    """The number of the first line whose columns hold the wanted texts; None where there is none. row: of the header.
 
     known: a cell as the pipeline takes it, None where it is missing.
     """
     columns: Sequence[tuple[int, str | None]] | None = None
     try:
-        for line, record in records(file, delimiter, encoding):
+        for line, record in records(file, delimiter, encoding, row):
             if columns is None:
                 names = [name.strip() for name in record]
                 names[0] = names[0].lstrip("\ufeff")

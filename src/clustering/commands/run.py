@@ -65,6 +65,7 @@ def run(
 
 def show_plan(root: Path, job: str, env: str | None, engine: Engine, *, force: bool, as_json: bool) -> None:
     """The stages that would run, and why."""
+    from clustering.inputs import differences, look_again, with_reasons
     from clustering.plans import dvc_plan, snakemake_plan
     from clustering.running import same_environment
     from clustering.surroundings import of_dvc
@@ -74,10 +75,13 @@ def show_plan(root: Path, job: str, env: str | None, engine: Engine, *, force: b
         same_environment(env, params.env)
         if obstacle := of_dvc(root, params.demo):
             raise obstacle.error("DVC cannot run here")
+        look_again(root, env)
         plan = dvc_plan(root, job, force=force)
     else:
         other = ["--config", f"env={env}"] if env != params.env else []
         plan = snakemake_plan(root, job, [*(["--forceall"] if force else []), *other])
+    if not force:
+        plan = with_reasons(plan, differences(root, env, params, job))
     if as_json:
         for stage, why in plan.items():
             emit("planned", stage=stage, reason=why)
