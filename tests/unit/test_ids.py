@@ -28,6 +28,7 @@ FORMS = {
     # zeros before a number, exponents and other decimals tell ids apart
     "0101": "0101", "0101.0": "0101", "1e3": "1e3", "1.0e3": "1.0e3", "101.5": "101.5", "101.": "101.", ".0": ".0", "A.0": "A.0",
     "1.2.0": "1.2.0", "+5.0": "+5.0", "2026-01-05": "2026-01-05", "a  b": "a  b", NFD: NFC, NFC: NFC, f" {NFD} ": NFC,
+    f"a\0{NFC}": f"a\0{NFC}",
 }  # fmt: skip
 
 

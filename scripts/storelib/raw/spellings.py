@@ -31,7 +31,9 @@ def id_text(text: str, marks: str = ".") -> str:
 
     marks: what may stand before decimals.
     """
-    bare = unicodedata.normalize("NFC", text.strip(WHITE))
+    bare = text.strip(WHITE)
+    # Nobody means to write a null character; SQL would not compose what is behind it.
+    bare = bare if "\0" in bare else unicodedata.normalize("NFC", bare)
     whole = re.fullmatch(rf"(-?[0-9]+)[{marks}]0+", bare)
     return whole[1] if whole else bare
 
