@@ -49,8 +49,8 @@ class TestDelivery:
             part = bench.csv("raw/map/1.csv", "SKU,NEED,CAT", "a,dry,B")
             read = ingest_product_map.read_texts
 
-            def reads(*arguments: Any) -> Any:
-                found = read(*arguments)
+            def reads(*arguments: Any, **more: Any) -> Any:
+                found = read(*arguments, **more)
                 change(part)
                 return found
 
