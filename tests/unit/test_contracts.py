@@ -618,7 +618,7 @@ def test_stages_write_tables_through_contracts_alone() -> None:
     """`write_table` and `write_batches` check nothing: only what writes raw files may use them, and the contracts."""
     of_raw_files = {"make_demo_data.py", "split_sales.py"}
     for path in [*(ROOT / "scripts").glob("*.py"), *(ROOT / "scripts" / "storelib").rglob("*.py")]:
-        if path.name in of_raw_files | {"contract.py", "tables.py", "readers.py"}:
+        if path.name in of_raw_files | {"contract.py", "tables.py", "readers.py", "wide.py"}:
             continue
         names = {node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)}
         names |= {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
