@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from clustering import TEMPLATE, __version__
-from clustering.runners import why
 from clustering.stamps import Stamp, digest, write_stamp
 from clustering.surroundings import Obstacle, checkout_of, of_git
 from storelib.errors import ConfigError, PipelineError, nearest_name
@@ -98,5 +97,8 @@ def start_git(folder: Path) -> Obstacle | None:
     """Make a folder a git repository, unless it lies in one: DVC keeps its versions beside git's. Returns why that cannot be."""
     if shutil.which("git") is None or checkout_of(folder) is not None:
         return of_git(folder)
+    # Not at the start of each command: it takes long to import.
+    from clustering.runners import why
+
     done = subprocess.run(["git", "init", "--quiet"], cwd=folder, capture_output=True, text=True, check=False)
     return of_git(folder) if done.returncode == 0 else Obstacle(f"git init failed: {why(done)}", "run it by hand")

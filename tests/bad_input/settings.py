@@ -78,7 +78,7 @@ VALUES: list[tuple[str, str, object, tuple[str, ...]]] = [
         PARAMS,
         "internal.categories.more",
         {"name": " Beauty"},
-        ("beauty and more name 'BEAUTY' and ' Beauty'", "`spelling: keep`"),
+        ("beauty and more name 'BEAUTY' and 'Beauty'", "`spelling: keep`"),
     ),
     (PARAMS, "internal.categories.beauty.name", "", ("beauty.name: String should have at least 1 character",)),
     (PARAMS, "internal.categories.beauty.name", 12, ("beauty.name: Input should be a valid string, found 12",)),

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from storelib.configuration.place import Source
 from storelib.errors import DataError
 from storelib.raw import hashes
 from storelib.raw.files import Fingerprint, fingerprints
 from storelib.raw.hashes import KEPT, Hashes, told_content
 
 NAME = Path("data", "sales.csv")
+SOURCE = Source(reader="csv", path=NAME.as_posix())
 
 
 @pytest.fixture
@@ -115,14 +117,14 @@ def refused(file: Fingerprint) -> bool:
 
 
 def test_file_written_to_while_it_is_read_is_refused_whatever_its_time_says(root: Path) -> None:
-    (file,) = fingerprints([root / NAME])
+    (file,) = fingerprints([root / NAME], SOURCE, root)
     assert not refused(file)
     rewrite(root / NAME, "two")
     assert refused(file)
 
 
 def test_new_name_of_a_file_or_another_inode_with_its_bytes_is_no_change(root: Path) -> None:
-    (file,) = fingerprints([root / NAME])
+    (file,) = fingerprints([root / NAME], SOURCE, root)
     (root / "link").hardlink_to(root / NAME)
     assert not refused(file)
     before = (root / NAME).stat()

@@ -211,13 +211,14 @@ def test_what_record_and_sync_say_is_passed_on(tmp_path: Path, monkeypatch: pyte
     up_to_date = True
     monkeypatch.setattr(running, "record", lambda _root: late)
     monkeypatch.setattr(running, "sync", lambda _root: up_to_date)
-    assert running.pass_on(tmp_path, Engine.snakemake, "dev", "dev") is None
-    assert running.pass_on(tmp_path, Engine.dvc, "dev", "dev") is None
+    assert running.pass_on(tmp_path, Engine.snakemake, "dev", "dev", "merging") is None
+    assert running.pass_on(tmp_path, Engine.dvc, "dev", "dev", "merging") is None
     late, up_to_date = ["reports/report.html", "reports/checks.json"], False
-    told = running.pass_on(tmp_path, Engine.snakemake, "dev", "dev")
+    told = running.pass_on(tmp_path, Engine.snakemake, "dev", "dev", "merging")
     assert told
     assert told.startswith("2 other files are not up to date, such as reports/report.html")
-    assert str(running.pass_on(tmp_path, Engine.dvc, "dev", "dev")).startswith("other stages are not up to date")
-    assert (
-        running.pass_on(tmp_path, Engine.snakemake, "prod", "dev") == "params.yaml says env: dev, this run was for prod"
+    assert str(running.pass_on(tmp_path, Engine.dvc, "dev", "dev", "merging")).startswith(
+        "other stages are not up to date"
     )
+    other = running.pass_on(tmp_path, Engine.snakemake, "prod", "dev", "merging")
+    assert other == "params.yaml says env: dev, this run was for prod"
