@@ -31,6 +31,8 @@ MEMORY_LIMIT := 256MB
 # For sweep: one parameter and its values, and how many experiments run at a time.
 SWEEP := internal.cluster_stores.max_clusters=range(4,7)
 JOBS := 2
+# For changelog: the version that is released.
+VERSION = $(shell $(BIN)/python -m hatchling version)
 # For docs-server.
 PORT := 8000
 # For bench: small (minutes) or full (hours), and where the figures go.
@@ -144,7 +146,7 @@ bench: $(DEV) ## measure this pipeline beside its peers, and write docs/benchmar
 	$(BIN)/python benchmarks/bench/write_page.py --results $(RESULTS)
 
 # Documentation and packages.
-.PHONY: docs docs-server schemas build
+.PHONY: docs docs-server schemas build changelog
 docs: $(DEV) ## write the documentation to docs/build/html/index.html
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --fresh-env -b html -d docs/build/doctrees docs docs/build/html
 
@@ -153,6 +155,9 @@ docs-server: docs ## and serve it on http://localhost:8000 (PORT=8000)
 
 schemas: $(DEV) ## write configs/schema/*.json from the models of both configuration files
 	$(BIN)/python docs/write_schemas.py
+
+changelog: $(DEV) ## put the changes of changes/ into CHANGELOG.md (VERSION=0.2.0)
+	$(BIN)/towncrier build --yes --version "$(VERSION)"
 
 build: $(DEV) ## build the source distribution and the wheel, in dist/
 	$(BIN)/python -m hatchling build

@@ -308,3 +308,12 @@ def test_shell_commands_work(finished: Path, tmp_path: Path) -> None:
             assert "Data and pipelines are up to date." in done.stdout, "record had told DVC"
     assert (project / "reports" / "figures" / "segments.png").is_file()
     assert (tmp_path / "my-stores" / "configs" / "dev.yml").is_file()
+
+
+def test_every_fragment_of_the_changelog_gets_into_it() -> None:
+    """A file whose name is not of the form that changes/README.md gives would be left out in silence."""
+    command = [sys.executable, "-m", "towncrier", "build", "--draft", "--version", "9.9.9"]
+    draft = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for path in (ROOT / "changes").iterdir():
+        if path.name != "README.md":
+            assert path.read_text(encoding="utf-8").strip().splitlines()[0] in draft, path.name
