@@ -30,8 +30,9 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-# What stages import and what takes long. The environment is the one of storelib.runtime, and for the same reason.
+# The environment is the one of storelib.runtime, and for the same reason.
 SINGLE = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+# What stages import and what takes long: those of the first stages first.
 LIBRARIES = (
     "duckdb",
     "pydantic",
@@ -56,6 +57,8 @@ LIBRARIES = (
 # Where runners find the `python` that forks; see runners.environment.
 FOLDER = "CLUSTERING_STAGES"
 PR_SET_PDEATHSIG = 1
+# How many libraries are loaded before a stage comes, and how many stages come before the others are: a run may have but one.
+AT_ONCE, FEW = 4, 2
 
 
 @contextmanager
@@ -126,9 +129,11 @@ def correct_benchmark(root: Path, used: dict[str, Any], began: float) -> None:
 class Server:
     """Forks a process for each script that it is handed, and answers with the exit code."""
 
-    def __init__(self, listener: socket.socket, usage: Path) -> None:
+    def __init__(self, listener: socket.socket, usage: Path, libraries: Sequence[str]) -> None:
         self.listener = listener
         self.usage = usage
+        self.to_load = list(libraries)
+        self.stages = 0
         self.selector = selectors.DefaultSelector()
         self.clients: dict[int, tuple[socket.socket, BaseProcess]] = {}
         self.selector.register(listener, selectors.EVENT_READ, self.start)
@@ -136,8 +141,13 @@ class Server:
 
     def serve(self) -> None:
         """Work until the command that started this process has ended; then end what still runs."""
+        self.load(AT_ONCE)
         while True:
-            for key, _ in self.selector.select():
+            may_load = self.to_load and self.stages >= FEW
+            events = self.selector.select(timeout=0 if may_load else None)
+            if not events:
+                self.load(1)
+            for key, _ in events:
                 if key.data is None:
                     for _, process in self.clients.values():
                         process.terminate()
@@ -145,6 +155,14 @@ class Server:
                 # An earlier one of this round may have ended what this one is about.
                 if key.fd in self.selector.get_map():
                     key.data()
+
+    def load(self, number: int) -> None:
+        """Load some of the libraries that are not there yet; they stay in memory that all later stages share."""
+        for name in self.to_load[:number]:
+            importlib.import_module(name)
+        del self.to_load[:number]
+        gc.collect()
+        gc.freeze()
 
     def start(self) -> None:
         """Read what is asked for and fork for it."""
@@ -155,6 +173,7 @@ class Server:
         if files and text:
             process = multiprocessing.get_context("fork").Process(target=self.run, args=(json.loads(text), files))
             process.start()
+            self.stages += 1
             number = client.fileno()
             self.clients[number] = client, process
             self.selector.register(process.sentinel, selectors.EVENT_READ, lambda: self.answer(number))
@@ -216,16 +235,11 @@ class Server:
 
 
 def main(folder: str, listener: str, *libraries: str) -> None:
-    """Load the libraries and serve."""
+    """Serve, until the command that started this process has ended."""
     # ^C reaches the stages from the terminal; this process ends after them.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        for name in libraries:
-            importlib.import_module(name)
-        # What is loaded by now stays in memory that all stages share.
-        gc.collect()
-        gc.freeze()
-        Server(socket.socket(fileno=int(listener)), Path(folder) / "usage.jsonl").serve()
+        Server(socket.socket(fileno=int(listener)), Path(folder) / "usage.jsonl", libraries).serve()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     # Nothing of what is loaded needs to be taken down.
