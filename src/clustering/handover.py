@@ -6,6 +6,7 @@ than was made; whoever forgets them gets a re-run that was not needed, never a s
 """
 
 import hashlib
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -82,6 +83,7 @@ def record(root: Path) -> list[str]:
     look_again(root, params.env)
     lock = root / "dvc.lock"
     before = lock.read_bytes() if lock.is_file() else None
+    began = time.time()
     # With what the last stage needs, which is all: a demo of another environment may never have been made.
     words = ["commit", "--force", "--no-relink", "--with-deps", JOBS["full_pipeline"][-1]]
     result = ask(root, "dvc", words)
@@ -92,9 +94,21 @@ def record(root: Path) -> list[str]:
     if found := differences(root, params.env, params):
         # DVC has hashed what came after the look above.
         lock.unlink() if before is None else lock.write_bytes(before)
+        forget_runs(root, began)
         return [told(found)]
     note(root, params)
     return []
+
+
+def forget_runs(root: Path, since: float) -> None:
+    """Delete what DVC has noted of runs since then: it would bring back what was made of other raw files as made of these."""
+    cache = ask(root, "dvc", ["cache", "dir"])
+    if cache.returncode:
+        raise PipelineError(f"dvc cache dir failed: {why(cache)}", solution="run `dvc doctor` to see why")
+    for path in (root / cache.stdout.strip() / "runs").rglob("*"):
+        # A clock of files may be some milliseconds behind.
+        if path.is_file() and path.stat().st_ctime >= since - 1:
+            path.unlink()
 
 
 def sync(root: Path) -> bool:

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 import typer
 
-from clustering import running
+from clustering import handover, running
 from clustering.arguments import tags_of
+from clustering.inputs import Difference
 from clustering.jobs import Engine
 from clustering.projects import access_to, check_access
 from clustering.run_report import PLACE
@@ -222,3 +223,33 @@ def test_what_record_and_sync_say_is_passed_on(tmp_path: Path, monkeypatch: pyte
     )
     other = running.pass_on(tmp_path, Engine.snakemake, "prod", "dev", "merging")
     assert other == "params.yaml says env: dev, this run was for prod"
+
+
+def test_what_dvc_noted_of_a_run_on_files_that_came_later_is_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DVC keeps, by the hashes of a stage's inputs, what came of them, and would bring it back for the files that came."""
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    (tmp_path / "dvc.lock").write_text("as it was")
+    runs = tmp_path / ".dvc" / "cache" / "runs" / "ab" / "abc"
+    runs.mkdir(parents=True)
+    (runs / "earlier").write_text("")
+    looks = iter([[], [Difference("ingest_sales", "data/raw/dev/sales.csv", "file changed")]])
+
+    def ask(_root: Path, _program: str, words: list[str]) -> subprocess.CompletedProcess[str]:
+        if words[0] == "commit":
+            (tmp_path / "dvc.lock").write_text("as it is not")
+            (runs / "noted").write_text("")
+        return subprocess.CompletedProcess(words, 0, stdout=".dvc/cache\n", stderr="")
+
+    for name in ("of_dvc", "prune", "look_again"):
+        monkeypatch.setattr(handover, name, lambda *_: None)
+    monkeypatch.setattr(handover, "pending", lambda _root: [])
+    monkeypatch.setattr(handover, "differences", lambda *_: next(looks))
+    monkeypatch.setattr(handover, "ask", ask)
+    handover.forget_runs(tmp_path, since=(runs / "earlier").stat().st_ctime + 10)
+    assert (runs / "earlier").is_file()
+    assert handover.record(tmp_path) == ["file changed: data/raw/dev/sales.csv"]
+    assert (tmp_path / "dvc.lock").read_text() == "as it was"
+    assert not (runs / "noted").exists()
+    assert not (tmp_path / ".clustering" / "recorded").exists()
