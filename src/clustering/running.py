@@ -23,6 +23,7 @@ from clustering.stage_server import stages_forked
 from clustering.surroundings import Obstacle, of_dvc
 from storelib.accounts.expectations import told
 from storelib.configuration.params import Params
+from storelib.configuration.stages import Made
 from storelib.errors import ConfigError, DataError, PipelineError
 from storelib.leftovers import prune
 
@@ -123,10 +124,10 @@ def make(
         start_runner(root, job, other, cores, engine, force=force, mode=mode, log=log)
     with console.status("looking at what was made") if mode is Mode.live else nullcontext():
         refuse_differences(root, env, params, job)
-        # Of the whole pipeline `record` asks the same.
-        if engine is Engine.dvc or job != "full_pipeline" or other or obstacle:
+        # `record` asks Snakemake the same, of the whole pipeline.
+        if engine is Engine.dvc or other or obstacle:
             refuse_left(root, job, engine, ["--config", f"env={other}"] if other else [])
-        return obstacle.what if obstacle else pass_on(root, engine, env, params.env, job)
+        return obstacle.what if obstacle else pass_on(root, engine, env, params, job)
 
 
 def warnings_of(root: Path) -> list[str]:
@@ -171,24 +172,23 @@ def not_done(what: str) -> DataError:
     )
 
 
-def pass_on(root: Path, engine: Engine, env: str, configured: str, job: str) -> str | None:
+def pass_on(root: Path, engine: Engine, env: str, params: Params, job: str) -> str | None:
     """Tell the other runner what was made. Returns why that was not done; None where it was.
 
-    Raises DataError where Snakemake has made the whole pipeline, and finds it out of date.
+    Raises DataError where Snakemake finds out of date what it has made for the job.
     """
     if engine is Engine.dvc:
         return None if sync(root) else "other stages are not up to date; the next full_pipeline_job passes all on"
-    if env != configured:
-        return f"params.yaml says env: {configured}, this run was for {env}"
+    if env != params.env:
+        return f"params.yaml says env: {params.env}, this run was for {env}"
     late = record(root)
+    if not late:
+        return None
+    made = Made(root / "dvc.yaml", params.internal.categories, env).by(*JOBS[job])
     # After a part of the pipeline the rest may well be of before.
-    if late and job == "full_pipeline":
-        raise not_done(late[0])
-    return (
-        f"{len(late)} other files are not up to date, such as {late[0]}; the next full_pipeline_job passes all on"
-        if late
-        else None
-    )
+    if job == "full_pipeline" or not set(late).isdisjoint(made):
+        raise not_done(next((path for path in late if path in made), late[0]))
+    return f"{len(late)} other files are not up to date, such as {late[0]}; the next full_pipeline_job passes all on"
 
 
 def show_segments(root: Path, own_report: Path | None) -> None:

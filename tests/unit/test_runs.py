@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from clustering.projects import access_to, check_access
 from clustering.run_report import PLACE
 from clustering.runs import KEPT, RUNS, find_run, load_runs, new_id, recorded, report_of, with_tags
 from clustering.shown import Mode, choose_mode
+from storelib.configuration.params import load_params
 from storelib.errors import ConfigError, DataError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -212,17 +214,22 @@ def test_what_record_and_sync_say_is_passed_on(tmp_path: Path, monkeypatch: pyte
     up_to_date = True
     monkeypatch.setattr(running, "record", lambda _root: late)
     monkeypatch.setattr(running, "sync", lambda _root: up_to_date)
-    assert running.pass_on(tmp_path, Engine.snakemake, "dev", "dev", "merging") is None
-    assert running.pass_on(tmp_path, Engine.dvc, "dev", "dev", "merging") is None
+    shutil.copy(ROOT / "dvc.yaml", tmp_path)
+    params = load_params(ROOT / "params.yaml")
+
+    def told(engine: Engine, job: str = "merging", env: str = params.env) -> str:
+        return str(running.pass_on(tmp_path, engine, env, params, job))
+
+    assert told(Engine.snakemake) == told(Engine.dvc) == "None"
     late, up_to_date = ["reports/report.html", "reports/checks.json"], False
-    told = running.pass_on(tmp_path, Engine.snakemake, "dev", "dev", "merging")
-    assert told
-    assert told.startswith("2 other files are not up to date, such as reports/report.html")
-    assert str(running.pass_on(tmp_path, Engine.dvc, "dev", "dev", "merging")).startswith(
-        "other stages are not up to date"
-    )
-    other = running.pass_on(tmp_path, Engine.snakemake, "prod", "dev", "merging")
-    assert other == "params.yaml says env: dev, this run was for prod"
+    assert told(Engine.snakemake).startswith("2 other files are not up to date, such as reports/report.html")
+    assert told(Engine.dvc).startswith("other stages are not up to date")
+    assert told(Engine.snakemake, env="prod") == f"params.yaml says env: {params.env}, this run was for prod"
+    with pytest.raises(DataError, match=r"not up to date after the run: reports/report\.html"):
+        told(Engine.snakemake, "full_pipeline")
+    late = ["reports/report.html", "data/merging/segments.parquet"]
+    with pytest.raises(DataError, match=r"not up to date after the run: data/merging/segments\.parquet"):
+        told(Engine.snakemake)
 
 
 def test_what_dvc_noted_of_a_run_on_files_that_came_later_is_forgotten(
