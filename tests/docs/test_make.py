@@ -22,7 +22,7 @@ TARGETS = [
     "run-external-ml", "run-merging", "run-memory-optimized", "minimal", "sweep",
     "format", "lint", "type-check", "check-all",
     "test", "test-unit", "test-integration", "pipeline-test", "test-slow", "test-fuzz", "bench",
-    "docs", "docs-server", "schemas", "build", "clean",
+    "docs", "docs-server", "schemas", "changelog", "build", "clean",
 ]
 # fmt: on
 
