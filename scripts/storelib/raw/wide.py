@@ -117,7 +117,8 @@ def period_days(
         found = connection.execute(query, [list(texts.values()), list(range(len(texts)))]).fetchall()
         days = {name: row[0] for name, row in zip(texts, found, strict=True)}
     known = {name: day for name, day in days.items() if day is not None}
-    for name in days.keys() - known.keys():
+    # In the order of the file, so that the message is the same each time.
+    for name in [name for name in days if name not in known]:
         refuse(name, texts[name], source, wide, where, months=months)
     return known
 
