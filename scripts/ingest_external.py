@@ -22,17 +22,7 @@ from storelib.contracts.contract import check_table, outputs
 from storelib.contracts.places import SOURCES
 from storelib.contracts.raw_files import RAW_FILES
 from storelib.errors import DataError, shown
-from storelib.raw.files import (
-    Counts,
-    Fingerprint,
-    counts_of,
-    files_table,
-    fingerprints,
-    log_files,
-    present_files,
-    refuse_other_delivery,
-    refuse_repeated,
-)
+from storelib.raw.delivery import Delivery
 from storelib.raw.sources import by_their_names, column_types, read_numbers, require_columns, where_is
 from storelib.raw.spellings import JOINT, parts_of, refuse_capitals
 
@@ -96,10 +86,9 @@ def key_row(key: str | None, source: ExternalSource) -> dict[str, str | None]:
     return by_their_names(dict(zip(source.key, texts, strict=True)), source.key)
 
 
-def read_source(
-    name: str, source: ExternalSource, raw: Path, limits: Compute, log: Logger, files: Sequence[Fingerprint]
-) -> tuple[pd.DataFrame, Counts]:
-    """One source in long form, and how many rows came from each of its files."""
+def read_source(name: str, source: ExternalSource, limits: Compute, log: Logger, delivery: Delivery) -> pd.DataFrame:
+    """One source in long form."""
+    raw = delivery.folder
     where = str(raw / source.path)
     types = column_types(source, raw, limits)
     categorical = source.categorical or []
@@ -113,8 +102,7 @@ def read_source(
         raise DataError(
             f"{where} holds no row", solution=f"put the file there, or take external.{name} out of the config"
         )
-    counts = counts_of(files, lines)
-    refuse_repeated(source, files, counts)
+    delivery.count(f"external.{name}", lines)
     if source.rows_without_key == "drop":
         named = keys.notna()
         if not named.all():
@@ -146,8 +134,7 @@ def read_source(
             solution="name the columns under `features`, columns of words under `categorical`",
         )
     common = {"source": name, "column": JOINT.join(source.key), "key": keys}
-    long = pd.concat(pd.DataFrame({**common, "feature": feature, "value": column}) for feature, column in found.items())
-    return long, counts
+    return pd.concat(pd.DataFrame({**common, "feature": feature, "value": column}) for feature, column in found.items())
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -156,22 +143,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     log = storelib.runtime.start_log(args.log)
     place = load_place(args.config)
     external = sorted(place.sources.external.items())
-    files = {
-        f"external.{name}": fingerprints(present_files(source, args.raw), source, args.raw) for name, source in external
-    }
-    parts, counts = [], {}
-    for short, source in external:
-        full = f"external.{short}"
-        part, counts[full] = read_source(short, source, args.raw, place.compute, log, files[full])
-        parts.append(part)
+    delivery = Delivery(args.config, place, args.raw, {f"external.{name}": source for name, source in external})
+    parts = [read_source(name, source, place.compute, log, delivery) for name, source in external]
     table = pd.concat(parts) if parts else SOURCES.schema().empty_table().to_pandas()
     table = table.sort_values(["source", "key", "feature"], ignore_index=True)
-    read = files_table(files, args.raw, counts)
-    refuse_other_delivery(args.config, place, args.raw, files)
+    read = delivery.table()
     with outputs() as write:
         write(table, SOURCES, args.sources)
         write(read, RAW_FILES, args.files)
-    log_files(log, {f"external.{name}": source for name, source in external}, args.raw, read)
+    delivery.tell(log, read)
     for name, part in table.groupby("source"):
         missing = int(part["value"].isna().sum())
         log.info(

@@ -18,15 +18,8 @@ from storelib.contracts.raw_files import RAW_FILES
 from storelib.contracts.segments import KNOWN_LABELS
 from storelib.errors import DataError
 from storelib.names import LABELS
-from storelib.raw.files import (
-    counts_of,
-    files_table,
-    fingerprints,
-    log_files,
-    present_files,
-    refuse_other_delivery,
-    refuse_repeated,
-)
+from storelib.raw.delivery import Delivery
+from storelib.raw.files import files_table
 from storelib.raw.sources import by_their_names, read_texts, where_is
 from storelib.raw.spellings import refuse_capitals
 
@@ -69,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         return
     where = str(args.raw / source.path)
     columns = source.columns.model_dump()
-    files = fingerprints(present_files(source, args.raw), source, args.raw)
+    delivery = Delivery(args.config, place, args.raw, {args.source: source})
     lines: dict[str, int] = {}
     texts = read_texts(source, args.raw, place.compute, columns, names=["category", *LABELS], lines=lines)[
         KNOWN_LABELS.names
@@ -78,18 +71,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise DataError(
             f"{where} holds no row", solution=f"put the file there, or take `{args.source}` out of the config"
         )
-    counts = counts_of(files, lines)
-    refuse_repeated(source, files, counts)
+    delivery.count(args.source, lines)
     check_table(texts, CONTRACT, where, lambda row: where_is(source, args.raw, by_their_names(row, columns)))
     if source.id_case == "fail":
         refuse_capitals(texts["store_id"], "store", where)
     labels: pd.DataFrame = texts.astype(dict.fromkeys(LABELS, "int32"))
-    read = files_table({args.source: files}, args.raw, {args.source: counts})
-    refuse_other_delivery(args.config, place, args.raw, {args.source: files})
+    read = delivery.table()
     with outputs() as write:
         write(labels.sort_values(["category", "store_id"], ignore_index=True), KNOWN_LABELS, args.labels)
         write(read, RAW_FILES, args.files)
-    log_files(log, {args.source: source}, args.raw, read)
+    delivery.tell(log, read)
     log.info("%s: %d stores in %d categories", args.source, labels["store_id"].nunique(), labels["category"].nunique())
 
 

@@ -21,15 +21,7 @@ from storelib.contracts.contract import check_table, outputs
 from storelib.contracts.raw_files import RAW_FILES
 from storelib.contracts.sales import PRODUCT_MAP
 from storelib.errors import DataError
-from storelib.raw.files import (
-    counts_of,
-    files_table,
-    fingerprints,
-    log_files,
-    present_files,
-    refuse_other_delivery,
-    refuse_repeated,
-)
+from storelib.raw.delivery import Delivery
 from storelib.raw.sources import by_their_names, read_texts, where_is
 from storelib.raw.spellings import POLICIES, decide, refuse_capitals
 
@@ -102,23 +94,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     sources = place.sources
     where = str(args.raw / sources.product_map.path)
     source = sources.product_map
-    files = fingerprints(present_files(source, args.raw), source, args.raw)
+    delivery = Delivery(args.config, place, args.raw, {"product_map": source})
     lines: dict[str, int] = {}
     rows = read_map(source, args.raw, place.compute, lines)
     if rows.empty:
         raise DataError(f"{where} holds no row", solution="put the product map there")
-    counts = counts_of(files, lines)
-    refuse_repeated(source, files, counts)
+    delivery.count("product_map", lines)
     check_table(rows, CONTRACT, where, lambda row: where_is(source, args.raw, by_their_names(row, map_columns(source))))
     if source.id_case == "fail":
         refuse_capitals(rows["sku"], "SKU", where)
     pairs = distinct_pairs(unify_spellings(rows, args.spelling, where, log))
-    read = files_table({"product_map": files}, args.raw, {"product_map": counts})
-    refuse_other_delivery(args.config, place, args.raw, {"product_map": files})
+    read = delivery.table()
     with outputs() as write:
         write(with_entries(pairs), PRODUCT_MAP, args.product_map)
         write(read, RAW_FILES, args.files)
-    log_files(log, {"product_map": source}, args.raw, read)
+    delivery.tell(log, read)
     unmapped = int((pairs.groupby("sku")["need_state"].count() == 0).sum())
     log.info("%d rows, %d SKUs, %d of them without a need state", len(rows), pairs["sku"].nunique(), unmapped)
 

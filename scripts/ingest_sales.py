@@ -43,15 +43,8 @@ from storelib.money import exact_money, money_column, money_of, sums_at
 from storelib.raw.amounts import FIGURES
 from storelib.raw.date_advice import ENOUGH, fitting_formats, proposal
 from storelib.raw.days import NO_WEEKS, iso_forms
-from storelib.raw.files import (
-    Fingerprint,
-    files_table,
-    fingerprints,
-    log_files,
-    present_files,
-    refuse_other_delivery,
-    refuse_repeated,
-)
+from storelib.raw.delivery import Delivery
+from storelib.raw.files import Fingerprint
 from storelib.raw.lines import FAULTS, REASONS, Codes, Rules, line_query, wanted_columns
 from storelib.raw.sources import by_their_names, id_column, open_source, require_columns, where_is
 from storelib.raw.spellings import refuse_capitals
@@ -402,7 +395,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     refuse_months(source, rules, args.config)
     how = Pass(source, args.raw, rules, compute)
-    files = fingerprints(present_files(source, args.raw), source, args.raw)
+    delivery = Delivery(args.config, place, args.raw, {"sales": source})
+    files = delivery.files["sales"]
     mapped = entries_of(read_table(args.product_map))
     ledgers = Ledgers(mapped)
     cache = None
@@ -413,7 +407,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         total = Counter(ledgers, compute.megabytes * 1e6 * TABLE_SHARE, connection)
         counts, used = count_files(files, how, ledgers, cache, total)
         sums = total.take()
-    refuse_repeated(source, files, counts)
+    delivery.accept("sales", counts)
     if cache:
         used.append(cache.write(Multiset(file.content for file in files), [sums], ledgers, counts))
         cache.shrink(used)
@@ -426,15 +420,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.negative_sales == "fail":
         refuse(entries, ["negative_sales"], "negative_sales", how)
     refuse_nothing(entries, args.raw / source.path)
-    read = files_table({"sales": files}, args.raw, {"sales": counts})
-    refuse_other_delivery(args.config, place, args.raw, {"sales": files})
+    read = delivery.table()
     with outputs() as write:
         write(sales_table(sums, ledgers), SALES, args.sales)
         write(sku_table(sums, ledgers), SKU_SALES, args.sku_sales)
         write(period_table(sums, ledgers, args.period if rules.dated else "all"), PERIOD_SALES, args.period_sales)
         write(read, RAW_FILES, args.files)
         write(balanced(entries), LEDGER, args.ledger)
-    log_files(log, {"sales": source}, args.raw, read)
+    delivery.tell(log, read)
     log_entries(log, entries)
     if fractions := left_out(sums):
         log.info("fractions of a cent come to %s in all, which is in no other sum", fractions)

@@ -18,15 +18,8 @@ from storelib.contracts.contract import check_table, outputs
 from storelib.contracts.places import STORES
 from storelib.contracts.raw_files import RAW_FILES
 from storelib.errors import DataError, shown
-from storelib.raw.files import (
-    counts_of,
-    files_table,
-    fingerprints,
-    log_files,
-    present_files,
-    refuse_other_delivery,
-    refuse_repeated,
-)
+from storelib.raw.delivery import Delivery
+from storelib.raw.files import files_table
 from storelib.raw.sources import by_their_names, read_texts, where_is
 from storelib.raw.spellings import refuse_capitals
 
@@ -80,27 +73,25 @@ def main(argv: Sequence[str] | None = None) -> None:
     def locate(row: Mapping[str, str | None]) -> str:
         return where_is(source, args.raw, by_their_names(row, columns))
 
-    files = fingerprints(present_files(source, args.raw), source, args.raw)
+    delivery = Delivery(args.config, place, args.raw, {"stores": source})
     lines: dict[str, int] = {}
     rows = read_texts(source, args.raw, place.compute, columns, numbers=COORDINATES, names=["name"], lines=lines)
     if rows.empty:
         raise DataError(
             f"{where} holds no row", solution="put the store table there, or take `stores` out of the config"
         )
-    counts = counts_of(files, lines)
-    refuse_repeated(source, files, counts)
+    delivery.count("stores", lines)
     check_table(rows, CONTRACT, where, locate)
     if source.id_case == "fail":
         refuse_capitals(rows["store_id"], "store", where)
     refuse_contradictions(rows, locate)
     # What is missing in one row of a store is taken from another.
     stores = rows.groupby("store_id", as_index=False).first()[list(columns)]
-    read = files_table({"stores": files}, args.raw, {"stores": counts})
-    refuse_other_delivery(args.config, place, args.raw, {"stores": files})
+    read = delivery.table()
     with outputs() as write:
         write(stores.sort_values("store_id", ignore_index=True), STORES, args.stores)
         write(read, RAW_FILES, args.files)
-    log_files(log, {"stores": source}, args.raw, read)
+    delivery.tell(log, read)
     log.info("%d stores in %d rows", len(stores), len(rows))
 
 

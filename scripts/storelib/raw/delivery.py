@@ -1,0 +1,55 @@
+"""What a stage reads of its raw files, from the first look to the account: hashed before, counted while, and held against after."""
+
+from collections.abc import Mapping
+from logging import Logger
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from storelib.configuration.place import Place, Source
+from storelib.raw.files import (
+    Counts,
+    counts_of,
+    files_table,
+    fingerprints,
+    log_files,
+    present_files,
+    refuse_other_delivery,
+    refuse_repeated,
+)
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Delivery:
+    """The files of some sources, by the names of these. files: as they are before the stage reads them."""
+
+    def __init__(self, config: Path, place: Place, folder: Path, sources: Mapping[str, Source]) -> None:
+        """config: the file that `place` was read from. Raises DataError where a source has no file."""
+        self.config = config
+        self.place = place
+        self.folder = folder
+        self.sources = sources
+        self.files = {
+            name: fingerprints(present_files(source, folder), source, folder) for name, source in sources.items()
+        }
+        self.counts: dict[str, Counts] = {}
+
+    def count(self, name: str, lines: Mapping[str, int]) -> None:
+        """Take how many lines came from each file of a source, by its path. Raises DataError for a content that came twice."""
+        self.accept(name, counts_of(self.files[name], lines))
+
+    def accept(self, name: str, counts: Counts) -> None:
+        """The same by content, with sales."""
+        refuse_repeated(self.sources[name], self.files[name], counts)
+        self.counts[name] = counts
+
+    def table(self) -> "pa.Table":
+        """The files that were read. Raises DataError where they are not those that lie there now."""
+        table = files_table(self.files, self.folder, self.counts)
+        refuse_other_delivery(self.config, self.place, self.folder, self.files)
+        return table
+
+    def tell(self, log: Logger, table: "pa.Table") -> None:
+        """Tell the log of each file. table: that of `table`."""
+        log_files(log, self.sources, self.folder, table)
