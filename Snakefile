@@ -9,8 +9,8 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 os.environ.pop("PYTHONSAFEPATH", None)
 
 from snakemake.exceptions import WorkflowError
-from storelib.configuration.stages import Made
-from storelib.configuration.workflow import DEMO_FILES, RAW_TABLES, RawFiles, check_params, database_mb, memory_mb
+from storelib.configuration.stages import RAW_LISTS, Made
+from storelib.configuration.workflow import DEMO_FILES, RawFiles, check_params, database_mb, memory_mb
 from storelib.configuration.workflow import flags, flags_of, folders_of, in_report, modules_by_stage
 from storelib.errors import PipelineError
 from storelib.names import KEY

@@ -34,7 +34,7 @@ rule check_results:
 rule build_report:
     """Write the report: one page that opens anywhere."""
     input:
-        raw_files=expand("data/{table}_files.parquet", table=RAW_TABLES),
+        raw_files=RAW_LISTS,
         shares=expand("data/internal/shares/{category}.parquet", category=CATEGORIES),
         store_sales=expand("data/internal/store_sales/{category}.parquet", category=CATEGORIES),
         clusters=expand("data/internal/clusters/{category}.parquet", category=CATEGORIES),

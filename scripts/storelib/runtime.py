@@ -6,10 +6,12 @@ threads is not the same bytes as a sum over one. Snakemake exports its own count
 
 import os
 
+from storelib.names import KEY, LARGEST_SEED, LONGEST_KEY, THREAD_COUNTS
+
 # How many threads Snakemake gives this job, where it does: it exports the number of the rule's `threads`, or of --cores.
 _ALLOWED = os.environ.get("OMP_NUM_THREADS", "")
 
-for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
+for _variable in THREAD_COUNTS:
     os.environ[_variable] = "1"
 
 import argparse
@@ -22,7 +24,6 @@ from pathlib import Path
 from typing import NoReturn
 
 from storelib.errors import DataError, PipelineError, one_line
-from storelib.names import KEY, LARGEST_SEED, LONGEST_KEY
 
 LOGGER = logging.getLogger("clustering")
 

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from clustering.fetch import read_fingerprints
 from storelib.configuration.params import Params
 from storelib.configuration.place import Place
-from storelib.configuration.workflow import RAW_TABLES
+from storelib.configuration.stages import RAW_LISTS
 from storelib.errors import DataError, nearest_name
 from storelib.tables import read_frame, read_table
 
@@ -83,6 +83,6 @@ def top_shares(path: Path, store: str) -> list[tuple[str, float, float]]:
 
 def raw_files(root: Path, env: str) -> list[tuple[str, str, str]]:
     """Raw files of every source as the stages read them: source, path, sha256."""
-    lists = [root / "data" / f"{table}_files.parquet" for table in RAW_TABLES]
+    lists = [root / listing for listing in RAW_LISTS]
     rows = [row for path in lists if path.is_file() for row in read_table(path).to_pylist()]
     return [(row["source"], f"data/raw/{env}/{row['file']}", row["sha256"]) for row in rows]

@@ -12,14 +12,13 @@ from pathlib import Path
 
 from clustering.dvc_state import status
 from clustering.events import planned
-from clustering.inputs import differences, look_again, raw_files, told
+from clustering.inputs import differences, forget_lists, look_again, raw_files, told
 from clustering.jobs import JOBS
 from clustering.plans import stages_needed
 from clustering.runners import STATE, ask, why
 from clustering.surroundings import of_dvc
 from storelib.configuration.params import Params, load_params
 from storelib.configuration.place import load_place
-from storelib.configuration.stages import READERS
 from storelib.errors import PipelineError
 from storelib.leftovers import prune
 from storelib.raw.files import state_of
@@ -128,9 +127,8 @@ def sync(root: Path) -> bool:
     if result.returncode:
         raise PipelineError(f"snakemake --touch failed: {why(result)}", solution="run it by hand to see why")
     if found := differences(root, params.env, params):
-        # Snakemake has taken note of what came after the look above: it must miss what it would take for current.
-        for stage in {difference.stage for difference in found}:
-            (root / READERS[stage][0]).unlink()
+        # Snakemake has taken note of what came after the look above.
+        forget_lists(root, found)
         return False
     note(root, params)
     return True

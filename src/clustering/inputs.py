@@ -4,7 +4,7 @@ Runners look at the files when a stage starts or after it has ended; a file that
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -75,16 +75,22 @@ def have_read_again(root: Path, env: str, params: Params, job: str, engine: Engi
     """
     if engine is Engine.dvc:
         look_again(root, env)
-    stale = {difference.stage for difference in differences(root, env, params, job)}
-    if stale and engine is Engine.dvc:
+    found = differences(root, env, params, job)
+    if found and engine is Engine.dvc:
         changed = dvc_state.status(root).changed
-        stale = {stage for stage in stale if not any("changed deps" in why for why in changed.get(stage, ()))}
+        stages = {difference.stage for difference in found}
+        stale = {stage for stage in stages if not any("changed deps" in why for why in changed.get(stage, ()))}
         # Where a list is missing DVC would bring it back from its cache.
         began = time.time()
         if stale and ask(root, "dvc", ["repro", "--single-item", "--force", *sorted(stale)]).returncode:
             raise failure(root, job, began)
         return
-    for stage in stale:
+    forget_lists(root, found)
+
+
+def forget_lists(root: Path, found: Iterable[Difference]) -> None:
+    """Have Snakemake miss the lists of stages that read other files than there are: it would take them for current."""
+    for stage in {difference.stage for difference in found}:
         (root / READERS[stage][0]).unlink()
 
 

@@ -29,6 +29,8 @@ class Tables:
         self.connection = connection
         self.folder = folder
         self.known: dict[str, tuple[Source, Mapping[str, str]]] = {}
+        # A column of the sales may be asked for by several checks, and is read once.
+        self.found: dict[tuple[str, str], Values] = {}
 
     def open(self, name: str, source: Source) -> int:
         """The rows of a source. Raises DataError where it cannot be read or lacks a column."""
@@ -45,11 +47,13 @@ class Tables:
         """The distinct ids of a column, or of several that make one, by the source's own names. Raises DataError where one is broken."""
         source, types = self.known[name]
         text = id_of_columns(column, types, source, form)
-        try:
-            rows = self.connection.sql(f'SELECT DISTINCT {text} AS value FROM "{name}"').fetchall()  # noqa: S608 (as above)
-        except duckdb.Error as error:
-            raise unreadable(source, self.folder, error) from None
-        return {str(value) for (value,) in rows if value is not None}
+        if (name, text) not in self.found:
+            try:
+                rows = self.connection.sql(f'SELECT DISTINCT {text} AS value FROM "{name}"').fetchall()  # noqa: S608 (as above)
+            except duckdb.Error as error:
+                raise unreadable(source, self.folder, error) from None
+            self.found[name, text] = {str(value) for (value,) in rows if value is not None}
+        return self.found[name, text]
 
 
 def raw_data(root: Path, params: Params, place: Place, env: str) -> Iterator[Check]:

@@ -30,8 +30,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-# The environment is the one of storelib.runtime, and for the same reason.
-SINGLE = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+from storelib.names import THREAD_COUNTS
+
 # What stages import and what takes long: those of the first stages first.
 LIBRARIES = (
     "duckdb",
@@ -75,7 +75,8 @@ def stages_forked(root: Path, libraries: Sequence[str] = LIBRARIES) -> Iterator[
     shim.chmod(0o700)
     with listening(folder) as listener:
         words = [sys.executable, "-m", "clustering.stage_server", str(folder), str(listener.fileno()), *libraries]
-        environment = os.environ | dict.fromkeys(SINGLE, "1")
+        # As storelib.runtime has it for a stage of its own.
+        environment = os.environ | dict.fromkeys(THREAD_COUNTS, "1")
         # Its standard input ends when this process does, however it ends; then it ends too, and its stages with it.
         server = subprocess.Popen(words, stdin=subprocess.PIPE, env=environment, pass_fds=[listener.fileno()])
     os.environ[FOLDER] = str(folder)

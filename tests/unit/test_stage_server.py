@@ -12,7 +12,8 @@ import psutil
 import pytest
 
 from clustering.runners import environment
-from clustering.stage_server import FOLDER, LIBRARIES, SINGLE, correct_benchmark, stages_forked
+from clustering.stage_server import FOLDER, LIBRARIES, correct_benchmark, stages_forked
+from storelib.names import THREAD_COUNTS
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="stages are forked on Linux only")
 SCRIPT = """
@@ -179,7 +180,7 @@ def test_what_forks_has_one_thread() -> None:
         "names = [path.read_text() for path in Path('/proc/self/task').glob('*/comm')]\n"
         "print(len(names) - names.count('jemalloc_bg_thd\\n'))"
     )
-    environment = os.environ | dict.fromkeys(SINGLE, "1")
+    environment = os.environ | dict.fromkeys(THREAD_COUNTS, "1")
     told = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert told.stdout == "1\n"
 

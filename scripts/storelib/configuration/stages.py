@@ -16,6 +16,7 @@ READERS = {
     "ingest_baseline": ("data/merging/baseline_files.parquet", "baseline"),
     "ingest_reference": ("data/merging/reference_files.parquet", "reference"),
 }
+RAW_LISTS = tuple(listing for listing, _ in READERS.values())
 
 
 class Made:

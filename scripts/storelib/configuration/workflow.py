@@ -19,15 +19,6 @@ MODULES = "scripts/storelib/"
 # Memory of a process in MB: what Python and its libraries take, and what is made of each MB of input, which is compressed.
 PROCESS_MB = 400
 MEMORY_PER_INPUT = 20
-# What ingesting stages make; each has a list beside it of the raw files that it read.
-RAW_TABLES = (
-    "internal/sales",
-    "internal/product_map",
-    "external/stores",
-    "external/sources",
-    "merging/baseline",
-    "merging/reference",
-)
 # What make_demo_data writes; a runner must know the files before they are there.
 DEMO_FILES = (
     "county_features.parquet",
