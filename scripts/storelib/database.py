@@ -14,6 +14,8 @@ from storelib.runtime import threads
 LEAST = 64
 # What most files need, in megabytes: the default limit.
 ENOUGH = 512
+# What one of its threads needs at the least, in megabytes (https://duckdb.org/docs/stable/guides/performance/environment).
+OF_A_THREAD = 125
 
 
 class Limits(Protocol):
@@ -42,10 +44,11 @@ def database(limits: Limits, parts: int = 1, thread_count: int | None = None) ->
     parts: how many share the memory; thread_count: fewer threads than those of the limits.
     Raises DataError where the limit is too small, and where a file that is read inside of the block is not there or broken.
     """
+    megabytes = max(limits.megabytes // parts, min(limits.megabytes, LEAST))
     with tempfile.TemporaryDirectory(prefix="clustering-") as folder:
         settings: dict[str, str | bool | int | float | list[str]] = {
-            "memory_limit": f"{max(limits.megabytes // parts, min(limits.megabytes, LEAST))}MB",
-            "threads": threads(thread_count or limits.threads),
+            "memory_limit": f"{megabytes}MB",
+            "threads": min(threads(thread_count or limits.threads), max(megabytes // OF_A_THREAD, 1)),
             "temp_directory": folder,
         }
         with duckdb.connect(":memory:", config=settings) as connection:
