@@ -43,8 +43,10 @@ use rule build_features as build_external_features with:
     benchmark:
         "logs/benchmarks/build_external_features.tsv"
     params:
-        # The same command, without what is sold.
+        # The same command, without what is sold, and without settings of a category.
         store_sales="",
+        settings="",
+        own="",
         flags=flags_of(config["external"]["build_features"]),
 
 
@@ -64,6 +66,8 @@ use rule cluster_stores as cluster_external_stores with:
         "logs/benchmarks/cluster_external_stores.tsv"
     params:
         view="external",
+        settings="",
+        own="",
         flags=flags_of(config["external"]["cluster_stores"]),
 
 

@@ -2,7 +2,7 @@
 
 
 rule select_categories:
-    """List the categories to cluster, and delete the files of those that were dropped."""
+    """List the categories to cluster with their own settings, and delete the files of those that were dropped."""
     input:
         category_totals="data/internal/category_totals.parquet",
         script="scripts/select_categories.py",
@@ -10,6 +10,7 @@ rule select_categories:
     output:
         categories="data/internal/categories.parquet",
         ledger="data/internal/select_ledger.parquet",
+        settings=expand(f"{SETTINGS}/{{stage}}/{{category}}.parquet", stage=OWN_STAGES, category=CATEGORIES),
     log:
         "logs/select_categories.log",
     benchmark:
@@ -20,10 +21,11 @@ rule select_categories:
     resources:
         mem_mb=memory_mb,
     params:
+        settings=SETTINGS,
         flags=flags_of(config["internal"]["categories"]),
     shell:
         "python {input.script:q} --category_totals {input.category_totals:q} --categories {output.categories:q} "
-        "--ledger {output.ledger:q} {params.flags} --log {log:q}"
+        "--ledger {output.ledger:q} --settings {params.settings:q} {params.flags} --log {log:q}"
 
 
 rule assign_categories:
@@ -68,6 +70,7 @@ rule split_need_states:
         category_sales="data/internal/category_sales.parquet",
         category_skus="data/internal/category_skus.parquet",
         map_entries="data/internal/map_entries.parquet",
+        settings=ancient("data/internal/settings/split_need_states/{category}.parquet"),
         script="scripts/split_need_states.py",
         lib=LIB["split_need_states"],
     output:
@@ -85,14 +88,14 @@ rule split_need_states:
     resources:
         mem_mb=memory_mb,
     params:
-        name=lambda wildcards: flags(config["internal"]["categories"][wildcards.category]),
+        **own_settings(config, "split_need_states"),
         flags=flags_of(config["internal"]["split_need_states"]),
     shell:
-        "python {input.script:q} --category {wildcards.category} {params.name} "
+        "python {input.script:q} --category {wildcards.category} "
         "--category_totals {input.category_totals:q} --category_sales {input.category_sales:q} "
         "--category_skus {input.category_skus:q} --map_entries {input.map_entries:q} "
         "--need_state_sales {output.need_state_sales:q} --shares {output.shares:q} "
-        "--store_sales {output.store_sales:q} --ledger {output.ledger:q} {params.flags} --log {log:q}"
+        "--store_sales {output.store_sales:q} --ledger {output.ledger:q} {params.flags} {params.settings} --log {log:q}"
 
 
 rule build_features:
@@ -100,6 +103,7 @@ rule build_features:
     input:
         table="data/internal/shares/{category}.parquet",
         store_sales="data/internal/store_sales/{category}.parquet",
+        settings=ancient("data/internal/settings/build_features/{category}.parquet"),
         script="scripts/build_features.py",
         lib=LIB["build_features"],
     output:
@@ -115,11 +119,12 @@ rule build_features:
     resources:
         mem_mb=memory_mb,
     params:
+        **own_settings(config, "build_features"),
         store_sales=lambda wildcards, input: flags({"store_sales": input.store_sales}),
         flags=flags_of(config["internal"]["build_features"]),
     shell:
         "python {input.script:q} --table {input.table:q} {params.store_sales} --features {output.features:q} "
-        "--feature_report {output.feature_report:q} {params.flags} --log {log:q}"
+        "--feature_report {output.feature_report:q} {params.flags} {params.settings} --log {log:q}"
 
 
 rule cluster_stores:
@@ -127,6 +132,7 @@ rule cluster_stores:
     input:
         features="data/internal/features/{category}.parquet",
         baseline="data/merging/baseline.parquet",
+        settings=ancient("data/internal/settings/cluster_stores/{category}.parquet"),
         script="scripts/cluster_stores.py",
         lib=LIB["cluster_stores"],
     output:
@@ -142,11 +148,12 @@ rule cluster_stores:
     resources:
         mem_mb=memory_mb,
     params:
+        **own_settings(config, "cluster_stores"),
         view="{category}",
         flags=flags_of(config["internal"]["cluster_stores"]),
     shell:
         "python {input.script:q} --view {params.view} --features {input.features:q} --baseline {input.baseline:q} "
-        "--clusters {output.clusters:q} --k_scores {output.k_scores:q} {params.flags} --log {log:q}"
+        "--clusters {output.clusters:q} --k_scores {output.k_scores:q} {params.flags} {params.settings} --log {log:q}"
 
 
 rule profile_clusters:

@@ -10,6 +10,7 @@ rule merge_segments:
         external_features="data/external/features.parquet",
         store_sales="data/internal/store_sales/{category}.parquet",
         baseline="data/merging/baseline.parquet",
+        settings=ancient("data/internal/settings/merge_segments/{category}.parquet"),
         script="scripts/merge_segments.py",
         lib=LIB["merge_segments"],
     output:
@@ -25,13 +26,14 @@ rule merge_segments:
     resources:
         mem_mb=memory_mb,
     params:
+        **own_settings(config, "merge_segments"),
         flags=flags_of(config["merging"]),
     shell:
         "python {input.script:q} --category {wildcards.category} --internal_clusters {input.internal_clusters:q} "
         "--internal_features {input.internal_features:q} --external_clusters {input.external_clusters:q} "
         "--external_features {input.external_features:q} --store_sales {input.store_sales:q} "
         "--baseline {input.baseline:q} --segments {output.segments:q} --ledger {output.ledger:q} {params.flags} "
-        "--log {log:q}"
+        "{params.settings} --log {log:q}"
 
 
 rule collect_segments:

@@ -96,6 +96,7 @@ rule export_workbook:
         stores="data/external/stores.parquet",
         external_clusters="data/external/clusters.parquet",
         store_features="data/external/store_features.parquet",
+        settings=ancient("data/internal/settings/export_workbook/{category}.parquet"),
         script="scripts/export_workbook.py",
         lib=LIB["export_workbook"],
     output:
@@ -110,13 +111,13 @@ rule export_workbook:
     resources:
         mem_mb=memory_mb,
     params:
-        name=lambda wildcards: flags(config["internal"]["categories"][wildcards.category]),
+        **own_settings(config, "export_workbook"),
     shell:
-        "python {input.script:q} --category {wildcards.category} {params.name} --segments {input.segments:q} "
+        "python {input.script:q} --category {wildcards.category} --segments {input.segments:q} "
         "--clusters {input.clusters:q} --shares {input.shares:q} --store_sales {input.store_sales:q} "
         "--need_state_sales {input.need_state_sales:q} --ledger {input.ledger:q} --stores {input.stores:q} "
         "--external_clusters {input.external_clusters:q} --store_features {input.store_features:q} "
-        "--workbook {output.workbook:q} --log {log:q}"
+        "--workbook {output.workbook:q} {params.settings} --log {log:q}"
 
 
 rule require_checks:

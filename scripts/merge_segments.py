@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from storelib.accounts.ledger import Entry, balanced
+from storelib.configuration.own_settings import parse
 from storelib.contracts.contract import outputs
 from storelib.contracts.ledger import LEDGER
 from storelib.contracts.segments import SEGMENTS
@@ -43,7 +44,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--min_cluster_size", type=storelib.runtime.whole(1), required=True)
     parser.add_argument("--internal_weight", type=storelib.runtime.number(0, 1_000_000, above=True), required=True)
     parser.add_argument("--external_weight", type=storelib.runtime.number(0, 1_000_000, above=True), required=True)
-    return parser.parse_args(argv)
+    return parse(parser, argv)
 
 
 def weighted(points: Matrix, trains: NDArray[np.bool_], weight: float) -> Matrix:

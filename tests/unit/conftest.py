@@ -274,7 +274,7 @@ def run_chain(bench: Bench, files: dict[str, list[str]], threads: int = 2, seed:
     )  # fmt: skip
     bench.run(
         "select_categories", category_totals=bench / "category_totals.parquet", categories=bench / "categories.parquet",
-        ledger=bench / "select_ledger.parquet", **{"beauty.name": "BEAUTY", "snacks.name": "SNACKS"},
+        ledger=bench / "select_ledger.parquet", settings=bench / "settings", **{"beauty.name": "BEAUTY", "snacks.name": "SNACKS"},
     )  # fmt: skip
     bench.run(
         "join_external", selling_stores=bench / "selling_stores.parquet", stores=bench / "stores.parquet",

@@ -8,6 +8,7 @@ from typing import Any
 
 from snakemake.io import report
 
+from storelib.configuration.own_settings import STAGES
 from storelib.configuration.params import Params
 from storelib.configuration.place import Compute, Place, Source, load_place, validated
 from storelib.configuration.yaml_files import read_yaml
@@ -71,6 +72,20 @@ def verbatim(text: str) -> Callable[[Any], str]:
 def flags_of(block: Mapping[str, Any]) -> Callable[[Any], str]:
     """A rule's parameter: the flags of a block."""
     return verbatim(flags(block))
+
+
+def own_settings(config: Mapping[str, Any], stage: str) -> dict[str, Callable[..., str]]:
+    """Parameters of a rule of one category: `settings`, the flag that names the file of its own, and `own`, what is in there.
+
+    The file is made anew for all categories at once, which Snakemake would take for a change in each of them: so it is an
+    `ancient` input, and `own` says whether it has changed.
+    """
+
+    def own(wildcards: Any) -> str:
+        category = config["internal"]["categories"][wildcards.category]
+        return flags({name: category.get(name, {}) for name in STAGES[stage]})
+
+    return {"settings": lambda wildcards, input: flags({"settings": input.settings}), "own": own}  # noqa: A006, ARG005
 
 
 def folders_of(*names: str) -> dict[str, Callable[[Any, Any], str]]:
