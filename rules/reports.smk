@@ -5,6 +5,7 @@ rule check_results:
     """Hold the result against what is expected of it."""
     input:
         clusters=expand("data/internal/clusters/{category}.parquet", category=CATEGORIES),
+        store_sales=expand("data/internal/store_sales/{category}.parquet", category=CATEGORIES),
         categories="data/internal/categories.parquet",
         external=expand("data/external/{table}.parquet", table=["clusters", "stores", "sources"]),
         segments="data/merging/segments.parquet",
@@ -23,11 +24,11 @@ rule check_results:
     resources:
         mem_mb=memory_mb,
     params:
-        **folders_of("clusters"),
+        **folders_of("clusters", "store_sales"),
         flags=flags_of(config["checks"]),
     shell:
         "python {input.script:q} --categories {input.categories:q} --segments {input.segments:q} "
-        "--ledger {input.ledger:q} --clusters {params.clusters:q} --external_clusters {input.external[0]:q} "
+        "--ledger {input.ledger:q} --clusters {params.clusters:q} --store_sales {params.store_sales:q} --external_clusters {input.external[0]:q} "
         "--stores {input.external[1]:q} --sources {input.external[2]:q} --checks {output.checks:q} {params.flags} --log {log:q}"
 
 

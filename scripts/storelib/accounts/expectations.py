@@ -20,6 +20,8 @@ from storelib.method.borders import borderline
 CHAIN_STAGES = ("ingest_sales", "assign_categories")
 CATEGORY_STAGES = ("split_need_states", "merge_segments")
 STATES = ("pass", "warn", "fail")
+# The part of a store's sales in large lines from which on they decide what it is like.
+DECISIVE = 0.25
 
 
 class Expectation(NamedTuple):
@@ -64,6 +66,12 @@ EXPECTATIONS = {
         "the smallest segment has {value}",
         "raise merging.min_cluster_size, or take out a category that too few stores sell",
         is_share=False,
+    ),
+    "large_lines": Expectation(
+        "at most",
+        "{value} of stores have more than a quarter of their sales in amounts far above usual lines",
+        "look at the largest receipts of the stores with a high large_lines in data/internal/store_sales; where they are right, set "
+        "measure: lines under internal.split_need_states, or for this category alone, so that they do not decide its segments",
     ),
     "borderline_stores": Expectation(
         "at most",
@@ -190,6 +198,11 @@ def smallest(segments: pd.DataFrame, category: str) -> Fraction:
     return Fraction(int(own.value_counts().min()))
 
 
+def share_large_lines(store_sales: pd.DataFrame) -> Fraction | None:
+    """Share of a category's stores whose sales hang on large lines."""
+    return share(int((store_sales["large_lines"] > DECISIVE).sum()), len(store_sales))
+
+
 def share_borderline(clusters: pd.DataFrame, ratio: float) -> Fraction | None:
     """Share of a view's stores that are on a border."""
     return share(int(borderline(clusters, ratio).sum()), len(clusters))
@@ -199,13 +212,14 @@ def findings(
     entries: Sequence[Entry],
     segments: pd.DataFrame,
     clusters: Mapping[str, pd.DataFrame],
+    store_sales: Mapping[str, pd.DataFrame],
     tables: Sequence[str],
     levels: Mapping[str, Levels],
     ratio: float,
 ) -> Iterator[Finding]:
     """Every figure, expectation by expectation.
 
-    clusters: by view, categories first and `external` last. tables: those of `share_found` that there are.
+    clusters: by view, categories first and `external` last. store_sales: by category. tables: those of `share_found` that there are.
     levels: by expectation. ratio: from which a store is on a border.
     """
     categories = [view for view in clusters if view != "external"]
@@ -220,6 +234,8 @@ def findings(
         yield Finding("found_stores", source, share_found(entries, source), levels["found_stores"])
     for view in categories:
         yield Finding("smallest_segment", view, smallest(segments, view), levels["smallest_segment"])
+    for view in categories:
+        yield Finding("large_lines", view, share_large_lines(store_sales[view]), levels["large_lines"])
     for view, table in clusters.items():
         yield Finding("borderline_stores", view, share_borderline(table, ratio), levels["borderline_stores"])
 
