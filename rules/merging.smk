@@ -1,7 +1,7 @@
 # Merging: internal x external.
 
 
-rule merge_segments:
+use rule stage as merge_segments with:
     """Cross one category's clusters with the external ones, and dissolve what is too small."""
     input:
         internal_clusters="data/internal/clusters/{category}.parquet",
@@ -19,22 +19,13 @@ rule merge_segments:
         "logs/merge_segments/{category}.log",
     benchmark:
         "logs/benchmarks/merge_segments/{category}.tsv"
-    conda:
-        "../envs/stages.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory_mb,
     params:
+        files=files_of(),
+        category="--category {category}",
         flags=flags_of(config["merging"]),
-    shell:
-        "python {input.script:q} --category {wildcards.category} --internal_clusters {input.internal_clusters:q} "
-        "--internal_features {input.internal_features:q} --external_clusters {input.external_clusters:q} "
-        "--external_features {input.external_features:q} --store_sales {input.store_sales:q} "
-        "--baseline {input.baseline:q} --segments {output.segments:q} --ledger {output.ledger:q} {params.flags} "
-        "--log {log:q}"
 
 
-rule collect_segments:
+use rule stage as collect_segments with:
     """Collect the segments of every category, the ledger of every stage, and the metrics."""
     input:
         split_ledgers=expand("data/internal/ledger/{category}.parquet", category=CATEGORIES),
@@ -64,20 +55,5 @@ rule collect_segments:
         "logs/collect_segments.log",
     benchmark:
         "logs/benchmarks/collect_segments.tsv"
-    conda:
-        "../envs/stages.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory_mb,
     params:
-        **folders_of("split_ledgers", "merge_ledgers", "category_segments", "internal_k_scores"),
-    shell:
-        "python {input.script:q} --categories {input.categories:q} --ingest_ledger {input.ingest_ledger:q} "
-        "--assign_ledger {input.assign_ledger:q} --select_ledger {input.select_ledger:q} "
-        "--join_ledger {input.join_ledger:q} --split_ledgers {params.split_ledgers:q} "
-        "--merge_ledgers {params.merge_ledgers:q} --category_segments {params.category_segments:q} "
-        "--internal_k_scores {params.internal_k_scores:q} --external_k_scores {input.external_k_scores:q} "
-        "--reference {input.reference:q} --baseline {input.baseline:q} --segments {output.segments:q} "
-        "--ledger {output.ledger:q} --segments_csv {output.segments_csv:q} --metrics {output.metrics:q} "
-        "--scores {output.scores:q} --recovery {output.recovery:q} --figure {output.figure:q} "
-        "--recovery_figure {output.recovery_figure:q} --log {log:q}"
+        files=files_of("split_ledgers", "merge_ledgers", "category_segments", "internal_k_scores"),
