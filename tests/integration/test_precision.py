@@ -74,6 +74,7 @@ AFTER_SALES = {
 CLUSTERED = of(*KEYS, stages=OF_CATEGORY[2:])
 MERGED = of(*KEYS, stages=("merge_segments", "apply_overrides", "export_workbook"))
 BASELINE = "  baseline:\n    reader: parquet\n    path: planted_segments.parquet\n  reference:"
+OVERRIDES = "  overrides:\n    reader: csv\n    path: stores.csv\n  reference:"
 # What is changed; the stages that Snakemake would run; those that DVC finds changed.
 CHANGES: dict[str, tuple[Edit, set[str], set[str]]] = {
     "a category is dropped": (
@@ -103,6 +104,10 @@ CHANGES: dict[str, tuple[Edit, set[str], set[str]]] = {
     ),
     "a baseline": (
         place("  reference:", BASELINE), {"ingest_baseline", *EXTERNAL, *CLUSTERED, *GATHERED}, OPTIONAL,
+    ),
+    "overrides": (
+        place("  reference:", OVERRIDES),
+        {"ingest_overrides", "select_categories", *of(*KEYS, stages=("apply_overrides", "export_workbook")), *GATHERED}, OPTIONAL,
     ),
     "no reference any more": (
         place("  reference:\n    reader: parquet\n    path: planted_segments.parquet\n", ""),
