@@ -5,6 +5,7 @@ use rule stage as select_categories with:
     """List the categories to cluster, and delete the files of those that were dropped."""
     input:
         category_totals="data/internal/category_totals.parquet",
+        overrides="data/merging/overrides.parquet",
         script="scripts/select_categories.py",
         lib=LIB["select_categories"],
     output:

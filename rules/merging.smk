@@ -1,8 +1,8 @@
-# Merging: internal x external.
+# Merging: internal and external clusters to segments.
 
 
 use rule stage as merge_segments with:
-    """Cross one category's clusters with the external ones, and dissolve what is too small."""
+    """Make one category's segments of both views, dissolve what is too small, and merge what is too many."""
     input:
         internal_clusters="data/internal/clusters/{category}.parquet",
         internal_features="data/internal/features/{category}.parquet",
@@ -13,7 +13,8 @@ use rule stage as merge_segments with:
         script="scripts/merge_segments.py",
         lib=LIB["merge_segments"],
     output:
-        segments="data/merging/category_segments/{category}.parquet",
+        segments="data/merging/merged_segments/{category}.parquet",
+        explained="data/merging/explained/{category}.parquet",
         ledger="data/merging/category_ledger/{category}.parquet",
     log:
         "logs/merge_segments/{category}.log",
@@ -25,13 +26,35 @@ use rule stage as merge_segments with:
         flags=flags_of(config["merging"]),
 
 
+use rule stage as apply_overrides with:
+    """Put one category's stores into the segments that a person has chosen for them."""
+    input:
+        merged="data/merging/merged_segments/{category}.parquet",
+        overrides="data/merging/overrides.parquet",
+        store_sales="data/internal/store_sales/{category}.parquet",
+        script="scripts/apply_overrides.py",
+        lib=LIB["apply_overrides"],
+    output:
+        segments="data/merging/category_segments/{category}.parquet",
+        ledger="data/merging/override_ledger/{category}.parquet",
+    log:
+        "logs/apply_overrides/{category}.log",
+    benchmark:
+        "logs/benchmarks/apply_overrides/{category}.tsv"
+    params:
+        files=files_of(),
+        category="--category {category}",
+
+
 use rule stage as collect_segments with:
     """Collect the segments of every category, the ledger of every stage, and the metrics."""
     input:
         split_ledgers=expand("data/internal/ledger/{category}.parquet", category=CATEGORIES),
         internal_k_scores=expand("data/internal/k_scores/{category}.parquet", category=CATEGORIES),
         merge_ledgers=expand("data/merging/category_ledger/{category}.parquet", category=CATEGORIES),
+        override_ledgers=expand("data/merging/override_ledger/{category}.parquet", category=CATEGORIES),
         category_segments=expand("data/merging/category_segments/{category}.parquet", category=CATEGORIES),
+        explained=expand("data/merging/explained/{category}.parquet", category=CATEGORIES),
         categories="data/internal/categories.parquet",
         ingest_ledger="data/internal/ingest_ledger.parquet",
         assign_ledger="data/internal/assign_ledger.parquet",
@@ -56,4 +79,6 @@ use rule stage as collect_segments with:
     benchmark:
         "logs/benchmarks/collect_segments.tsv"
     params:
-        files=files_of("split_ledgers", "merge_ledgers", "category_segments", "internal_k_scores"),
+        files=files_of(
+            "split_ledgers", "merge_ledgers", "override_ledgers", "category_segments", "explained", "internal_k_scores"
+        ),

@@ -42,6 +42,8 @@ use rule stage as build_report with:
         external_profile="data/external/profile.parquet",
         segments="data/merging/segments.parquet",
         ledger="data/merging/ledger.parquet",
+        explained=expand("data/merging/explained/{category}.parquet", category=CATEGORIES),
+        overrides="data/merging/overrides.parquet",
         reference="data/merging/reference.parquet",
         recovery="reports/recovery.csv",
         checks="reports/checks.json",
@@ -56,7 +58,7 @@ use rule stage as build_report with:
     benchmark:
         "logs/benchmarks/build_report.tsv"
     params:
-        files=files_of("shares", "store_sales", "clusters", "k_scores", "profiles"),
+        files=files_of("shares", "store_sales", "clusters", "k_scores", "profiles", "explained"),
         raw_files=lambda wildcards, input: flags({"raw_files": list(input.raw_files)}),
         settings=sections_of(config, "internal", "external", "merging"),
 
