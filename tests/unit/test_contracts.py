@@ -426,6 +426,30 @@ def test_every_rule_of_rows_is_broken_by_a_case() -> None:
             assert any(check.error in message or message in check.error for message in said), (name, check.error)
 
 
+@pytest.mark.parametrize("name", GOOD)
+def test_right_table_is_recognised_without_pandera(name: str) -> None:
+    """Else every run would pay for importing it, and nobody would notice."""
+    table, contract = table_of(name)
+    assert contract.keeps(table)
+
+
+def test_texts_of_a_dictionary_are_looked_at_once_and_their_places_are_in_order() -> None:
+    contract = Contract({"a": text(), "n": count()}, ["a", "n"])
+
+    def of(places: list[int], texts: list[str]) -> pa.Table:
+        return pa.table({"a": pa.DictionaryArray.from_arrays(pa.array(places), pa.array(texts)), "n": [1, 1]})
+
+    right = pa.table({"a": ["x", "y"], "n": [1, 1]})
+    assert checked(of([0, 1], ["x", "y"]), contract, "t").equals(right)
+    # neither the order of the dictionary nor what stands in it unused counts
+    assert checked(of([1, 0], ["y", "x"]), contract, "t").equals(right)
+    assert checked(of([0, 1], ["x", "y", " z"]), contract, "t").equals(right)
+    with pytest.raises(DataError, match="rows are sorted by a, n, each once"):
+        checked(of([1, 0], ["x", "y"]), contract, "t")
+    with pytest.raises(DataError, match="'a' is not text without spaces"):
+        checked(of([0, 1], ["x", "y "]), contract, "t")
+
+
 # A value that breaks a check, by how the check is told.
 WRONG = {
     "text without spaces": " x",

@@ -82,7 +82,7 @@ class Combinations:
                 if missing > 0:
                     self._table = np.vstack([self._table, np.full((missing, self._table.shape[1]), -1, np.int32)])
                 table = self._table
-        found = table.reshape(-1)[category * table.shape[1] + entry]
+        found = table.reshape(-1).take(category * table.shape[1] + entry)
         if found.min(initial=0) < 0:
             new = np.unique(category[found < 0].astype(np.int64) * table.shape[1] + entry[found < 0])
             with self._lock:
@@ -125,11 +125,11 @@ class Ledgers:
                 new = self.coding.sku.texts[len(self._entry_of) :]
                 more = np.fromiter((self._entries.of_sku.get(str(text), 0) for text in new), np.int32, len(new))
                 self._entry_of = np.append(self._entry_of, more)
-        return self._entry_of[sku]
+        return self._entry_of.take(sku)
 
     def day_codes(self, day: NDArray[np.int32]) -> NDArray[np.int32]:
         """A number for each day, in the order in which they come."""
-        found = self._day_codes[day - FIRST_DAY]
+        found = self._day_codes.take(day - FIRST_DAY)
         if found.min(initial=0) < 0:
             with self._lock:
                 for new in np.unique(day[found < 0]).tolist():
@@ -165,7 +165,7 @@ class Counter:
         shape = (len(codes.store_id), len(shared.combinations))
         self.cells.add(lines.store, combination, shape, lines.cents, count)
         is_loose = shared.combinations.is_loose
-        loose = np.flatnonzero(is_loose[combination]) if is_loose.any() else None
+        loose = np.flatnonzero(is_loose.take(combination)) if is_loose.any() else None
         if loose is not None and len(loose):
             part = chosen(lines, loose)
             shape = (len(codes.sku), len(codes.category))
