@@ -132,6 +132,8 @@ rule cluster_stores:
     output:
         clusters="data/internal/clusters/{category}.parquet",
         k_scores="data/internal/k_scores/{category}.parquet",
+        memberships="data/internal/memberships/{category}.parquet",
+        stability="data/internal/stability/{category}.parquet",
     log:
         "logs/cluster_stores/{category}.log",
     benchmark:
@@ -146,7 +148,8 @@ rule cluster_stores:
         flags=flags_of(config["internal"]["cluster_stores"]),
     shell:
         "python {input.script:q} --view {params.view} --features {input.features:q} --baseline {input.baseline:q} "
-        "--clusters {output.clusters:q} --k_scores {output.k_scores:q} {params.flags} --log {log:q}"
+        "--clusters {output.clusters:q} --k_scores {output.k_scores:q} --memberships {output.memberships:q} "
+        "--stability {output.stability:q} {params.flags} --log {log:q}"
 
 
 rule profile_clusters:

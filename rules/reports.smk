@@ -39,6 +39,7 @@ rule build_report:
         store_sales=expand("data/internal/store_sales/{category}.parquet", category=CATEGORIES),
         clusters=expand("data/internal/clusters/{category}.parquet", category=CATEGORIES),
         k_scores=expand("data/internal/k_scores/{category}.parquet", category=CATEGORIES),
+        stability=expand("data/internal/stability/{category}.parquet", category=CATEGORIES),
         profiles=expand("data/internal/profiles/{category}.parquet", category=CATEGORIES),
         categories="data/internal/categories.parquet",
         period_sales="data/internal/period_sales.parquet",
@@ -46,6 +47,7 @@ rule build_report:
         store_features="data/external/store_features.parquet",
         external_clusters="data/external/clusters.parquet",
         external_k_scores="data/external/k_scores.parquet",
+        external_stability="data/external/stability.parquet",
         external_profile="data/external/profile.parquet",
         segments="data/merging/segments.parquet",
         ledger="data/merging/ledger.parquet",
@@ -68,7 +70,7 @@ rule build_report:
     resources:
         mem_mb=memory_mb,
     params:
-        **folders_of("shares", "store_sales", "clusters", "k_scores", "profiles"),
+        **folders_of("shares", "store_sales", "clusters", "k_scores", "stability", "profiles"),
         internal=flags_of(config["internal"]),
         external=flags_of(config["external"]),
         merging=flags_of(config["merging"]),
@@ -76,7 +78,8 @@ rule build_report:
         "python {input.script:q} --raw_files {input.raw_files:q} --categories {input.categories:q} "
         "--period_sales {input.period_sales:q} --stores {input.stores:q} "
         "--shares {params.shares:q} --store_sales {params.store_sales:q} --clusters {params.clusters:q} "
-        "--k_scores {params.k_scores:q} --profiles {params.profiles:q} --store_features {input.store_features:q} "
+        "--k_scores {params.k_scores:q} --stability {params.stability:q} --profiles {params.profiles:q} "
+        "--store_features {input.store_features:q} --external_stability {input.external_stability:q} "
         "--external_clusters {input.external_clusters:q} --external_k_scores {input.external_k_scores:q} "
         "--external_profile {input.external_profile:q} --segments {input.segments:q} --ledger {input.ledger:q} "
         "--reference {input.reference:q} --recovery {input.recovery:q} --checks {input.checks:q} "
