@@ -22,7 +22,7 @@ STORE = {"store_id": "the store; text, as in the source"}
 LEDGER = {
     "stage": "the stage that counted",
     "category": "the category's key, or the name of one that is not selected; empty where the stage does not tell them apart",
-    "flow": "`in`, `out`, `set_aside`, `not_selected`, or `noted` for what stayed in but deserves a word",
+    "flow": "`in`, `out`, `set_aside`, `not_selected`, or `noted` for what stayed in and is worth knowing",
     "reason": "why; empty for `in` and `out`",
     "stores": "stores",
     "lines": "sales lines",
