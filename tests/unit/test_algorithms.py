@@ -76,6 +76,20 @@ def test_constrained_clusters_keep_to_their_sizes() -> None:
     assert np.bincount(least.labels)[1:].tolist() == [3, 2]
 
 
+@pytest.mark.parametrize("unit", [1e-30, 1e-3, 1e90])
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_units_decide_nothing(name: str, unit: float) -> None:
+    algorithm = Algorithm(name, 3, 1, 0.1, 0.5)
+    assert algorithm.fit(GROUPS * unit, 3).labels.tolist() == algorithm.fit(GROUPS, 3).labels.tolist()
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_one_store_and_equal_stores_are_one_cluster(name: str) -> None:
+    for points in (line(7), line(7, 7, 7)):
+        fitted = Algorithm(name, 3, 1).fit(points, 1)
+        assert (set(fitted.labels.tolist()), fitted.inertia, fitted.place(points).tolist()) == ({1}, 0, [1] * len(points))
+
+
 @pytest.mark.parametrize(
     ("least", "most", "training", "every", "k", "allowed"),
     [

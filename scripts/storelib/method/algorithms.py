@@ -84,6 +84,9 @@ class Algorithm:
 
     def search(self, points: Matrix, k: int, start: Fitted | None) -> Fitted:
         """From random starts, or from one that is given."""
+        if k == 1 and (self.name in KEEPING or len(points) == 1):
+            # Their libraries want two of everything.
+            return of_labels(np.zeros(len(points), dtype=np.int32), points)
         if self.name == "gaussian_mixture":
             return mixture(points, k, self.n_init, self.seed, start)
         if self.name == "ward":
@@ -137,18 +140,18 @@ def constrained(points: Matrix, k: int, n_init: int, seed: int, start: Fitted | 
     """
     from k_means_constrained import KMeansConstrained  # an import that is spared where it is not the algorithm
 
-    if k == 1:
-        return of_labels(np.zeros(len(points), dtype=np.int32), points)
+    # The library's costs are whole thousandths of squared distances, in 32 bits: in these units they are up to 1e6.
+    middle, unit = points.mean(axis=0), float(np.linalg.norm(np.ptp(points, axis=0))) / 1000
     model = KMeansConstrained(
         n_clusters=k,
         size_min=sizes[0],
         size_max=sizes[1],
-        init="k-means++" if start is None else start.centres,
+        init="k-means++" if start is None else (start.centres - middle) / unit,
         n_init=n_init if start is None else 1,
         random_state=seed,
         max_iter=STEPS,
         tol=0.0,
-    ).fit(points)
+    ).fit((points - middle) / unit)
     return of_labels(model.labels_, points)._replace(converged=model.n_iter_ < STEPS)
 
 
