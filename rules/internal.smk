@@ -5,6 +5,7 @@ rule select_categories:
     """List the categories to cluster, and delete the files of those that were dropped."""
     input:
         category_totals="data/internal/category_totals.parquet",
+        overrides="data/merging/overrides.parquet",
         script="scripts/select_categories.py",
         lib=LIB["select_categories"],
     output:
@@ -22,8 +23,8 @@ rule select_categories:
     params:
         flags=flags_of(config["internal"]["categories"]),
     shell:
-        "python {input.script:q} --category_totals {input.category_totals:q} --categories {output.categories:q} "
-        "--ledger {output.ledger:q} {params.flags} --log {log:q}"
+        "python {input.script:q} --category_totals {input.category_totals:q} --overrides {input.overrides:q} "
+        "--categories {output.categories:q} --ledger {output.ledger:q} {params.flags} --log {log:q}"
 
 
 rule assign_categories:

@@ -157,3 +157,20 @@ use rule ingest_baseline as ingest_reference with:
         "logs/benchmarks/ingest_reference.tsv"
     params:
         **RAW.table_params("reference", source="reference"),
+
+
+use rule ingest_stores as ingest_overrides with:
+    """Read which stores a person has placed in another segment."""
+    input:
+        raw=lambda wildcards: RAW.of(SOURCES.overrides),
+        script="scripts/ingest_overrides.py",
+        lib=LIB["ingest_overrides"],
+    output:
+        overrides="data/merging/overrides.parquet",
+        files="data/merging/overrides_files.parquet",
+    log:
+        "logs/ingest_overrides.log",
+    benchmark:
+        "logs/benchmarks/ingest_overrides.tsv"
+    params:
+        **RAW.table_params("overrides"),

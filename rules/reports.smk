@@ -51,6 +51,8 @@ rule build_report:
         external_profile="data/external/profile.parquet",
         segments="data/merging/segments.parquet",
         ledger="data/merging/ledger.parquet",
+        explained=expand("data/merging/explained/{category}.parquet", category=CATEGORIES),
+        overrides="data/merging/overrides.parquet",
         reference="data/merging/reference.parquet",
         recovery="reports/recovery.csv",
         checks="reports/checks.json",
@@ -70,7 +72,7 @@ rule build_report:
     resources:
         mem_mb=memory_mb,
     params:
-        **folders_of("shares", "store_sales", "clusters", "k_scores", "stability", "profiles"),
+        **folders_of("shares", "store_sales", "clusters", "k_scores", "stability", "profiles", "explained"),
         internal=flags_of(config["internal"]),
         external=flags_of(config["external"]),
         merging=flags_of(config["merging"]),
@@ -82,6 +84,7 @@ rule build_report:
         "--store_features {input.store_features:q} --external_stability {input.external_stability:q} "
         "--external_clusters {input.external_clusters:q} --external_k_scores {input.external_k_scores:q} "
         "--external_profile {input.external_profile:q} --segments {input.segments:q} --ledger {input.ledger:q} "
+        "--explained {params.explained:q} --overrides {input.overrides:q} "
         "--reference {input.reference:q} --recovery {input.recovery:q} --checks {input.checks:q} "
         "--template {input.template:q} --outlines {input.outlines:q} --report {output.report:q} "
         "--internal {params.internal} --external {params.external} --merging {params.merging} --log {log:q}"

@@ -21,7 +21,7 @@ from storelib.contracts.contract import outputs
 from storelib.contracts.views import CLUSTERS, FEATURES, MEMBERSHIPS, SCORES, STABILITY
 from storelib.errors import ConfigError, DataError
 from storelib.method.algorithms import ALGORITHMS, KEEPING, STEPS, Algorithm, Fitted
-from storelib.method.confidence import SURE, refit
+from storelib.method.confidence import refit
 from storelib.method.indices import bic, calinski_harabasz, davies_bouldin, distinct_points, moments_of, principal_axes
 from storelib.method.k_rules import RESAMPLING, RULES, choices_of, choose_k, consensus
 from storelib.method.labels import known_labels, match_to_baseline
@@ -29,6 +29,7 @@ from storelib.method.one_cluster import one_cluster
 from storelib.method.partitions import Labels, Matrix, sizes_of
 from storelib.method.resampling import bootstrap, gap, prediction_strength
 from storelib.method.silhouette import silhouettes
+from storelib.names import SURE
 from storelib.tables import read_frame
 
 

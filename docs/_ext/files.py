@@ -34,9 +34,12 @@ SEGMENTS = {
     "internal_cluster": "cluster by what sells, within the category, from 1",
     "external_cluster": "cluster by external data, the same in every category",
     "merged_cluster": "the two crossed, such as `2x1`",
-    "segment": "the crossed cluster after small ones were dissolved into the nearest others",
+    "segment": "what both views make of the store, after small segments were dissolved into the nearest others",
     "is_outlier": "the store trained nothing because it is unlike all others; it was placed all the same",
-    "flags": "why it did not train, such as `internal:thin external:outlier`; empty where it did",
+    "confidence": "how sure the segment is, 0 to 1: from both views' memberships; empty where a person chose it",
+    "runner_up_segment": "where it would go otherwise; empty where no other segment is possible",
+    "is_borderline": "whether `confidence` is below 0.9",
+    "flags": "why it did not train, such as `internal:thin external:outlier`; empty where it did. `override` where a person placed it",
 }
 CLUSTERS = {
     **STORE,
@@ -246,6 +249,7 @@ FILES = [
     File("data/external/sources_files.parquet", "of the external sources", RAW, "raw_files.RAW_FILES"),
     File("data/merging/baseline_files.parquet", "of the baseline", RAW, "raw_files.RAW_FILES"),
     File("data/merging/reference_files.parquet", "of the reference", RAW, "raw_files.RAW_FILES"),
+    File("data/merging/overrides_files.parquet", "of the overrides", RAW, "raw_files.RAW_FILES"),
     File(
         "data/internal/product_map.parquet",
         "distinct pairs of SKU and need state",
@@ -333,6 +337,36 @@ FILES = [
         "segments.SEGMENTS",
     ),
     File(
+        "data/merging/merged_segments/{category}.parquet",
+        "the same before overrides",
+        SEGMENTS,
+        "segments.SEGMENTS",
+    ),
+    File(
+        "data/merging/explained/{category}.parquet",
+        "one row per number of segments: what fewer would lose",
+        {
+            "category": "the category's key in `params.yaml`",
+            "segments": "how many",
+            "explained": "share of the variance of both views, weighted, between them; of the stores that train",
+            "step": "`views`: as both views make them; `dissolved`: without the small ones; `merged`: with the nearest made one",
+            "chosen": "whether these are the segments",
+        },
+        "segments.EXPLAINED",
+    ),
+    File(
+        "data/merging/overrides.parquet",
+        "stores that a person placed; no row where there are none",
+        {
+            "category": "the category's key in `params.yaml`",
+            **STORE,
+            "segment": "where it belongs",
+            "who": "who says so",
+            "why": "the reason",
+        },
+        "segments.OVERRIDES",
+    ),
+    File(
         "data/merging/baseline.parquet",
         "earlier labels; no row where there are none",
         LABELS,
@@ -357,6 +391,12 @@ FILES = [
     File(
         "data/merging/category_ledger/{category}.parquet",
         "the ledger of `merge_segments`",
+        LEDGER,
+        "ledger.LEDGER",
+    ),
+    File(
+        "data/merging/override_ledger/{category}.parquet",
+        "the ledger of `apply_overrides`",
         LEDGER,
         "ledger.LEDGER",
     ),

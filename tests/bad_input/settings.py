@@ -131,6 +131,13 @@ VALUES: list[tuple[str, str, object, tuple[str, ...]]] = [
     (PARAMS, "internal.build_features.transform", None, ("transform", "found None")),
     (PARAMS, "external.build_features.min_lines", 5, ("external.build_features.min_lines is not a known key",)),
     (PARAMS, "merging.min_cluster_size", 0, ("min_cluster_size", "greater than or equal to 1, found 0")),
+    (PARAMS, "merging.min_cluster_size", 2.5, ("min_cluster_size", "less than 1, found 2.5")),
+    (
+        PARAMS,
+        "merging.internal_weight",
+        1,
+        ("internal_weight 1.0 and external_weight 50.0 add to 51", "percentages that add to 100"),
+    ),
     (PARAMS, "merging.internal_weight", float("nan"), ("merging.internal_weight", "nan")),
     (PARAMS, "merging.external_weight", float("inf"), ("merging.external_weight", "inf")),
     (PARAMS, "internal.cluster_stores.bic_coarsening", float("inf"), ("bic_coarsening", "inf")),

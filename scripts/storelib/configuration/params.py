@@ -6,6 +6,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import Field, field_validator, model_validator
 
 from storelib.configuration.place import Key, Model, validated
+from storelib.configuration.weights import view_shares
 from storelib.configuration.yaml_files import read_yaml
 from storelib.names import LARGEST_SEED
 from storelib.raw.spellings import folded, id_text
@@ -269,13 +270,40 @@ class External(Model):
 
 
 class Merging(Model):
-    """Internal x external clusters to segments."""
+    """The clusters of both views to segments."""
 
-    min_cluster_size: int = Field(ge=1, description="smaller segments are dissolved into the nearest others")
-    internal_weight: float = Field(
-        gt=0, le=1_000_000, description="weight of the sales mix in the distance between segments"
+    method: Literal["cross", "nested", "joint"] = Field(
+        description="`cross`: each cluster by what sells with each by place; `nested`: clusters of one view within each of the "
+        "other's; `joint`: one clustering of both views' points side by side"
     )
-    external_weight: float = Field(gt=0, le=1_000_000, description="weight of external data in that distance")
+    inner_view: Literal["internal", "external"] = Field(
+        description="of `nested`: the view that is clustered within each cluster of the other one"
+    )
+    rule: Literal["silhouette", "calinski_harabasz", "davies_bouldin", "consensus", "bic", "bic_tied"] = Field(
+        description="of `nested` and `joint`: what chooses the number of clusters"
+    )
+    max_clusters: int = Field(ge=1, description="of `nested` and `joint`: largest k tried, as far as the data allow")
+    bic_coarsening: float = Field(ge=0, description="of `nested` and `joint`: as of `cluster_stores`")
+    n_init: int = Field(ge=1, le=10_000, description="of `nested` and `joint`: starts of k-means; the best is kept")
+    seed: int = Field(ge=0, le=LARGEST_SEED, description="of `nested` and `joint`: of k-means")
+    min_cluster_size: Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)] = Field(
+        description="smaller segments are dissolved into the nearest others; below 1 it is a share of the category's stores"
+    )
+    max_segments: int = Field(
+        ge=0, description="segments of a category at most: the nearest are merged until there are no more; 0 is off"
+    )
+    internal_weight: float = Field(
+        gt=0,
+        le=100,
+        description="share of the sales mix in the distance between segments; both add to 100 (per cent), or to 1",
+    )
+    external_weight: float = Field(gt=0, le=100, description="share of external data in that distance")
+
+    @model_validator(mode="after")
+    def weights_are_a_whole(self) -> "Merging":
+        """Shares of one thing."""
+        view_shares(self.internal_weight, self.external_weight)
+        return self
 
 
 class AtLeast(Model):
@@ -339,6 +367,9 @@ class Checks(Model):
         description="share of the stores that sell which the store table has, and each external source"
     )
     smallest_segment: AtLeastStores = Field(description="stores in the smallest segment of each category")
+    dissolved_stores: AtMost = Field(
+        description="share of each category's stores whose segment is below `merging.min_cluster_size`"
+    )
     borderline_stores: AtMost = Field(description="share of each view's stores that are on a border")
     borderline_ratio: float = Field(
         gt=0,

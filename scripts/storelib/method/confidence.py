@@ -18,8 +18,6 @@ from storelib.method.indices import tied_covariance
 from storelib.method.partitions import Labels, Matrix, centres_of, sizes_of
 from storelib.method.resampling import jaccards_of
 
-# A store of a smaller probability is on a border.
-SURE = 0.9
 # Below this coefficient a cluster is dissolved in a refit (Hennig 2007).
 DISSOLVED = 0.5
 # What the log-odds of two clusters count, for clusters of stores are never exactly Gaussian: with it, of the stores of the tuning
