@@ -49,6 +49,8 @@ use rule cluster_stores as cluster_external_stores with:
     output:
         clusters="data/external/clusters.parquet",
         k_scores="data/external/k_scores.parquet",
+        memberships="data/external/memberships.parquet",
+        stability="data/external/stability.parquet",
     log:
         "logs/cluster_external_stores.log",
     benchmark:

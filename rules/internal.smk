@@ -103,6 +103,8 @@ use rule stage as cluster_stores with:
     output:
         clusters="data/internal/clusters/{category}.parquet",
         k_scores="data/internal/k_scores/{category}.parquet",
+        memberships="data/internal/memberships/{category}.parquet",
+        stability="data/internal/stability/{category}.parquet",
     log:
         "logs/cluster_stores/{category}.log",
     benchmark:

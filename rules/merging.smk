@@ -8,6 +8,8 @@ use rule stage as merge_segments with:
         internal_features="data/internal/features/{category}.parquet",
         external_clusters="data/external/clusters.parquet",
         external_features="data/external/features.parquet",
+        internal_memberships="data/internal/memberships/{category}.parquet",
+        external_memberships="data/external/memberships.parquet",
         store_sales="data/internal/store_sales/{category}.parquet",
         baseline="data/merging/baseline.parquet",
         script="scripts/merge_segments.py",

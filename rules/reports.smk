@@ -32,6 +32,7 @@ use rule stage as build_report with:
         store_sales=expand("data/internal/store_sales/{category}.parquet", category=CATEGORIES),
         clusters=expand("data/internal/clusters/{category}.parquet", category=CATEGORIES),
         k_scores=expand("data/internal/k_scores/{category}.parquet", category=CATEGORIES),
+        stability=expand("data/internal/stability/{category}.parquet", category=CATEGORIES),
         profiles=expand("data/internal/profiles/{category}.parquet", category=CATEGORIES),
         categories="data/internal/categories.parquet",
         period_sales="data/internal/period_sales.parquet",
@@ -39,6 +40,7 @@ use rule stage as build_report with:
         store_features="data/external/store_features.parquet",
         external_clusters="data/external/clusters.parquet",
         external_k_scores="data/external/k_scores.parquet",
+        external_stability="data/external/stability.parquet",
         external_profile="data/external/profile.parquet",
         segments="data/merging/segments.parquet",
         ledger="data/merging/ledger.parquet",
@@ -58,7 +60,7 @@ use rule stage as build_report with:
     benchmark:
         "logs/benchmarks/build_report.tsv"
     params:
-        files=files_of("shares", "store_sales", "clusters", "k_scores", "profiles", "explained"),
+        files=files_of("shares", "store_sales", "clusters", "k_scores", "stability", "profiles", "explained"),
         raw_files=lambda wildcards, input: flags({"raw_files": list(input.raw_files)}),
         settings=sections_of(config, "internal", "external", "merging"),
 

@@ -57,7 +57,12 @@ def overridden(segments: pd.DataFrame, overrides: pd.DataFrame, category: str) -
             )
     chosen = stores.map(overrides.set_index("store_id")["segment"])
     flagged = (segments["flags"] + f" {OVERRIDE}").str.strip()
+    # A person's choice is not more or less likely.
+    placed = chosen.notna()
     return segments.assign(
+        confidence=segments["confidence"].mask(placed),
+        runner_up_segment=segments["runner_up_segment"].mask(placed),
+        is_borderline=segments["is_borderline"] & ~placed,
         segment=chosen.fillna(segments["segment"]).astype("int32"),
         flags=segments["flags"].where(chosen.isna(), flagged),
     )

@@ -45,10 +45,12 @@ def parse_args(argv: Sequence[str] | None) -> tuple[argparse.Namespace, dict[str
     parser.add_argument("--store_sales", type=Path, required=True, help="folder, one file per category")
     parser.add_argument("--clusters", type=Path, required=True, help="folder, one file per category")
     parser.add_argument("--k_scores", type=Path, required=True, help="folder, one file per category")
+    parser.add_argument("--stability", type=Path, required=True, help="folder, one file per category")
     parser.add_argument("--profiles", type=Path, required=True, help="folder, one file per category")
     parser.add_argument("--store_features", type=Path, required=True, help="external data of each store")
     parser.add_argument("--external_clusters", type=Path, required=True)
     parser.add_argument("--external_k_scores", type=Path, required=True)
+    parser.add_argument("--external_stability", type=Path, required=True)
     parser.add_argument("--external_profile", type=Path, required=True)
     parser.add_argument("--segments", type=Path, required=True, help="segments of every category")
     parser.add_argument("--ledger", type=Path, required=True, help="ledger of every stage")
@@ -111,12 +113,15 @@ class External:
         self.spread = self.table[self.exclusion.reindex(self.table.index) == ""].std(ddof=0)
         self.scores = read_frame(args.external_k_scores)
         self.profile = read_frame(args.external_profile)
+        self.stability = read_frame(args.external_stability)
 
     def view(self) -> dict[str, Any]:
         """What its section says."""
         traits, cells = report.traits_of(self.profile, self.spread, self.labels)
         borders = report.borderline_shares(self.clusters, self.clusters["cluster"], self.ratio)
-        groups = report.groups_of(self.profile, "Cluster", (None, traits), borders, {})
+        groups = report.groups_of(
+            self.profile, "Cluster", (None, traits), borders, report.stability_words(self.stability)
+        )
         features = report.ranked_places(self.profile, self.spread)
         return {
             "groups": groups,
@@ -140,7 +145,13 @@ def category_view(
     need_states = {feature: words.short(feature) for feature in shares.columns}
     mixes, mix_cells = report.traits_of(profile, pd.Series(dtype="float64"), need_states)
     borders = report.borderline_shares(clusters, clusters["cluster"], external.ratio)
-    groups = report.groups_of(profile, "Cluster", (mixes, None), borders, {})
+    groups = report.groups_of(
+        profile,
+        "Cluster",
+        (mixes, None),
+        borders,
+        report.stability_words(read_frame(args.stability / f"{key}.parquet")),
+    )
     by_segment, _ = profile_by(shares, clusters["exclusion"], segments["segment"], sales)
     segment_mixes, segment_mix_cells = report.traits_of(by_segment, pd.Series(dtype="float64"), need_states)
     by_place, _ = profile_by(external.table, external.exclusion, segments["segment"], sales)

@@ -28,6 +28,7 @@ from storelib.contracts.views import FEATURES
 from storelib.errors import DataError
 from storelib.method.joint import Labels, Matrix, Merge, dissolve_small, explained, merged, merges, weighted
 from storelib.method.labels import canonical_labels, known_labels, match_to_baseline
+from storelib.method.segment_confidence import probabilities_of, sureness
 from storelib.tables import read_frame
 
 METHODS = ("cross", "nested", "joint")
@@ -46,6 +47,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--internal_features", type=Path, required=True, help="this category's points")
     parser.add_argument("--external_clusters", type=Path, required=True, help="clusters by external data")
     parser.add_argument("--external_features", type=Path, required=True, help="points of external data")
+    parser.add_argument(
+        "--internal_memberships", type=Path, required=True, help="how sure this category's clusters are"
+    )
+    parser.add_argument("--external_memberships", type=Path, required=True, help="how sure external clusters are")
     parser.add_argument("--store_sales", type=Path, required=True, help="lines and net sales of each store")
     parser.add_argument("--baseline", type=Path, required=True, help="earlier labels; header only where there are none")
     parser.add_argument("--segments", type=Path, required=True, help="output: one row per store")
@@ -181,6 +186,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     segment = pd.Series(canonical_labels(last, points), index=stores)
     segment = segment.map(match_to_baseline(segment, baseline))
 
+    found = sureness(
+        segment,
+        (clusters["internal"], clusters["external"]),
+        (
+            probabilities_of(
+                read_frame(args.internal_memberships), clusters["internal"], str(args.internal_memberships)
+            ),
+            probabilities_of(
+                read_frame(args.external_memberships), clusters["external"], str(args.external_memberships)
+            ),
+        ),
+    )
     result = pd.DataFrame(
         {
             "category": args.category,
@@ -191,6 +208,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             "segment": segment.to_numpy(),
             "is_outlier": (internal["is_outlier"] | external["is_outlier"]).to_numpy(),
             "flags": flags_of(internal["exclusion"], external["exclusion"]).to_numpy(),
+            "confidence": found.confidence,
+            "runner_up_segment": pd.Series(found.runner_up, dtype="Int32").replace(0, pd.NA),
+            "is_borderline": found.is_borderline,
         }
     )
     at_first = len(np.unique(first))
@@ -215,6 +235,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         wanted,
         sizes,
     )
+    log.info("%d of %d stores are on a border between segments", int(found.is_borderline.sum()), len(stores))
     log.info(
         "they explain %.1f %% of the variance of both views",
         100 * float(shares.loc[shares["chosen"], "explained"].iloc[0]),

@@ -36,14 +36,21 @@ SEGMENTS = {
     "merged_cluster": "the two crossed, such as `2x1`",
     "segment": "what both views make of the store, after small segments were dissolved into the nearest others",
     "is_outlier": "the store trained nothing because it is unlike all others; it was placed all the same",
+    "confidence": "how sure the segment is, 0 to 1: from both views' memberships; empty where a person chose it",
+    "runner_up_segment": "where it would go otherwise; empty where no other segment is possible",
+    "is_borderline": "whether `confidence` is below 0.9",
     "flags": "why it did not train, such as `internal:thin external:outlier`; empty where it did. `override` where a person placed it",
 }
 CLUSTERS = {
     **STORE,
     "cluster": "its cluster, from 1",
-    "distance": "to the centre of its cluster, in units of the points",
-    "runner_up": "the cluster with the next nearest centre; empty where there is one cluster",
-    "runner_up_distance": "to that centre",
+    "distance": "to the centre of its cluster (its medoid with `kmedoids`), in units of the points; with `gaussian_mixture` "
+    "$\\sqrt{-2 \\ln p}$ of the posterior probability $p$",
+    "runner_up": "the nearest of the other clusters; empty where there is one cluster",
+    "runner_up_distance": "to that one",
+    "margin": "simplified silhouette: (runner_up_distance - distance) over the larger of them; 0 is between both",
+    "membership": "how sure the cluster is, 0 to 1: the store's mean probability of being of it, over bootstrap refits",
+    "is_borderline": "whether `membership` is below 0.9",
     "silhouette": "of a store that trained; empty for others",
     "is_outlier": "whether it was left out of training as an outlier",
     "exclusion": "why it did not train: `outlier`, `thin`, `no_net_sales`, `no_data`; empty where it did",
@@ -66,6 +73,18 @@ SCORES = {
     "eligible": "whether no cluster is below `min_cluster_share`",
     "chosen_by": "rules that choose this k",
     "chosen": "whether it was taken, by the rule of `params.yaml`",
+}
+MEMBERSHIPS = {
+    **STORE,
+    "cluster": "every cluster of the view",
+    "share": "part of the bootstrap refits that place the store in it",
+    "probability": "mean over the refits of the store's probability of being of it; a store's sum to 1",
+}
+STABILITY = {
+    "cluster": "the cluster",
+    "stores": "its stores that trained",
+    "jaccard": "mean Jaccard coefficient with its likeness in the bootstrap refits; stable from 0.75",
+    "dissolved": "part of the refits in which that is 0.5 or less",
 }
 PROFILE = {
     "cluster": "cluster, from 1",
@@ -139,6 +158,20 @@ FILES = [
         "views.SCORES",
     ),
     File("data/external/k_scores.parquet", "the same of the external view", SCORES, "views.SCORES"),
+    File(
+        "data/internal/memberships/{category}.parquet",
+        "one row per store and cluster: how sure it is; no row where no refit was possible",
+        MEMBERSHIPS,
+        "views.MEMBERSHIPS",
+    ),
+    File("data/external/memberships.parquet", "the same of the external view", MEMBERSHIPS, "views.MEMBERSHIPS"),
+    File(
+        "data/internal/stability/{category}.parquet",
+        "one row per cluster: how often it comes back",
+        STABILITY,
+        "views.STABILITY",
+    ),
+    File("data/external/stability.parquet", "the same of the external view", STABILITY, "views.STABILITY"),
     File(
         "data/internal/profiles/{category}.parquet",
         "one row per cluster and need state",

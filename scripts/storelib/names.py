@@ -11,3 +11,5 @@ OVERRIDE = "override"
 THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 # What random generators take.
 LARGEST_SEED = 2**32 - 1
+# A store whose probability of being where it was put is smaller is on a border.
+SURE = 0.9

@@ -66,6 +66,8 @@ clusters = {
             "stability",
         ]
     ),
+    "algorithm": one_of(["kmeans", "kmeans", "kmeans", "gaussian_mixture", "ward", "kmedoids", "constrained_kmeans"]),
+    "refits": one_of([2, 5]),
     "min_cluster_share": one_of([0, 0.02, 0.3, 0.9]),
     "bic_coarsening": one_of([0, 250, 1e300]),
     "n_init": one_of([1, 2]),

@@ -302,8 +302,9 @@ def run_chain(bench: Bench, files: dict[str, list[str]], threads: int = 2, seed:
         "pca_components": 0, "feature_report": bench / "feature_report.parquet", "seed": 1,
     }  # fmt: skip
     clustering = {
-        "baseline": bench / "baseline.parquet", "algorithm": "kmeans", "min_clusters": 2, "max_clusters": 5,
-        "rule": "silhouette", "min_cluster_share": 0, "bic_coarsening": 0, "resamples": 2, "n_init": 3, "seed": 1,
+        "baseline": bench / "baseline.parquet", "algorithm": "kmeans", "least_stores": 0, "most_stores": 0, "min_clusters": 2,
+        "max_clusters": 5, "rule": "silhouette", "min_cluster_share": 0, "bic_coarsening": 0, "resamples": 2, "refits": 2,
+        "n_init": 3, "seed": 1,
     }  # fmt: skip
     bench.run(
         "build_features", table=bench / "store_features.parquet", features=bench / "external_features.parquet",
@@ -311,7 +312,8 @@ def run_chain(bench: Bench, files: dict[str, list[str]], threads: int = 2, seed:
     )  # fmt: skip
     bench.run(
         "cluster_stores", view="external", features=bench / "external_features.parquet",
-        clusters=bench / "external_clusters.parquet", k_scores=bench / "external_k_scores.parquet", **clustering,
+        clusters=bench / "external_clusters.parquet", k_scores=bench / "external_k_scores.parquet",
+        memberships=bench / "external_memberships.parquet", stability=bench / "external_stability.parquet", **clustering,
     )  # fmt: skip
     for key in ("beauty", "snacks"):
         bench.run(
@@ -329,7 +331,8 @@ def run_chain(bench: Bench, files: dict[str, list[str]], threads: int = 2, seed:
         )  # fmt: skip
         bench.run(
             "cluster_stores", view=key, features=bench / f"features/{key}.parquet", clusters=bench / f"clusters/{key}.parquet",
-            k_scores=bench / f"k_scores/{key}.parquet", **clustering,
+            k_scores=bench / f"k_scores/{key}.parquet", memberships=bench / f"memberships/{key}.parquet",
+            stability=bench / f"stability/{key}.parquet", **clustering,
         )  # fmt: skip
         bench.run(
             "merge_segments", category=key, internal_clusters=bench / f"clusters/{key}.parquet",

@@ -84,7 +84,7 @@ def report(bench: Any) -> Any:
                 "k": [1, 2],
                 "eligible": [True, True],
                 "chosen": [count == 1, count == 2],
-                "bic_tied": [1.0, 2.0],
+                "bic_tied": [2.0, 1.0] if count == 1 else [1.0, 2.0],
             }
 
         def wide(table: pd.DataFrame) -> dict[str, Any]:
@@ -98,6 +98,7 @@ def report(bench: Any) -> Any:
         bench.parquet("shares/beauty.parquet", wide(shares))
         bench.parquet("clusters/beauty.parquet", labels(clusters))
         bench.parquet("k_scores/beauty.parquet", scores(k))
+        bench.parquet("stability/beauty.parquet", {"cluster": [*range(1, k + 1)], "jaccard": [0.973, 0.74][:k]})
         bench.parquet("profiles/beauty.parquet", long(profile_table(shares, by_cluster, sales)))
         explained = {"category": ["beauty"] * 3, "segments": [1, 2, 3], "explained": [0.0, 0.625, 0.75]}
         steps = {"step": ["merged", "merged", "views"], "chosen": [False, True, False]}
@@ -130,6 +131,8 @@ def report(bench: Any) -> Any:
             store_features=bench.parquet("features.parquet", wide(features)),
             external_clusters=bench.parquet("external.parquet", labels([1] * 6)),
             external_k_scores=bench.parquet("external_k.parquet", scores(1)),
+            stability=bench / "stability",
+            external_stability=bench.parquet("external_stability.parquet", {"cluster": [1], "jaccard": [1.0]}),
             external_profile=bench.parquet("external_profile.parquet", long(profile_table(features, by_cluster.assign(cluster=1), sales))),
             segments=bench.parquet("segments.parquet", segments), ledger=bench / "ledger.parquet",
             overrides=bench.overrides(*([("beauty", NASTY, 2, "Ann <b>", NASTY)] if known else [])),
@@ -201,3 +204,12 @@ def test_page_without_structure_coordinates_or_reference(report: Any) -> None:
 
 def test_same_page_again(report: Any) -> None:
     assert report("a.html") == report("b.html")
+
+
+def test_each_cluster_says_how_stable_it_is_but_one_alone_does_not(report: Any) -> None:
+    text = report()
+    assert "stable: bootstrap Jaccard 0.97 · " in text
+    assert "a pattern, not stable: bootstrap Jaccard 0.74 · " in text
+    # the external view has one cluster
+    assert text.count("bootstrap Jaccard") == 2
+    assert "bootstrap Jaccard" not in report("one.html", k=1)

@@ -35,7 +35,7 @@ from storelib.contracts.sales import (
     STORE_SALES,
 )
 from storelib.contracts.segments import KNOWN_LABELS, RECOVERY, SEGMENTS
-from storelib.contracts.views import CLUSTERS, FEATURE_REPORT, FEATURES, PROFILE, SCORES
+from storelib.contracts.views import CLUSTERS, FEATURE_REPORT, FEATURES, MEMBERSHIPS, PROFILE, SCORES, STABILITY
 from storelib.errors import DataError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -174,11 +174,24 @@ GOOD: dict[str, tuple[Contract, Table]] = {
             "distance": [0.0, 1.0, 2.0],
             "runner_up": [2, 1, None],
             "runner_up_distance": [1.0, 1.0, None],
+            "margin": [1.0, 0.0, None],
+            "membership": [1.0, 0.6, None],
+            "is_borderline": [False, True, False],
             "silhouette": [1.0, -1.0, None],
             "is_outlier": [False, False, True],
             "exclusion": ["", "", "outlier"],
         },
     ),
+    "memberships": (
+        MEMBERSHIPS,
+        {
+            "store_id": ["s1", "s2", "s2"],
+            "cluster": [1, 1, 2],
+            "share": [1.0, 0.5, 0.5],
+            "probability": [1.0, 0.75, 0.25],
+        },
+    ),
+    "stability": (STABILITY, {"cluster": [1, 2], "stores": [3, 1], "jaccard": [0.8, None], "dissolved": [0.1, None]}),
     "k_scores": (
         SCORES,
         {
@@ -336,7 +349,17 @@ BROKEN: list[tuple[str, Table, str]] = [
     ("clusters", {"runner_up": [1, 1, None]}, "a runner-up is another cluster on 1 rows, such as store_id 's1'"),
     ("clusters", {"runner_up": [None, 1, None]}, "a runner-up and the distance to it are both known or both missing"),
     ("clusters", {"runner_up": [0, 1, None]}, "column 'runner_up' is not at least 1"),
-    ("clusters", {"runner_up_distance": [1.0, 0.9, None]}, "a runner-up is not nearer than the cluster on 1 rows"),
+    ("clusters", {"runner_up_distance": [1.0, 0.9, None]}, "a runner-up is nearer than the cluster where the margin is below 0"),
+    ("clusters", {"margin": [1.1, 0.0, None]}, "column 'margin' is not between -1 and 1"),
+    ("clusters", {"membership": [1.1, 0.0, None]}, "column 'membership' is not between 0 and 1"),
+    ("memberships", {"store_id": ["s2", "s1", "s2"]}, "rows are sorted by store_id, cluster, each once"),
+    ("memberships", {"share": [1.1, 1.0, 0.0]}, "column 'share' is not between 0 and 1"),
+    ("memberships", {"probability": [1.1, 1.0, 0.0]}, "column 'probability' is not between 0 and 1"),
+    ("memberships", {"cluster": [0, 1, 2]}, "column 'cluster' is not at least 1"),
+    ("stability", {"stores": [0, 2]}, "column 'stores' is not at least 1"),
+    ("stability", {"jaccard": [1.1, None]}, "column 'jaccard' is not between 0 and 1"),
+    ("stability", {"dissolved": [1.1, None]}, "column 'dissolved' is not between 0 and 1"),
+    ("stability", {"cluster": [2, 1]}, "rows are sorted by cluster, each once"),
     ("clusters", {"silhouette": [1.1, 0.0, None]}, "column 'silhouette' is not between -1 and 1"),
     ("clusters", {"silhouette": [1.0, 0.0, 0.0]}, "only stores that trained have a silhouette on 1 rows, such as store_id 's3'"),
     ("clusters", {"is_outlier": [True, False, True]}, "an outlier is what is excluded as one"),
@@ -486,7 +509,7 @@ def test_every_check_of_a_column_is_broken_by_a_wrong_value(name: str) -> None:
 def test_table_without_a_row_is_refused_but_for_those_that_may_be_empty(tmp_path: Path, name: str) -> None:
     table, contract = table_of(name)
     path = tmp_path / "x.parquet"
-    may_be_empty = {"stores", "sources", "labels", "recovery", "sku_sales", "category_skus", "raw_files"}
+    may_be_empty = {"stores", "sources", "labels", "recovery", "sku_sales", "category_skus", "raw_files", "memberships"}
     assert contract.may_be_empty == (name in may_be_empty)
     if contract.may_be_empty:
         write_one(table.slice(0, 0), contract, path)

@@ -165,7 +165,16 @@ class BuildInternalFeatures(BuildFeatures):
 class ClusterStores(Model):
     """Points to clusters."""
 
-    algorithm: Literal["kmeans"] = Field(description="what parts the points into clusters")
+    algorithm: Literal["kmeans", "gaussian_mixture", "ward", "kmedoids", "constrained_kmeans"] = Field(
+        description="what parts the points into clusters; k is chosen for the same algorithm"
+    )
+    least_stores: float = Field(
+        ge=0,
+        description="of `constrained_kmeans`: stores that train in each cluster; below 1 a share of them; 0 is off",
+    )
+    most_stores: float = Field(
+        ge=0, description="of `constrained_kmeans`: stores in each cluster; below 1 a share of all; 0 is off"
+    )
     min_clusters: int = Field(ge=1, description="smallest k tried; 1 allows the finding that there is no structure")
     max_clusters: int = Field(ge=1, description="largest k tried, as far as the data allow")
     rule: Rule = Field(description="what chooses k")
@@ -183,14 +192,32 @@ class ClusterStores(Model):
         le=10_000,
         description="reference sets of `gap`, halvings of `prediction_strength`, samples of `stability`",
     )
-    n_init: int = Field(ge=1, le=10_000, description="starts of k-means; the best is kept")
-    seed: int = Field(ge=0, le=LARGEST_SEED, description="of k-means")
+    refits: int = Field(
+        ge=2,
+        le=10_000,
+        description="bootstrap samples that are clustered anew, to say how sure clusters and stores are",
+    )
+    n_init: int = Field(ge=1, le=10_000, description="random starts, of which the best is kept; `ward` has none")
+    seed: int = Field(ge=0, le=LARGEST_SEED, description="of the starts and of the resampling")
 
     @model_validator(mode="after")
     def range_is_upright(self) -> "ClusterStores":
         """At least one k."""
         if self.min_clusters > self.max_clusters:
             raise ValueError(f"min_clusters {self.min_clusters} is above max_clusters {self.max_clusters}")
+        return self
+
+    @model_validator(mode="after")
+    def sizes_mean_something(self) -> "ClusterStores":
+        """Only where clusters are constrained, and not against each other."""
+        sizes = f"least_stores {self.least_stores:g} and most_stores {self.most_stores:g}"
+        if self.algorithm != "constrained_kmeans" and (self.least_stores or self.most_stores):
+            raise ValueError(
+                f"{sizes} mean nothing to {self.algorithm}; 0, or algorithm: constrained_kmeans, is expected"
+            )
+        comparable = (self.least_stores < 1) == (self.most_stores < 1)
+        if self.most_stores and comparable and self.least_stores > self.most_stores:
+            raise ValueError(f"{sizes} contradict each other")
         return self
 
 

@@ -28,10 +28,17 @@ SEGMENTS = Contract(
         "segment": label(),
         "is_outlier": TRUTH,
         "flags": text(like(FLAGS, "of the form internal:thin external:outlier override")),
+        "confidence": number(between(0, 1, SLACK), nullable=True),
+        "runner_up_segment": label(nullable=True),
+        "is_borderline": TRUTH,
     },
     ["category", "store_id"],
     rule("a merged cluster is internal_cluster x external_cluster", crosses),
     rule("an outlier is flagged as one", lambda table: table["is_outlier"] == table["flags"].str.contains(":outlier")),
+    rule(
+        "a runner-up is another segment",
+        lambda table: (table["runner_up_segment"] != table["segment"]).fillna(value=True),
+    ),
 )
 EXPLAINED = Contract(
     {

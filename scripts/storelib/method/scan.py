@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from storelib.method.algorithms import kmeans
 from storelib.method.indices import bic, calinski_harabasz, davies_bouldin, distinct_points, moments_of, principal_axes
 from storelib.method.k_rules import RULES, choose_k, consensus
-from storelib.method.partitions import Labels, Matrix, centres_of, fit_partition, nearest_centre, sizes_of
+from storelib.method.partitions import Labels, Matrix, sizes_of
 from storelib.method.silhouette import silhouettes
 
 
@@ -29,12 +30,13 @@ def clusters_by_rule(
     if not len(training):
         return np.ones(len(points), dtype=np.int32)
     allowed = min(len(np.unique(training, axis=0)), max(len(training) - 1, 1))
-    partitions = {k: fit_partition(training, k, n_init, seed) for k in range(1, min(max_clusters, allowed) + 1)}
+    partitions = {k: kmeans(training, k, n_init, seed) for k in range(1, min(max_clusters, allowed) + 1)}
     several = [k for k in partitions if k > 1]
     widths = dict(zip(several, silhouettes(training, [partitions[k].labels for k in several]), strict=True))
     axes, distinct = principal_axes(training), distinct_points(training)
     rows = []
-    for k, (labels, _) in partitions.items():
+    for k, partition in partitions.items():
+        labels = partition.labels
         row: dict[str, float] = {"k": k, "eligible": True, "smallest": int(sizes_of(labels).min())}
         row |= {
             name: bic(axes, labels, shape, bic_coarsening, distinct)
@@ -48,4 +50,4 @@ def clusters_by_rule(
     scores = pd.DataFrame(rows).reindex(columns=["k", "eligible", "smallest", *RULES])
     scores["consensus"] = consensus(scores)
     chosen = choose_k(scores, rule)
-    return nearest_centre(points, centres_of(training, partitions[chosen].labels))
+    return partitions[chosen].place(points)
