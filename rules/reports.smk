@@ -61,8 +61,7 @@ use rule stage as build_report with:
         "logs/benchmarks/build_report.tsv"
     params:
         files=files_of("shares", "store_sales", "clusters", "k_scores", "stability", "profiles", "explained"),
-        raw_files=lambda wildcards, input: flags({"raw_files": list(input.raw_files)}),
-        settings=sections_of(config, "internal", "external", "merging"),
+        flags=sections_of(config, "internal", "external", "merging"),
 
 
 use rule stage as export_workbook with:
@@ -77,6 +76,7 @@ use rule stage as export_workbook with:
         stores="data/external/stores.parquet",
         external_clusters="data/external/clusters.parquet",
         store_features="data/external/store_features.parquet",
+        settings=ancient("data/internal/settings/export_workbook/{category}.parquet"),
         script="scripts/export_workbook.py",
         lib=LIB["export_workbook"],
     output:
@@ -86,15 +86,14 @@ use rule stage as export_workbook with:
     benchmark:
         "logs/benchmarks/export_workbook/{category}.tsv"
     params:
-        files=files_of(),
-        category="--category {category}",
-        name=lambda wildcards: flags(config["internal"]["categories"][wildcards.category]),
+        files=files_of(category="{category}"),
+        own=own_settings(config, "export_workbook"),
 
 
 use rule stage as require_checks with:
     """Fail where a check failed. Last, so that the report and the workbooks are there to look at."""
     input:
-        workbooks=expand("reports/workbooks/{category}.xlsx", category=CATEGORIES),
+        expand("reports/workbooks/{category}.xlsx", category=CATEGORIES),
         checks="reports/checks.json",
         report="reports/report.html",
         script="scripts/require_checks.py",
@@ -105,5 +104,3 @@ use rule stage as require_checks with:
         "logs/require_checks.log",
     benchmark:
         "logs/benchmarks/require_checks.tsv"
-    params:
-        files=files_of(),

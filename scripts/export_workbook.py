@@ -21,6 +21,7 @@ from xlsxwriter.utility import xl_rowcol_to_cell
 from xlsxwriter.worksheet import Worksheet
 
 from storelib.accounts.ledger import read_ledger
+from storelib.configuration.own_settings import parse
 from storelib.errors import DataError
 from storelib.method.profiles import profile_by
 from storelib.pages import sheets, words
@@ -56,7 +57,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--external_clusters", type=Path, required=True)
     parser.add_argument("--store_features", type=Path, required=True, help="external data of each store")
     parser.add_argument("--workbook", type=Path, required=True, help="output: the workbook")
-    return parser.parse_args(argv)
+    return parse(parser, argv)
 
 
 class Book:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from storelib.configuration.own_settings import FOLDER, STAGES
 from storelib.contracts.contract import Contract
 
 WIDE = "<feature>"
@@ -112,6 +113,7 @@ REPORT = {
     "centre": "what was subtracted; empty for `none` and `quantile`",
     "scale": "what was divided by; empty for `none` and `quantile`",
     "imputed_value": "what a missing value became, in scaled units; empty for `knn`, where it differs by store",
+    "weight": "what the values were multiplied by in the end",
 }
 FEATURES = {
     **STORE,
@@ -120,6 +122,13 @@ FEATURES = {
     WIDE: "the points: one column per feature or principal component",
 }
 LABELS = {name: SEGMENTS[name] for name in ("category", "store_id", "internal_cluster", "external_cluster", "segment")}
+
+
+SETTINGS = {
+    "setting": "the flag",
+    "number": "which of its values, where it has several",
+    "value": "as it stands in the command; empty for one that is on",
+}
 
 
 class File(NamedTuple):
@@ -287,6 +296,15 @@ FILES = [
         "the categories to cluster",
         {"key": "key in `params.yaml`", "name": "as the source spells it"},
         "sales.CATEGORIES",
+    ),
+    *(
+        File(
+            f"{FOLDER}/{stage}/{{category}}.parquet",
+            f"a category's own settings of `{stage}`",
+            SETTINGS,
+            "sales.SETTINGS",
+        )
+        for stage in STAGES
     ),
     File(
         "data/internal/category_sales.parquet",

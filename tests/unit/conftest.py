@@ -289,7 +289,7 @@ def run_chain(bench: Bench, files: dict[str, list[str]], threads: int = 2, seed:
     )  # fmt: skip
     bench.run(
         "select_categories", category_totals=bench / "category_totals.parquet", categories=bench / "categories.parquet",
-        overrides=bench / "overrides.parquet",
+        overrides=bench / "overrides.parquet", settings=bench / "settings",
         ledger=bench / "select_ledger.parquet", **{"beauty.name": "BEAUTY", "snacks.name": "SNACKS"},
     )  # fmt: skip
     bench.run(

@@ -30,6 +30,7 @@ from storelib.contracts.sales import (
     PRODUCT_MAP,
     SALES,
     SELLING_STORES,
+    SETTINGS,
     SHARES,
     SKU_SALES,
     STORE_SALES,
@@ -107,6 +108,7 @@ GOOD: dict[str, tuple[Contract, Table]] = {
             "takes_other_spellings": [True, True],
         },
     ),
+    "settings": (SETTINGS, {"setting": ["all_rules", "name"], "number": [1, 1], "value": [None, " Sn "]}),
     "categories": (CATEGORIES, {"key": ["beauty", "snacks"], "name": ["BEAUTY", " Sn "]}),
     "category_sales": (
         CATEGORY_SALES,
@@ -164,6 +166,7 @@ GOOD: dict[str, tuple[Contract, Table]] = {
             "centre": [0.5, None],
             "scale": [1.0, None],
             "imputed_value": [0.0, None],
+            "weight": [2.0, 0.0],
         },
     ),
     "clusters": (
@@ -300,6 +303,9 @@ BROKEN: list[tuple[str, Table, str]] = [
     ("product_map", {"need_state": ["x", "x", None]}, "each once on 1 rows, such as sku '1', category 'A', need_state 'x'"),
     ("product_map", {"need_state": ["x", "x ", None]}, f"column 'need_state' {TRIMMED}"),
     ("product_map", {"category": [" A", " A", None]}, f"column 'category' {TRIMMED} on 2 rows"),
+    ("settings", {"setting": ["name", "all_rules"]}, "rows are sorted by setting, number, each once"),
+    ("settings", {"number": [0, 1]}, "column 'number' is not at least 1 on 1 rows, such as setting 'all_rules', number 0"),
+    ("settings", {"value": [None, ""]}, "column 'value' is not filled on 1 rows, such as setting 'name', number 1, value ''"),
     ("categories", {"key": ["../b", "snacks"]}, "column 'key' is not a key of params.yaml on 1 rows, such as key '../b'"),
     ("categories", {"key": ["snacks", "beauty"]}, "rows are sorted by key, each once"),
     ("categories", {"name": ["", "X"]}, "column 'name' is not filled on 1 rows, such as key 'beauty', name ''"),
