@@ -87,7 +87,11 @@ def test_units_decide_nothing(name: str, unit: float) -> None:
 def test_one_store_and_equal_stores_are_one_cluster(name: str) -> None:
     for points in (line(7), line(7, 7, 7)):
         fitted = Algorithm(name, 3, 1).fit(points, 1)
-        assert (set(fitted.labels.tolist()), fitted.inertia, fitted.place(points).tolist()) == ({1}, 0, [1] * len(points))
+        assert (set(fitted.labels.tolist()), fitted.inertia, fitted.place(points).tolist()) == (
+            {1},
+            0,
+            [1] * len(points),
+        )
 
 
 @pytest.mark.parametrize(
