@@ -37,10 +37,10 @@ SEGMENTS = {
     "merged_cluster": "the two crossed, such as `2x1`",
     "segment": "what both views make of the store, after small segments were dissolved into the nearest others",
     "is_outlier": "the store trained nothing because it is unlike all others; it was placed all the same",
+    "flags": "why it did not train, such as `internal:thin external:outlier`; empty where it did. `override` where a person placed it",
     "confidence": "how sure the segment is, 0 to 1: from both views' memberships; empty where a person chose it",
     "runner_up_segment": "where it would go otherwise; empty where no other segment is possible",
     "is_borderline": "whether `confidence` is below 0.9",
-    "flags": "why it did not train, such as `internal:thin external:outlier`; empty where it did. `override` where a person placed it",
 }
 CLUSTERS = {
     **STORE,

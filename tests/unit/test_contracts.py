@@ -242,6 +242,9 @@ GOOD: dict[str, tuple[Contract, Table]] = {
             "segment": [1, 1],
             "is_outlier": [False, True],
             "flags": ["internal:thin", "internal:no_net_sales external:outlier"],
+            "confidence": [0.6, None],
+            "runner_up_segment": [2, None],
+            "is_borderline": [True, False],
         },
     ),
     "labels": (
@@ -398,6 +401,8 @@ BROKEN: list[tuple[str, Table, str]] = [
     ("segments", {"merged_cluster": ["1-12", "2x1"]}, "column 'merged_cluster' is not of the form 2x1"),
     ("segments", {"merged_cluster": ["12x1", "2x1"]}, "a merged cluster is internal_cluster x external_cluster on 1 rows"),
     ("segments", {"is_outlier": [False, False]}, "an outlier is flagged as one on 1 rows, such as category 'beauty', store_id 's2'"),
+    ("segments", {"confidence": [1.2, None]}, "column 'confidence' is not between 0 and 1"),
+    ("segments", {"runner_up_segment": [1, None]}, "a runner-up is another segment on 1 rows"),
     ("segments", {"flags": ["thin", "external:outlier"]}, "column 'flags' is not of the form internal:thin external:outlier"),
     ("segments", {"store_id": ["s2", "s1"]}, "rows are sorted by category, store_id, each once"),
     ("labels", {"segment": [0, 9]}, "column 'segment' is not at least 1"),
