@@ -13,7 +13,15 @@ from storelib.configuration.own_settings import FOLDER as SETTINGS
 from storelib.configuration.own_settings import STAGES as OWN_STAGES
 from storelib.configuration.stages import RAW_LISTS, Made
 from storelib.configuration.workflow import DEMO_FILES, RawFiles, check_params, database_mb, memory_mb
-from storelib.configuration.workflow import flags, flags_of, folders_of, in_report, modules_by_stage, own_settings
+from storelib.configuration.workflow import (
+    files_of,
+    flags,
+    flags_of,
+    in_report,
+    modules_by_stage,
+    own_settings,
+    sections_of,
+)
 from storelib.errors import PipelineError
 from storelib.names import KEY
 
@@ -83,6 +91,7 @@ rule merging:
         MADE.by("collect_segments"),
 
 
+include: "rules/stage.smk"
 include: "rules/raw.smk"
 include: "rules/internal.smk"
 include: "rules/external.smk"

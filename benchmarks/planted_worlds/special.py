@@ -20,11 +20,9 @@ from recover import options_of
 from sklearn.metrics import adjusted_rand_score
 
 import split_need_states
-from cluster_stores import score_partitions
 from storelib.configuration.params import load_params
 from storelib.method.features import fit_features, level_of
-from storelib.method.k_rules import choose_k
-from storelib.method.partitions import centres_of, fit_partition, nearest_centre
+from storelib.method.scan import clusters_by_rule
 
 ROOT = Path(__file__).resolve().parents[2]
 NEEDS = 8
@@ -101,15 +99,17 @@ def recovered(shop: Shop, measure: str = "sales", level_weight: float = 0) -> tu
     trains = np.ones(len(shop.truth), bool)
     blocks = [level_of(shop.sales(), trains, level_weight)] if level_weight else []
     features = fit_features(shop.shares(measure), trains, options_of(params.build_features), None, blocks)
-    points = features.points[~features.outliers]
     how = params.cluster_stores
-    partitions = {k: fit_partition(points, k, how.n_init, how.seed) for k in range(1, LARGEST_K + 1)}
-    scores, _ = score_partitions(
-        points, partitions, coarsening=how.bic_coarsening, min_cluster_share=how.min_cluster_share
+    found = clusters_by_rule(
+        features.points,
+        ~features.outliers,
+        rule=how.rule,
+        max_clusters=LARGEST_K,
+        bic_coarsening=how.bic_coarsening,
+        n_init=how.n_init,
+        seed=how.seed,
     )
-    k = choose_k(scores, how.rule)
-    placed = nearest_centre(features.points, centres_of(points, partitions[k].labels))
-    return k, float(adjusted_rand_score(shop.truth, placed))
+    return int(found.max()), float(adjusted_rand_score(shop.truth, found))
 
 
 def figures(seeds: Sequence[int]) -> Iterator[str]:

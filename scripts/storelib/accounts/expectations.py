@@ -73,6 +73,11 @@ EXPECTATIONS = {
         "look at the largest receipts of the stores with a high large_lines in data/internal/store_sales; where they are right, set "
         "measure: lines under internal.split_need_states, or for this category alone, so that they do not decide its segments",
     ),
+    "dissolved_stores": Expectation(
+        "at most",
+        "{value} of stores were in a segment that is too small, and went to others",
+        "lower merging.min_cluster_size, or give it as a share such as 0.02; or ask for fewer clusters in one of the views",
+    ),
     "borderline_stores": Expectation(
         "at most",
         "{value} of stores are nearly as near to another cluster",
@@ -203,6 +208,13 @@ def share_large_lines(store_sales: pd.DataFrame) -> Fraction | None:
     return share(int((store_sales["large_lines"] > DECISIVE).sum()), len(store_sales))
 
 
+def share_dissolved(entries: Iterable[Entry], category: str) -> Fraction | None:
+    """Share of a category's stores whose segment was below the minimum size."""
+    own = [e for e in entries if (e.stage, e.category) == ("merge_segments", category)]
+    whole = sum(e.stores for e in own if e.flow == "in")
+    return share(sum(e.stores for e in own if e.reason == "small_segment"), whole)
+
+
 def share_borderline(clusters: pd.DataFrame, ratio: float) -> Fraction | None:
     """Share of a view's stores that are on a border."""
     return share(int(borderline(clusters, ratio).sum()), len(clusters))
@@ -236,6 +248,7 @@ def findings(
         yield Finding("smallest_segment", view, smallest(segments, view), levels["smallest_segment"])
     for view in categories:
         yield Finding("large_lines", view, share_large_lines(store_sales[view]), levels["large_lines"])
+        yield Finding("dissolved_stores", view, share_dissolved(entries, view), levels["dissolved_stores"])
     for view, table in clusters.items():
         yield Finding("borderline_stores", view, share_borderline(table, ratio), levels["borderline_stores"])
 

@@ -2,7 +2,7 @@
 
 DVC cannot unfold a block that may be missing, nor quote one name by itself, and a command that held the settings of all
 categories would run anew for each. So `select_categories` alone is told what stands under `internal.categories`, and leaves
-for every stage of a category a file of what is meant for it; `--settings` of that stage reads it, after the stage's own block.
+for every stage of a category a file of what is meant for it, which that stage reads by `--settings`.
 """
 
 import argparse
@@ -75,15 +75,15 @@ def settings_table(flags: Values) -> pa.Table:
 
 
 def parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
-    """The flags of a stage of one category, whose own settings count instead of those that stand before `--settings`.
+    """The flags of a stage of one category, whose own settings count instead of those of the command.
 
     Raises DataError where there is no such file.
     """
     parser.add_argument("--settings", type=Path, help="this category's own settings, which count instead")
     words = list(sys.argv[1:] if argv is None else argv)
     if "--settings" in words[:-1]:
-        place = words.index("--settings") + 2
-        words[place:place] = flags_in(Path(words[place - 1]))
+        # The last of two counts.
+        words += flags_in(Path(words[words.index("--settings") + 1]))
     return parser.parse_args(words)
 
 
