@@ -9,9 +9,19 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 os.environ.pop("PYTHONSAFEPATH", None)
 
 from snakemake.exceptions import WorkflowError
+from storelib.configuration.own_settings import FOLDER as SETTINGS
+from storelib.configuration.own_settings import STAGES as OWN_STAGES
 from storelib.configuration.stages import RAW_LISTS, Made
 from storelib.configuration.workflow import DEMO_FILES, RawFiles, check_params, database_mb, memory_mb
-from storelib.configuration.workflow import flags, flags_of, folders_of, in_report, modules_by_stage
+from storelib.configuration.workflow import (
+    files_of,
+    flags,
+    flags_of,
+    in_report,
+    modules_by_stage,
+    own_settings,
+    sections_of,
+)
 from storelib.errors import PipelineError
 from storelib.names import KEY
 
@@ -81,6 +91,7 @@ rule merging:
         MADE.by("collect_segments"),
 
 
+include: "rules/stage.smk"
 include: "rules/raw.smk"
 include: "rules/internal.smk"
 include: "rules/external.smk"

@@ -1,32 +1,27 @@
 # Internal data: what sells where.
 
 
-rule select_categories:
-    """List the categories to cluster, and delete the files of those that were dropped."""
+use rule stage as select_categories with:
+    """List the categories to cluster with their own settings, and delete the files of those that were dropped."""
     input:
         category_totals="data/internal/category_totals.parquet",
+        overrides="data/merging/overrides.parquet",
         script="scripts/select_categories.py",
         lib=LIB["select_categories"],
     output:
         categories="data/internal/categories.parquet",
         ledger="data/internal/select_ledger.parquet",
+        settings=expand(f"{SETTINGS}/{{stage}}/{{category}}.parquet", stage=OWN_STAGES, category=CATEGORIES),
     log:
         "logs/select_categories.log",
     benchmark:
         "logs/benchmarks/select_categories.tsv"
-    conda:
-        "../envs/stages.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory_mb,
     params:
+        files=files_of(settings=SETTINGS),
         flags=flags_of(config["internal"]["categories"]),
-    shell:
-        "python {input.script:q} --category_totals {input.category_totals:q} --categories {output.categories:q} "
-        "--ledger {output.ledger:q} {params.flags} --log {log:q}"
 
 
-rule assign_categories:
+use rule stage as assign_categories with:
     """Give each sale its category, and set aside the sales that have none."""
     input:
         sales="data/internal/sales.parquet",
@@ -46,28 +41,22 @@ rule assign_categories:
         "logs/assign_categories.log",
     benchmark:
         "logs/benchmarks/assign_categories.tsv"
-    conda:
-        "../envs/stages.yaml"
     threads: THREADS
     resources:
         mem_mb=DATABASE_MB,
     params:
-        config=RAW.config,
+        files=files_of(config=RAW.config),
         flags=flags_of(config["internal"]["assign_categories"]),
-    shell:
-        "python {input.script:q} --config {params.config:q} --sales {input.sales:q} --sku_sales {input.sku_sales:q} "
-        "--product_map {input.product_map:q} --stores {input.stores:q} --map_entries {output.map_entries:q} "
-        "--category_totals {output.category_totals:q} --category_sales {output.category_sales:q} --category_skus {output.category_skus:q} "
-        "--selling_stores {output.selling_stores:q} --ledger {output.ledger:q} {params.flags} --log {log:q}"
 
 
-rule split_need_states:
+use rule stage as split_need_states with:
     """Split one category's sales over need states, and make each store's shares of them."""
     input:
         category_totals="data/internal/category_totals.parquet",
         category_sales="data/internal/category_sales.parquet",
         category_skus="data/internal/category_skus.parquet",
         map_entries="data/internal/map_entries.parquet",
+        settings=ancient("data/internal/settings/split_need_states/{category}.parquet"),
         script="scripts/split_need_states.py",
         lib=LIB["split_need_states"],
     output:
@@ -79,27 +68,18 @@ rule split_need_states:
         "logs/split_need_states/{category}.log",
     benchmark:
         "logs/benchmarks/split_need_states/{category}.tsv"
-    conda:
-        "../envs/stages.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory_mb,
     params:
-        name=lambda wildcards: flags(config["internal"]["categories"][wildcards.category]),
+        files=files_of(category="{category}"),
+        own=own_settings(config, "split_need_states"),
         flags=flags_of(config["internal"]["split_need_states"]),
-    shell:
-        "python {input.script:q} --category {wildcards.category} {params.name} "
-        "--category_totals {input.category_totals:q} --category_sales {input.category_sales:q} "
-        "--category_skus {input.category_skus:q} --map_entries {input.map_entries:q} "
-        "--need_state_sales {output.need_state_sales:q} --shares {output.shares:q} "
-        "--store_sales {output.store_sales:q} --ledger {output.ledger:q} {params.flags} --log {log:q}"
 
 
-rule build_features:
+use rule stage as build_features with:
     """Turn one category's shares into the points that are clustered."""
     input:
         table="data/internal/shares/{category}.parquet",
         store_sales="data/internal/store_sales/{category}.parquet",
+        settings=ancient("data/internal/settings/build_features/{category}.parquet"),
         script="scripts/build_features.py",
         lib=LIB["build_features"],
     output:
@@ -109,47 +89,35 @@ rule build_features:
         "logs/build_features/{category}.log",
     benchmark:
         "logs/benchmarks/build_features/{category}.tsv"
-    conda:
-        "../envs/stages.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory_mb,
     params:
-        store_sales=lambda wildcards, input: flags({"store_sales": input.store_sales}),
+        own=own_settings(config, "build_features"),
         flags=flags_of(config["internal"]["build_features"]),
-    shell:
-        "python {input.script:q} --table {input.table:q} {params.store_sales} --features {output.features:q} "
-        "--feature_report {output.feature_report:q} {params.flags} --log {log:q}"
 
 
-rule cluster_stores:
+use rule stage as cluster_stores with:
     """Score every k for one category, choose one, and place every store."""
     input:
         features="data/internal/features/{category}.parquet",
         baseline="data/merging/baseline.parquet",
+        settings=ancient("data/internal/settings/cluster_stores/{category}.parquet"),
         script="scripts/cluster_stores.py",
         lib=LIB["cluster_stores"],
     output:
         clusters="data/internal/clusters/{category}.parquet",
         k_scores="data/internal/k_scores/{category}.parquet",
+        memberships="data/internal/memberships/{category}.parquet",
+        stability="data/internal/stability/{category}.parquet",
     log:
         "logs/cluster_stores/{category}.log",
     benchmark:
         "logs/benchmarks/cluster_stores/{category}.tsv"
-    conda:
-        "../envs/stages.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory_mb,
     params:
-        view="{category}",
+        files=files_of(view="{category}"),
+        own=own_settings(config, "cluster_stores"),
         flags=flags_of(config["internal"]["cluster_stores"]),
-    shell:
-        "python {input.script:q} --view {params.view} --features {input.features:q} --baseline {input.baseline:q} "
-        "--clusters {output.clusters:q} --k_scores {output.k_scores:q} {params.flags} --log {log:q}"
 
 
-rule profile_clusters:
+use rule stage as profile_clusters with:
     """Describe one category's clusters in figures and pictures."""
     input:
         table="data/internal/shares/{category}.parquet",
@@ -169,16 +137,5 @@ rule profile_clusters:
         "logs/profile_clusters/{category}.log",
     benchmark:
         "logs/benchmarks/profile_clusters/{category}.tsv"
-    conda:
-        "../envs/stages.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory_mb,
     params:
-        view="{category}",
-    shell:
-        "python {input.script:q} --view {params.view} --table {input.table:q} --store_sales {input.store_sales:q} "
-        "--features {input.features:q} --clusters {input.clusters:q} --k_scores {input.k_scores:q} "
-        "--profile {output.profile:q} --k_figure {output.k_figure:q} "
-        "--silhouette_figure {output.silhouette_figure:q} --stores_figure {output.stores_figure:q} "
-        "--profile_figure {output.profile_figure:q} --log {log:q}"
+        files=files_of(view="{category}"),

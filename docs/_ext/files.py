@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from storelib.configuration.own_settings import FOLDER, STAGES
 from storelib.contracts.contract import Contract
 
 WIDE = "<feature>"
@@ -34,16 +35,23 @@ SEGMENTS = {
     "internal_cluster": "cluster by what sells, within the category, from 1",
     "external_cluster": "cluster by external data, the same in every category",
     "merged_cluster": "the two crossed, such as `2x1`",
-    "segment": "the crossed cluster after small ones were dissolved into the nearest others",
+    "segment": "what both views make of the store, after small segments were dissolved into the nearest others",
     "is_outlier": "the store trained nothing because it is unlike all others; it was placed all the same",
-    "flags": "why it did not train, such as `internal:thin external:outlier`; empty where it did",
+    "flags": "why it did not train, such as `internal:thin external:outlier`; empty where it did. `override` where a person placed it",
+    "confidence": "how sure the segment is, 0 to 1: from both views' memberships; empty where a person chose it",
+    "runner_up_segment": "where it would go otherwise; empty where no other segment is possible",
+    "is_borderline": "whether `confidence` is below 0.9",
 }
 CLUSTERS = {
     **STORE,
     "cluster": "its cluster, from 1",
-    "distance": "to the centre of its cluster, in units of the points",
-    "runner_up": "the cluster with the next nearest centre; empty where there is one cluster",
-    "runner_up_distance": "to that centre",
+    "distance": "to the centre of its cluster (its medoid with `kmedoids`), in units of the points; with `gaussian_mixture` "
+    "$\\sqrt{-2 \\ln p}$ of the posterior probability $p$",
+    "runner_up": "the nearest of the other clusters; empty where there is one cluster",
+    "runner_up_distance": "to that one",
+    "margin": "simplified silhouette: (runner_up_distance - distance) over the larger of them; 0 is between both",
+    "membership": "how sure the cluster is, 0 to 1: the store's mean probability of being of it, over bootstrap refits",
+    "is_borderline": "whether `membership` is below 0.9",
     "silhouette": "of a store that trained; empty for others",
     "is_outlier": "whether it was left out of training as an outlier",
     "exclusion": "why it did not train: `outlier`, `thin`, `no_net_sales`, `no_data`; empty where it did",
@@ -66,6 +74,18 @@ SCORES = {
     "eligible": "whether no cluster is below `min_cluster_share`",
     "chosen_by": "rules that choose this k",
     "chosen": "whether it was taken, by the rule of `params.yaml`",
+}
+MEMBERSHIPS = {
+    **STORE,
+    "cluster": "every cluster of the view",
+    "share": "part of the bootstrap refits that place the store in it",
+    "probability": "mean over the refits of the store's probability of being of it; a store's sum to 1",
+}
+STABILITY = {
+    "cluster": "the cluster",
+    "stores": "its stores that trained",
+    "jaccard": "mean Jaccard coefficient with its likeness in the bootstrap refits; stable from 0.75",
+    "dissolved": "part of the refits in which that is 0.5 or less",
 }
 PROFILE = {
     "cluster": "cluster, from 1",
@@ -93,6 +113,7 @@ REPORT = {
     "centre": "what was subtracted; empty for `none` and `quantile`",
     "scale": "what was divided by; empty for `none` and `quantile`",
     "imputed_value": "what a missing value became, in scaled units; empty for `knn`, where it differs by store",
+    "weight": "what the values were multiplied by in the end",
 }
 FEATURES = {
     **STORE,
@@ -101,6 +122,13 @@ FEATURES = {
     WIDE: "the points: one column per feature or principal component",
 }
 LABELS = {name: SEGMENTS[name] for name in ("category", "store_id", "internal_cluster", "external_cluster", "segment")}
+
+
+SETTINGS = {
+    "setting": "the flag",
+    "number": "which of its values, where it has several",
+    "value": "as it stands in the command; empty for one that is on",
+}
 
 
 class File(NamedTuple):
@@ -139,6 +167,20 @@ FILES = [
         "views.SCORES",
     ),
     File("data/external/k_scores.parquet", "the same of the external view", SCORES, "views.SCORES"),
+    File(
+        "data/internal/memberships/{category}.parquet",
+        "one row per store and cluster: how sure it is; no row where no refit was possible",
+        MEMBERSHIPS,
+        "views.MEMBERSHIPS",
+    ),
+    File("data/external/memberships.parquet", "the same of the external view", MEMBERSHIPS, "views.MEMBERSHIPS"),
+    File(
+        "data/internal/stability/{category}.parquet",
+        "one row per cluster: how often it comes back",
+        STABILITY,
+        "views.STABILITY",
+    ),
+    File("data/external/stability.parquet", "the same of the external view", STABILITY, "views.STABILITY"),
     File(
         "data/internal/profiles/{category}.parquet",
         "one row per cluster and need state",
@@ -216,6 +258,7 @@ FILES = [
     File("data/external/sources_files.parquet", "of the external sources", RAW, "raw_files.RAW_FILES"),
     File("data/merging/baseline_files.parquet", "of the baseline", RAW, "raw_files.RAW_FILES"),
     File("data/merging/reference_files.parquet", "of the reference", RAW, "raw_files.RAW_FILES"),
+    File("data/merging/overrides_files.parquet", "of the overrides", RAW, "raw_files.RAW_FILES"),
     File(
         "data/internal/product_map.parquet",
         "distinct pairs of SKU and need state",
@@ -253,6 +296,15 @@ FILES = [
         "the categories to cluster",
         {"key": "key in `params.yaml`", "name": "as the source spells it"},
         "sales.CATEGORIES",
+    ),
+    *(
+        File(
+            f"{FOLDER}/{stage}/{{category}}.parquet",
+            f"a category's own settings of `{stage}`",
+            SETTINGS,
+            "sales.SETTINGS",
+        )
+        for stage in STAGES
     ),
     File(
         "data/internal/category_sales.parquet",
@@ -303,6 +355,36 @@ FILES = [
         "segments.SEGMENTS",
     ),
     File(
+        "data/merging/merged_segments/{category}.parquet",
+        "the same before overrides",
+        SEGMENTS,
+        "segments.SEGMENTS",
+    ),
+    File(
+        "data/merging/explained/{category}.parquet",
+        "one row per number of segments: what fewer would lose",
+        {
+            "category": "the category's key in `params.yaml`",
+            "segments": "how many",
+            "explained": "share of the variance of both views, weighted, between them; of the stores that train",
+            "step": "`views`: as both views make them; `dissolved`: without the small ones; `merged`: with the nearest made one",
+            "chosen": "whether these are the segments",
+        },
+        "segments.EXPLAINED",
+    ),
+    File(
+        "data/merging/overrides.parquet",
+        "stores that a person placed; no row where there are none",
+        {
+            "category": "the category's key in `params.yaml`",
+            **STORE,
+            "segment": "where it belongs",
+            "who": "who says so",
+            "why": "the reason",
+        },
+        "segments.OVERRIDES",
+    ),
+    File(
         "data/merging/baseline.parquet",
         "earlier labels; no row where there are none",
         LABELS,
@@ -327,6 +409,12 @@ FILES = [
     File(
         "data/merging/category_ledger/{category}.parquet",
         "the ledger of `merge_segments`",
+        LEDGER,
+        "ledger.LEDGER",
+    ),
+    File(
+        "data/merging/override_ledger/{category}.parquet",
+        "the ledger of `apply_overrides`",
         LEDGER,
         "ledger.LEDGER",
     ),

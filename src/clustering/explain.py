@@ -11,6 +11,7 @@ from storelib.configuration.params import Params
 from storelib.configuration.place import Place
 from storelib.configuration.stages import RAW_LISTS
 from storelib.errors import DataError, nearest_name
+from storelib.names import OVERRIDE
 from storelib.tables import read_frame, read_table
 
 WORDS = {
@@ -24,8 +25,9 @@ NEED_STATES = 3
 
 def in_words(flags: str) -> list[str]:
     """Flags such as `internal:thin external:outlier` as sentences."""
-    found = [flag.partition(":") for flag in flags.split()]
-    return [f"{view}: the store {WORDS.get(reason, reason)}" for view, _, reason in found]
+    found = [flag.partition(":") for flag in flags.split() if flag != OVERRIDE]
+    sentences = [f"{view}: the store {WORDS.get(reason, reason)}" for view, _, reason in found]
+    return sentences + (["segment: a person placed the store there"] if OVERRIDE in flags.split() else [])
 
 
 def rows_of(path: Path, store: str) -> list[dict[str, Any]]:

@@ -21,12 +21,15 @@ OF_CATEGORY = (
     "cluster_stores",
     "profile_clusters",
     "merge_segments",
+    "apply_overrides",
     "export_workbook",
 )
 GATHERED = {"collect_segments", "check_results", "build_report", "require_checks"}
 KEYS = ("beauty", "cocktails_rtd")
 EXTERNAL = {"cluster_external_stores", "profile_external_clusters"}
-RAW_FOLDER = {f"ingest_{name}" for name in ("sales", "product_map", "stores", "external", "baseline", "reference")}
+RAW_FOLDER = {
+    f"ingest_{name}" for name in ("sales", "product_map", "stores", "external", "baseline", "reference", "overrides")
+}
 # DVC refuses a key that is not there: a source that may be left out depends on all of them.
 OPTIONAL = RAW_FOLDER - {"ingest_sales", "ingest_product_map"}
 SALES = "data/raw/dev/sales/more.parquet"
@@ -69,8 +72,9 @@ AFTER_SALES = {
     *GATHERED,
 }
 CLUSTERED = of(*KEYS, stages=OF_CATEGORY[2:])
-MERGED = of(*KEYS, stages=("merge_segments", "export_workbook"))
+MERGED = of(*KEYS, stages=("merge_segments", "apply_overrides", "export_workbook"))
 BASELINE = "  baseline:\n    reader: parquet\n    path: planted_segments.parquet\n  reference:"
+OVERRIDES = "  overrides:\n    reader: csv\n    path: stores.csv\n  reference:"
 # What is changed; the stages that Snakemake would run; those that DVC finds changed.
 CHANGES: dict[str, tuple[Edit, set[str], set[str]]] = {
     "a category is dropped": (
@@ -83,7 +87,16 @@ CHANGES: dict[str, tuple[Edit, set[str], set[str]]] = {
     "a category means another one": (
         param("internal.categories.cocktails_rtd.name", "Health & Beauty/OTC"),
         {"select_categories", *of("cocktails_rtd"), *GATHERED},
-        {"select_categories", "build_report", "split_need_states/cocktails_rtd", "export_workbook/cocktails_rtd"},
+        {"select_categories", "build_report"},
+    ),
+    "the number of clusters of one category": (
+        param("internal.categories.beauty.cluster_stores", {"max_clusters": 3}),
+        {"select_categories", *of("beauty", stages=OF_CATEGORY[2:]), *GATHERED}, {"select_categories", "build_report"},
+    ),
+    "the least size of one category's segments": (
+        param("internal.categories.beauty.merging", {"min_cluster_size": 5}),
+        {"select_categories", *of("beauty", stages=("merge_segments", "export_workbook")), *GATHERED},
+        {"select_categories", "build_report"},
     ),
     "a category gets another key": (
         lambda project: [edit(project) for edit in (
@@ -100,6 +113,10 @@ CHANGES: dict[str, tuple[Edit, set[str], set[str]]] = {
     ),
     "a baseline": (
         place("  reference:", BASELINE), {"ingest_baseline", *EXTERNAL, *CLUSTERED, *GATHERED}, OPTIONAL,
+    ),
+    "overrides": (
+        place("  reference:", OVERRIDES),
+        {"ingest_overrides", "select_categories", *of(*KEYS, stages=("apply_overrides", "export_workbook")), *GATHERED}, OPTIONAL,
     ),
     "no reference any more": (
         place("  reference:\n    reader: parquet\n    path: planted_segments.parquet\n", ""),

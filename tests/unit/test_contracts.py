@@ -30,12 +30,13 @@ from storelib.contracts.sales import (
     PRODUCT_MAP,
     SALES,
     SELLING_STORES,
+    SETTINGS,
     SHARES,
     SKU_SALES,
     STORE_SALES,
 )
 from storelib.contracts.segments import KNOWN_LABELS, RECOVERY, SEGMENTS
-from storelib.contracts.views import CLUSTERS, FEATURE_REPORT, FEATURES, PROFILE, SCORES
+from storelib.contracts.views import CLUSTERS, FEATURE_REPORT, FEATURES, MEMBERSHIPS, PROFILE, SCORES, STABILITY
 from storelib.errors import DataError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -107,6 +108,7 @@ GOOD: dict[str, tuple[Contract, Table]] = {
             "takes_other_spellings": [True, True],
         },
     ),
+    "settings": (SETTINGS, {"setting": ["all_rules", "name"], "number": [1, 1], "value": [None, " Sn "]}),
     "categories": (CATEGORIES, {"key": ["beauty", "snacks"], "name": ["BEAUTY", " Sn "]}),
     "category_sales": (
         CATEGORY_SALES,
@@ -164,6 +166,7 @@ GOOD: dict[str, tuple[Contract, Table]] = {
             "centre": [0.5, None],
             "scale": [1.0, None],
             "imputed_value": [0.0, None],
+            "weight": [2.0, 0.0],
         },
     ),
     "clusters": (
@@ -174,11 +177,24 @@ GOOD: dict[str, tuple[Contract, Table]] = {
             "distance": [0.0, 1.0, 2.0],
             "runner_up": [2, 1, None],
             "runner_up_distance": [1.0, 1.0, None],
+            "margin": [1.0, 0.0, None],
+            "membership": [1.0, 0.6, None],
+            "is_borderline": [False, True, False],
             "silhouette": [1.0, -1.0, None],
             "is_outlier": [False, False, True],
             "exclusion": ["", "", "outlier"],
         },
     ),
+    "memberships": (
+        MEMBERSHIPS,
+        {
+            "store_id": ["s1", "s2", "s2"],
+            "cluster": [1, 1, 2],
+            "share": [1.0, 0.5, 0.5],
+            "probability": [1.0, 0.75, 0.25],
+        },
+    ),
+    "stability": (STABILITY, {"cluster": [1, 2], "stores": [3, 1], "jaccard": [0.8, None], "dissolved": [0.1, None]}),
     "k_scores": (
         SCORES,
         {
@@ -226,6 +242,9 @@ GOOD: dict[str, tuple[Contract, Table]] = {
             "segment": [1, 1],
             "is_outlier": [False, True],
             "flags": ["internal:thin", "internal:no_net_sales external:outlier"],
+            "confidence": [0.6, None],
+            "runner_up_segment": [2, None],
+            "is_borderline": [True, False],
         },
     ),
     "labels": (
@@ -287,6 +306,9 @@ BROKEN: list[tuple[str, Table, str]] = [
     ("product_map", {"need_state": ["x", "x", None]}, "each once on 1 rows, such as sku '1', category 'A', need_state 'x'"),
     ("product_map", {"need_state": ["x", "x ", None]}, f"column 'need_state' {TRIMMED}"),
     ("product_map", {"category": [" A", " A", None]}, f"column 'category' {TRIMMED} on 2 rows"),
+    ("settings", {"setting": ["name", "all_rules"]}, "rows are sorted by setting, number, each once"),
+    ("settings", {"number": [0, 1]}, "column 'number' is not at least 1 on 1 rows, such as setting 'all_rules', number 0"),
+    ("settings", {"value": [None, ""]}, "column 'value' is not filled on 1 rows, such as setting 'name', number 1, value ''"),
     ("categories", {"key": ["../b", "snacks"]}, "column 'key' is not a key of params.yaml on 1 rows, such as key '../b'"),
     ("categories", {"key": ["snacks", "beauty"]}, "rows are sorted by key, each once"),
     ("categories", {"name": ["", "X"]}, "column 'name' is not filled on 1 rows, such as key 'beauty', name ''"),
@@ -336,7 +358,17 @@ BROKEN: list[tuple[str, Table, str]] = [
     ("clusters", {"runner_up": [1, 1, None]}, "a runner-up is another cluster on 1 rows, such as store_id 's1'"),
     ("clusters", {"runner_up": [None, 1, None]}, "a runner-up and the distance to it are both known or both missing"),
     ("clusters", {"runner_up": [0, 1, None]}, "column 'runner_up' is not at least 1"),
-    ("clusters", {"runner_up_distance": [1.0, 0.9, None]}, "a runner-up is not nearer than the cluster on 1 rows"),
+    ("clusters", {"runner_up_distance": [1.0, 0.9, None]}, "a runner-up is nearer than the cluster where the margin is below 0"),
+    ("clusters", {"margin": [1.1, 0.0, None]}, "column 'margin' is not between -1 and 1"),
+    ("clusters", {"membership": [1.1, 0.0, None]}, "column 'membership' is not between 0 and 1"),
+    ("memberships", {"store_id": ["s2", "s1", "s2"]}, "rows are sorted by store_id, cluster, each once"),
+    ("memberships", {"share": [1.1, 1.0, 0.0]}, "column 'share' is not between 0 and 1"),
+    ("memberships", {"probability": [1.1, 1.0, 0.0]}, "column 'probability' is not between 0 and 1"),
+    ("memberships", {"cluster": [0, 1, 2]}, "column 'cluster' is not at least 1"),
+    ("stability", {"stores": [0, 2]}, "column 'stores' is not at least 1"),
+    ("stability", {"jaccard": [1.1, None]}, "column 'jaccard' is not between 0 and 1"),
+    ("stability", {"dissolved": [1.1, None]}, "column 'dissolved' is not between 0 and 1"),
+    ("stability", {"cluster": [2, 1]}, "rows are sorted by cluster, each once"),
     ("clusters", {"silhouette": [1.1, 0.0, None]}, "column 'silhouette' is not between -1 and 1"),
     ("clusters", {"silhouette": [1.0, 0.0, 0.0]}, "only stores that trained have a silhouette on 1 rows, such as store_id 's3'"),
     ("clusters", {"is_outlier": [True, False, True]}, "an outlier is what is excluded as one"),
@@ -369,6 +401,8 @@ BROKEN: list[tuple[str, Table, str]] = [
     ("segments", {"merged_cluster": ["1-12", "2x1"]}, "column 'merged_cluster' is not of the form 2x1"),
     ("segments", {"merged_cluster": ["12x1", "2x1"]}, "a merged cluster is internal_cluster x external_cluster on 1 rows"),
     ("segments", {"is_outlier": [False, False]}, "an outlier is flagged as one on 1 rows, such as category 'beauty', store_id 's2'"),
+    ("segments", {"confidence": [1.2, None]}, "column 'confidence' is not between 0 and 1"),
+    ("segments", {"runner_up_segment": [1, None]}, "a runner-up is another segment on 1 rows"),
     ("segments", {"flags": ["thin", "external:outlier"]}, "column 'flags' is not of the form internal:thin external:outlier"),
     ("segments", {"store_id": ["s2", "s1"]}, "rows are sorted by category, store_id, each once"),
     ("labels", {"segment": [0, 9]}, "column 'segment' is not at least 1"),
@@ -486,7 +520,7 @@ def test_every_check_of_a_column_is_broken_by_a_wrong_value(name: str) -> None:
 def test_table_without_a_row_is_refused_but_for_those_that_may_be_empty(tmp_path: Path, name: str) -> None:
     table, contract = table_of(name)
     path = tmp_path / "x.parquet"
-    may_be_empty = {"stores", "sources", "labels", "recovery", "sku_sales", "category_skus", "raw_files"}
+    may_be_empty = {"stores", "sources", "labels", "recovery", "sku_sales", "category_skus", "raw_files", "memberships"}
     assert contract.may_be_empty == (name in may_be_empty)
     if contract.may_be_empty:
         write_one(table.slice(0, 0), contract, path)

@@ -221,6 +221,16 @@ class LabelColumns(Model):
     segment: Column = Field(default="segment", description="segment")
 
 
+class OverrideColumns(Model):
+    """Ours: theirs."""
+
+    store_id: Columns = Field(default="store_id", description="the store, as in the sales")
+    category: Column = Field(default="category", description="the category's key in `params.yaml`")
+    segment: Column = Field(default="segment", description="the segment that it belongs into")
+    who: Column = Field(default="who", description="who says so")
+    why: Column = Field(default="why", description="the reason")
+
+
 class Wide(Model):
     """A table with a column for each day, week or month: each cell that is not empty is a sales line."""
 
@@ -409,6 +419,12 @@ class LabelSource(Source):
     columns: LabelColumns = Field(default=LabelColumns(), description="ours: theirs")
 
 
+class OverrideSource(Source):
+    """Stores that a person places in another segment."""
+
+    columns: OverrideColumns = Field(default=OverrideColumns(), description="ours: theirs")
+
+
 class Sources(Model):
     """Every table of raw data."""
 
@@ -420,6 +436,9 @@ class Sources(Model):
     )
     baseline: LabelSource | None = Field(default=None, description="earlier segments, whose numbers are kept")
     reference: LabelSource | None = Field(default=None, description="known segments, with which the metrics compare")
+    overrides: OverrideSource | None = Field(
+        default=None, description="stores that a person places in another segment, each with who and why"
+    )
 
     @model_validator(mode="after")
     def category_is_somewhere(self) -> "Sources":
@@ -615,7 +634,7 @@ def named_sources(sources: Sources) -> Iterator[tuple[str, Source]]:
     """Every source that is configured, by its name; those of external features are `external.<name>`."""
     found: dict[str, Source | None] = {name: getattr(sources, name) for name in ("sales", "product_map", "stores")}
     found |= {f"external.{name}": source for name, source in sources.external.items()}
-    found |= {"baseline": sources.baseline, "reference": sources.reference}
+    found |= {name: getattr(sources, name) for name in ("baseline", "reference", "overrides")}
     yield from ((name, source) for name, source in found.items() if source is not None)
 
 

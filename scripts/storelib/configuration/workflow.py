@@ -8,6 +8,7 @@ from typing import Any
 
 from snakemake.io import report
 
+from storelib.configuration.own_settings import STAGES
 from storelib.configuration.params import Params
 from storelib.configuration.place import Compute, Place, Source, load_place, validated
 from storelib.configuration.yaml_files import read_yaml
@@ -73,13 +74,45 @@ def flags_of(block: Mapping[str, Any]) -> Callable[[Any], str]:
     return verbatim(flags(block))
 
 
-def folders_of(*names: str) -> dict[str, Callable[[Any, Any], str]]:
-    """Parameters of a rule, by name: the folder of each of these lists of input files."""
+def sections_of(config: Mapping[str, Any], *names: str) -> Callable[[Any], str]:
+    """A rule's parameter: the flags of whole sections, each behind the section's name."""
+    return verbatim(" ".join(f"--{name} {flags(config[name])}" for name in names))
 
-    def folder_of(name: str) -> Callable[[Any, Any], str]:
-        return lambda wildcards, input: Path(getattr(input, name)[0]).parent.as_posix()  # noqa: A006, ARG005
 
-    return {name: folder_of(name) for name in names}
+def own_settings(config: Mapping[str, Any], stage: str) -> Callable[[Any], str]:
+    """A rule's parameter: what is in the file of a category's own settings, which is the input `settings`.
+
+    The file is made anew for all categories at once, which Snakemake would take for a change in each of them. So it is an
+    `ancient` input, and this parameter says whether it has changed.
+    """
+
+    def own(wildcards: Any) -> str:
+        category = config["internal"]["categories"][wildcards.category]
+        return flags({name: category.get(name, {}) for name in STAGES[stage]})
+
+    return own
+
+
+# Inputs that are no flags: the script itself, its modules, and raw files, which are found by the configuration.
+NO_FLAGS = ("script", "lib", "raw")
+
+
+def files_of(*folders: str, **more: str) -> Callable[..., str]:
+    """A rule's parameter: each input and output that has a name, as a flag of that name, but for NO_FLAGS.
+
+    folders: lists of input files that are given as the folder in which they lie. more: other flags; a value may hold wildcards.
+    """
+
+    def files(wildcards: Any, input: Any, output: Any) -> str:  # noqa: A002
+        words: dict[str, Any] = {name: value.format(**wildcards) for name, value in more.items()}
+        for name, paths in [*input.items(), *output.items()]:
+            if name in folders:
+                words[name] = Path(paths[0]).parent.as_posix()
+            elif name not in (*NO_FLAGS, *more):
+                words[name] = str(paths) if isinstance(paths, str) else list(paths)
+        return flags(words)
+
+    return files
 
 
 def in_report(path: str, group: str, shows: str) -> Any:
@@ -169,7 +202,7 @@ class RawFiles:
         told = {name: verbatim(value) for name, value in values.items()}
         return told | {"content": lambda wildcards: self.content(source)}  # noqa: ARG005
 
-    def table_params(self, source: str, /, **more: str) -> dict[str, Callable[..., str]]:
+    def table_params(self, source: str, /, **more: object) -> dict[str, Callable[..., str]]:
         """The same of a rule whose other `flags` are its outputs, and what more is given."""
         return self.params(source) | {"flags": lambda wildcards, output: flags(more | dict(output))}  # noqa: ARG005
 

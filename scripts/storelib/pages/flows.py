@@ -80,6 +80,8 @@ REASONS = {
     "unmapped_sku": "SKU without need state",
     "no_net_sales": "store without net sales",
     "small_segment": "small segment, dissolved into the nearest",
+    "merged_segment": "segment merged with the nearest",
+    "override": "placed by hand",
 }
 
 
