@@ -135,6 +135,7 @@ rule cluster_stores:
         k_scores="data/internal/k_scores/{category}.parquet",
         memberships="data/internal/memberships/{category}.parquet",
         stability="data/internal/stability/{category}.parquet",
+        model="data/internal/models/{category}.json",
     log:
         "logs/cluster_stores/{category}.log",
     benchmark:
@@ -150,7 +151,7 @@ rule cluster_stores:
     shell:
         "python {input.script:q} --view {params.view} --features {input.features:q} --baseline {input.baseline:q} "
         "--clusters {output.clusters:q} --k_scores {output.k_scores:q} --memberships {output.memberships:q} "
-        "--stability {output.stability:q} {params.flags} --log {log:q}"
+        "--stability {output.stability:q} --model {output.model:q} {params.flags} --log {log:q}"
 
 
 rule profile_clusters:
