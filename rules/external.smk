@@ -50,6 +50,7 @@ use rule cluster_stores as cluster_external_stores with:
         k_scores="data/external/k_scores.parquet",
         memberships="data/external/memberships.parquet",
         stability="data/external/stability.parquet",
+        model="data/external/model.json",
     log:
         "logs/cluster_external_stores.log",
     benchmark:

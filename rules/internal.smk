@@ -107,6 +107,7 @@ use rule stage as cluster_stores with:
         k_scores="data/internal/k_scores/{category}.parquet",
         memberships="data/internal/memberships/{category}.parquet",
         stability="data/internal/stability/{category}.parquet",
+        model="data/internal/models/{category}.json",
     log:
         "logs/cluster_stores/{category}.log",
     benchmark:

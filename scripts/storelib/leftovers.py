@@ -14,6 +14,7 @@ FOLDERS = (
     "data/internal/k_scores",
     "data/internal/ledger",
     "data/internal/memberships",
+    "data/internal/models",
     "data/internal/need_state_sales",
     "data/internal/profiles",
     "data/internal/settings/build_features",
@@ -58,7 +59,9 @@ def prune(keys: Collection[str], root: Path = Path()) -> list[Path]:
         path
         for folder in FOLDERS
         for path in sorted((root / folder).glob("*"))
-        if path.is_file() and path.suffix in {".parquet", ".png", ".xlsx", ".log", ".tsv"} and path.stem not in kept
+        if path.is_file()
+        and path.suffix in {".parquet", ".json", ".png", ".xlsx", ".log", ".tsv"}
+        and path.stem not in kept
     ]
     for path in stale:
         path.unlink()

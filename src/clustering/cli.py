@@ -10,6 +10,7 @@ import typer
 from typer._completion_classes import completion_init
 
 from clustering import __version__
+from clustering.commands.assign import assign
 from clustering.commands.categories import categories
 from clustering.commands.compare import compare
 from clustering.commands.completion import completion
@@ -46,6 +47,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     compare,
     sweep,
     explain,
+    assign,
     categories,
     doctor,
     completion,

@@ -313,7 +313,8 @@ def run_chain(bench: Bench, files: dict[str, list[str]], threads: int = 2, seed:
     bench.run(
         "cluster_stores", view="external", features=bench / "external_features.parquet",
         clusters=bench / "external_clusters.parquet", k_scores=bench / "external_k_scores.parquet",
-        memberships=bench / "external_memberships.parquet", stability=bench / "external_stability.parquet", **clustering,
+        memberships=bench / "external_memberships.parquet", stability=bench / "external_stability.parquet",
+        model=bench / "external_model.json", **clustering,
     )  # fmt: skip
     for key in ("beauty", "snacks"):
         bench.run(
@@ -332,7 +333,7 @@ def run_chain(bench: Bench, files: dict[str, list[str]], threads: int = 2, seed:
         bench.run(
             "cluster_stores", view=key, features=bench / f"features/{key}.parquet", clusters=bench / f"clusters/{key}.parquet",
             k_scores=bench / f"k_scores/{key}.parquet", memberships=bench / f"memberships/{key}.parquet",
-            stability=bench / f"stability/{key}.parquet", **clustering,
+            stability=bench / f"stability/{key}.parquet", model=bench / f"models/{key}.json", **clustering,
         )  # fmt: skip
         bench.run(
             "merge_segments", category=key, internal_clusters=bench / f"clusters/{key}.parquet",
