@@ -34,6 +34,43 @@ rule merge_segments:
         "--log {log:q}"
 
 
+rule describe_segments:
+    """Say what each segment of one category is."""
+    input:
+        segments="data/merging/category_segments/{category}.parquet",
+        shares="data/internal/shares/{category}.parquet",
+        store_sales="data/internal/store_sales/{category}.parquet",
+        store_features="data/external/store_features.parquet",
+        internal_features="data/internal/features/{category}.parquet",
+        external_features="data/external/features.parquet",
+        names="data/merging/segment_names.parquet",
+        baseline="data/merging/baseline.parquet",
+        script="scripts/describe_segments.py",
+        lib=LIB["describe_segments"],
+    output:
+        descriptions="data/merging/descriptions/{category}.parquet",
+        traits="data/merging/traits/{category}.parquet",
+        store_fit="data/merging/store_fit/{category}.parquet",
+    log:
+        "logs/describe_segments/{category}.log",
+    benchmark:
+        "logs/benchmarks/describe_segments/{category}.tsv"
+    conda:
+        "../envs/stages.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb,
+    params:
+        weights=flags_of({view: config["merging"][view] for view in ("internal_weight", "external_weight")}),
+        flags=flags_of(config["describing"]["describe_segments"]),
+    shell:
+        "python {input.script:q} --category {wildcards.category} --segments {input.segments:q} "
+        "--shares {input.shares:q} --store_sales {input.store_sales:q} --store_features {input.store_features:q} "
+        "--internal_features {input.internal_features:q} --external_features {input.external_features:q} "
+        "--names {input.names:q} --baseline {input.baseline:q} --descriptions {output.descriptions:q} "
+        "--traits {output.traits:q} --store_fit {output.store_fit:q} {params.weights} {params.flags} --log {log:q}"
+
+
 rule collect_segments:
     """Collect the segments of every category, the ledger of every stage, and the metrics."""
     input:
@@ -41,6 +78,7 @@ rule collect_segments:
         internal_k_scores=expand("data/internal/k_scores/{category}.parquet", category=CATEGORIES),
         merge_ledgers=expand("data/merging/category_ledger/{category}.parquet", category=CATEGORIES),
         category_segments=expand("data/merging/category_segments/{category}.parquet", category=CATEGORIES),
+        descriptions=expand("data/merging/descriptions/{category}.parquet", category=CATEGORIES),
         categories="data/internal/categories.parquet",
         ingest_ledger="data/internal/ingest_ledger.parquet",
         assign_ledger="data/internal/assign_ledger.parquet",
@@ -70,12 +108,13 @@ rule collect_segments:
     resources:
         mem_mb=memory_mb,
     params:
-        **folders_of("split_ledgers", "merge_ledgers", "category_segments", "internal_k_scores"),
+        **folders_of("split_ledgers", "merge_ledgers", "category_segments", "descriptions", "internal_k_scores"),
     shell:
         "python {input.script:q} --categories {input.categories:q} --ingest_ledger {input.ingest_ledger:q} "
         "--assign_ledger {input.assign_ledger:q} --select_ledger {input.select_ledger:q} "
         "--join_ledger {input.join_ledger:q} --split_ledgers {params.split_ledgers:q} "
         "--merge_ledgers {params.merge_ledgers:q} --category_segments {params.category_segments:q} "
+        "--descriptions {params.descriptions:q} "
         "--internal_k_scores {params.internal_k_scores:q} --external_k_scores {input.external_k_scores:q} "
         "--reference {input.reference:q} --baseline {input.baseline:q} --segments {output.segments:q} "
         "--ledger {output.ledger:q} --segments_csv {output.segments_csv:q} --metrics {output.metrics:q} "

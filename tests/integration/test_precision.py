@@ -21,12 +21,16 @@ OF_CATEGORY = (
     "cluster_stores",
     "profile_clusters",
     "merge_segments",
+    "describe_segments",
     "export_workbook",
 )
 GATHERED = {"collect_segments", "check_results", "build_report", "require_checks"}
 KEYS = ("beauty", "cocktails_rtd")
 EXTERNAL = {"cluster_external_stores", "profile_external_clusters"}
-RAW_FOLDER = {f"ingest_{name}" for name in ("sales", "product_map", "stores", "external", "baseline", "reference")}
+RAW_FOLDER = {
+    f"ingest_{name}"
+    for name in ("sales", "product_map", "stores", "external", "baseline", "reference", "segment_names")
+}
 # DVC refuses a key that is not there: a source that may be left out depends on all of them.
 OPTIONAL = RAW_FOLDER - {"ingest_sales", "ingest_product_map"}
 SALES = "data/raw/dev/sales/more.parquet"
@@ -69,7 +73,7 @@ AFTER_SALES = {
     *GATHERED,
 }
 CLUSTERED = of(*KEYS, stages=OF_CATEGORY[2:])
-MERGED = of(*KEYS, stages=("merge_segments", "export_workbook"))
+MERGED = of(*KEYS, stages=("merge_segments", "describe_segments", "export_workbook"))
 BASELINE = "  baseline:\n    reader: parquet\n    path: planted_segments.parquet\n  reference:"
 # What is changed; the stages that Snakemake would run; those that DVC finds changed.
 CHANGES: dict[str, tuple[Edit, set[str], set[str]]] = {

@@ -168,10 +168,18 @@ class Bench:
             ]
             pq.write_table(pa.Table.from_pylist(rows, schema), self / f"{name}.parquet")
 
-    def labels(self, *rows: tuple[str, str, int, int, int], name: str = "baseline.parquet") -> Path:
-        """(category, store_id, internal, external, segment) as `ingest_labels` writes it."""
-        schema = pa.schema([("category", pa.string()), ("store_id", pa.string()), *((n, pa.int32()) for n in LABELS)])
-        columns = list(zip(*rows, strict=True)) if rows else [[] for _ in schema.names]
+    def labels(self, *rows: tuple[Any, ...], name: str = "baseline.parquet") -> Path:
+        """(category, store_id, internal, external, segment) as `ingest_labels` writes it, and the segment's name where it is given."""
+        schema = pa.schema(
+            [
+                ("category", pa.string()),
+                ("store_id", pa.string()),
+                *((n, pa.int32()) for n in LABELS),
+                ("segment_name", pa.string()),
+            ]
+        )
+        whole = [(*row, *[None] * (len(schema) - len(row))) for row in rows]
+        columns = list(zip(*whole, strict=True)) if rows else [[] for _ in schema.names]
         return self.parquet(name, dict(zip(schema.names, map(list, columns), strict=True)), schema)
 
     def features(self, name: str, points: dict[str, Sequence[float]], excluded: dict[str, str] | None = None) -> Path:
@@ -264,6 +272,12 @@ def run_chain(bench: Bench, files: dict[str, list[str]], threads: int = 2, seed:
         files = bench / f"{kind}_files.parquet"
         bench.run("ingest_labels", **source, source=kind, labels=bench / f"{kind}.parquet", files=files)
     bench.run(
+        "ingest_segment_names",
+        **source,
+        names=bench / "segment_names.parquet",
+        files=bench / "segment_names_files.parquet",
+    )
+    bench.run(
         "assign_categories", config=config, sales=bench / "sales.parquet", sku_sales=bench / "sku_sales.parquet",
         product_map=bench / "product_map.parquet",
         stores=bench / "stores.parquet", spelling="unify", map_entries=bench / "map_entries.parquet",
@@ -321,6 +335,15 @@ def run_chain(bench: Bench, files: dict[str, list[str]], threads: int = 2, seed:
             external_features=bench / "external_features.parquet", store_sales=bench / f"store_sales/{key}.parquet",
             baseline=bench / "baseline.parquet", segments=bench / f"category_segments/{key}.parquet",
             ledger=bench / f"merge_ledgers/{key}.parquet", min_cluster_size=3, internal_weight=1, external_weight=1,
+        )  # fmt: skip
+        bench.run(
+            "describe_segments", category=key, segments=bench / f"category_segments/{key}.parquet",
+            shares=bench / f"shares/{key}.parquet", store_sales=bench / f"store_sales/{key}.parquet",
+            store_features=bench / "store_features.parquet", internal_features=bench / f"features/{key}.parquet",
+            external_features=bench / "external_features.parquet", names=bench / "segment_names.parquet",
+            baseline=bench / "baseline.parquet", descriptions=bench / f"descriptions/{key}.parquet",
+            traits=bench / f"traits/{key}.parquet", store_fit=bench / f"store_fit/{key}.parquet", internal_weight=1,
+            external_weight=1, least_effect=0.5, rule_depth=3, typical_stores=2, seed=1,
         )  # fmt: skip
     return bench
 

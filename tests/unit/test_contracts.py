@@ -16,6 +16,7 @@ import yaml
 
 from files import FILES, contract_of
 from storelib.contracts.contract import Contract, check_table, checked, count, first_broken, outputs, rule, text
+from storelib.contracts.describing import DESCRIPTIONS, SEGMENT_NAMES, STORE_FIT, TRAITS
 from storelib.contracts.ledger import LEDGER
 from storelib.contracts.places import SOURCES, STORE_FEATURES, STORES
 from storelib.contracts.raw_files import RAW_FILES
@@ -34,7 +35,7 @@ from storelib.contracts.sales import (
     SKU_SALES,
     STORE_SALES,
 )
-from storelib.contracts.segments import KNOWN_LABELS, RECOVERY, SEGMENTS
+from storelib.contracts.segments import COLLECTED, KNOWN_LABELS, RECOVERY, SEGMENTS
 from storelib.contracts.views import CLUSTERS, FEATURE_REPORT, FEATURES, PROFILE, SCORES
 from storelib.errors import DataError
 
@@ -236,6 +237,68 @@ GOOD: dict[str, tuple[Contract, Table]] = {
             "internal_cluster": [1, 2],
             "external_cluster": [1, 1],
             "segment": [1, 9],
+            "segment_name": ["Stars", None],
+        },
+    ),
+    "collected": (
+        COLLECTED,
+        {
+            "category": ["beauty", "beauty"],
+            "store_id": ["s1", "s2"],
+            "internal_cluster": [1, 2],
+            "external_cluster": [12, 1],
+            "merged_cluster": ["1x12", "2x1"],
+            "segment": [1, 1],
+            "is_outlier": [False, True],
+            "flags": ["internal:thin", "internal:no_net_sales external:outlier"],
+            "segment_name": ["Stars", "Stars"],
+        },
+    ),
+    "segment names": (SEGMENT_NAMES, {"category": ["a", "a"], "segment": [1, 2], "name": ["Stars", "Others"]}),
+    "descriptions": (
+        DESCRIPTIONS,
+        {
+            "category": ["a", "a"],
+            "segment": [1, 2],
+            "name": ["Stars", "high income"],
+            "name_from": ["given", "made"],
+            "made_name": ["nails", "high income"],
+            "stores": [3, 1],
+            "share_of_stores": [0.75, 0.25],
+            "sales": [5.0, -1.0],
+            "share_of_sales": [1.25, -0.25],
+            "rules": ["every store", ""],
+            "rule_stores": [4, 0],
+            "rule_right": [3, 0],
+            "fidelity": [0.75, 0.75],
+            "chance": [0.75, 0.75],
+        },
+    ),
+    "traits": (
+        TRAITS,
+        {
+            "category": ["a", "a"],
+            "segment": [1, 1],
+            "kind": ["mix", "place"],
+            "feature": ["nails", "county.income"],
+            "stores": [3, 0],
+            "mean": [0.5, None],
+            "rest_mean": [0.2, 7.0],
+            "effect": [1.5, None],
+            "error": [0.4, None],
+            "is_notable": [True, False],
+        },
+    ),
+    "store fit": (
+        STORE_FIT,
+        {
+            "store_id": ["s1", "s2"],
+            "segment": [1, 1],
+            "distance": [0.0, 3.0],
+            "nearest_other": [2, None],
+            "nearest_other_distance": [2.0, None],
+            "typical_rank": [1, None],
+            "odd_rank": [None, 1],
         },
     ),
     "recovery": (
@@ -373,6 +436,21 @@ BROKEN: list[tuple[str, Table, str]] = [
     ("segments", {"store_id": ["s2", "s1"]}, "rows are sorted by category, store_id, each once"),
     ("labels", {"segment": [0, 9]}, "column 'segment' is not at least 1"),
     ("labels", {"category": ["a", "a"]}, "rows are sorted by category, store_id, each once"),
+    ("labels", {"segment_name": ["", None]}, "column 'segment_name' is not text without spaces around it"),
+    ("collected", {"merged_cluster": ["1x12", "1x2"]}, "a merged cluster is internal_cluster x external_cluster"),
+    ("collected", {"is_outlier": [False, False]}, "an outlier is flagged as one"),
+    ("collected", {"store_id": ["s2", "s1"]}, "rows are sorted by category, store_id, each once"),
+    ("segment names", {"segment": [1, 1]}, "rows are sorted by category, segment, each once"),
+    ("segment names", {"name": ["Stars", "STARS"]}, "segments of a category have different names"),
+    ("descriptions", {"segment": [2, 1]}, "rows are sorted by category, segment, each once"),
+    ("descriptions", {"name": ["Stars", "stars"]}, "segments have different names"),
+    ("descriptions", {"rule_stores": [2, 2]}, "rules tell no more stores right than they are of"),
+    ("descriptions", {"rule_right": [4, 0]}, "rules tell no more stores right than the segment has"),
+    ("descriptions", {"rule_stores": [4, 1]}, "every store has a rule"),
+    ("traits", {"kind": ["place", "mix"]}, "rows are sorted by category, segment, kind, feature, each once"),
+    ("store fit", {"store_id": ["s2", "s1"]}, "rows are sorted by store_id, each once"),
+    ("store fit", {"nearest_other": [1, None]}, "the nearest other segment is another one"),
+    ("store fit", {"odd_rank": [2, 1]}, "no store is typical and odd"),
     ("recovery", {column: 2 * rows for column, rows in GOOD["recovery"][1].items()}, "each view, label occurs once on 2 rows"),
     ("recovery", {"ari": [1.5]}, "column 'ari' is not between -1 and 1"),
     ("recovery", {"label": ["cluster"]}, "column 'label' is not one of internal_cluster, external_cluster, segment"),
@@ -462,7 +540,16 @@ def test_every_check_of_a_column_is_broken_by_a_wrong_value(name: str) -> None:
 def test_table_without_a_row_is_refused_but_for_those_that_may_be_empty(tmp_path: Path, name: str) -> None:
     table, contract = table_of(name)
     path = tmp_path / "x.parquet"
-    may_be_empty = {"stores", "sources", "labels", "recovery", "sku_sales", "category_skus", "raw_files"}
+    may_be_empty = {
+        "stores",
+        "sources",
+        "labels",
+        "recovery",
+        "sku_sales",
+        "category_skus",
+        "raw_files",
+        "segment names",
+    }
     assert contract.may_be_empty == (name in may_be_empty)
     if contract.may_be_empty:
         write_one(table.slice(0, 0), contract, path)

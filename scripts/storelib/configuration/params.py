@@ -251,6 +251,25 @@ class Merging(Model):
     external_weight: float = Field(gt=0, le=1_000_000, description="weight of external data in that distance")
 
 
+class DescribeSegments(Model):
+    """What each segment is."""
+
+    least_effect: float = Field(
+        ge=0,
+        description="how far a segment must be from all other stores to be told so, in standard deviations (Cohen's d); "
+        "less is `like the chain`",
+    )
+    rule_depth: int = Field(ge=1, le=10, description="conditions of a rule at most")
+    typical_stores: int = Field(ge=1, description="typical stores of each segment that are listed, and odd ones")
+    seed: int = Field(ge=0, le=LARGEST_SEED, description="of the tree of rules, and of the parts that it is tried on")
+
+
+class Describing(Model):
+    """What is said about segments."""
+
+    describe_segments: DescribeSegments
+
+
 class AtLeast(Model):
     """Levels of a share that should be large."""
 
@@ -330,6 +349,7 @@ class Params(Model):
     internal: Internal
     external: External
     merging: Merging
+    describing: Describing
     checks: Checks
 
 

@@ -30,9 +30,16 @@ SEGMENTS = Contract(
     rule("a merged cluster is internal_cluster x external_cluster", crosses),
     rule("an outlier is flagged as one", lambda table: table["is_outlier"] == table["flags"].str.contains(":outlier")),
 )
+# Of all categories, with the names.
+COLLECTED = Contract({**SEGMENTS.columns, "segment_name": text()}, SEGMENTS.key, *SEGMENTS.rules[1:])
 # Empty where no such source is configured.
 KNOWN_LABELS = Contract(
-    {"category": text(), "store_id": text(), **{name: label() for name in LABELS}},
+    {
+        "category": text(),
+        "store_id": text(),
+        **{name: label() for name in LABELS},
+        "segment_name": text(nullable=True),
+    },
     ["category", "store_id"],
     may_be_empty=True,
 )
