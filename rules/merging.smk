@@ -71,6 +71,33 @@ rule describe_segments:
         "--traits {output.traits:q} --store_fit {output.store_fit:q} {params.weights} {params.flags} --log {log:q}"
 
 
+rule predict_clusters:
+    """Say whether external data tell one category's clusters by what sells."""
+    input:
+        clusters="data/internal/clusters/{category}.parquet",
+        store_features="data/external/store_features.parquet",
+        script="scripts/predict_clusters.py",
+        lib=LIB["predict_clusters"],
+    output:
+        predictions="data/merging/predictions/{category}.parquet",
+        importance="data/merging/importance/{category}.parquet",
+    log:
+        "logs/predict_clusters/{category}.log",
+    benchmark:
+        "logs/benchmarks/predict_clusters/{category}.tsv"
+    conda:
+        "../envs/stages.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb,
+    params:
+        flags=flags_of(config["describing"]["predict_clusters"]),
+    shell:
+        "python {input.script:q} --category {wildcards.category} --clusters {input.clusters:q} "
+        "--store_features {input.store_features:q} --predictions {output.predictions:q} "
+        "--importance {output.importance:q} {params.flags} --log {log:q}"
+
+
 rule collect_segments:
     """Collect the segments of every category, the ledger of every stage, and the metrics."""
     input:

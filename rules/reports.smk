@@ -40,6 +40,11 @@ rule build_report:
         clusters=expand("data/internal/clusters/{category}.parquet", category=CATEGORIES),
         k_scores=expand("data/internal/k_scores/{category}.parquet", category=CATEGORIES),
         profiles=expand("data/internal/profiles/{category}.parquet", category=CATEGORIES),
+        descriptions=expand("data/merging/descriptions/{category}.parquet", category=CATEGORIES),
+        traits=expand("data/merging/traits/{category}.parquet", category=CATEGORIES),
+        store_fit=expand("data/merging/store_fit/{category}.parquet", category=CATEGORIES),
+        predictions=expand("data/merging/predictions/{category}.parquet", category=CATEGORIES),
+        importance=expand("data/merging/importance/{category}.parquet", category=CATEGORIES),
         categories="data/internal/categories.parquet",
         period_sales="data/internal/period_sales.parquet",
         stores="data/external/stores.parquet",
@@ -69,6 +74,8 @@ rule build_report:
         mem_mb=memory_mb,
     params:
         **folders_of("shares", "store_sales", "clusters", "k_scores", "profiles"),
+        **folders_of("descriptions", "traits", "store_fit", "predictions", "importance"),
+        describing=flags_of(config["describing"]),
         internal=flags_of(config["internal"]),
         external=flags_of(config["external"]),
         merging=flags_of(config["merging"]),
@@ -79,9 +86,12 @@ rule build_report:
         "--k_scores {params.k_scores:q} --profiles {params.profiles:q} --store_features {input.store_features:q} "
         "--external_clusters {input.external_clusters:q} --external_k_scores {input.external_k_scores:q} "
         "--external_profile {input.external_profile:q} --segments {input.segments:q} --ledger {input.ledger:q} "
+        "--descriptions {params.descriptions:q} --traits {params.traits:q} --store_fit {params.store_fit:q} "
+        "--predictions {params.predictions:q} --importance {params.importance:q} "
         "--reference {input.reference:q} --recovery {input.recovery:q} --checks {input.checks:q} "
         "--template {input.template:q} --outlines {input.outlines:q} --report {output.report:q} "
-        "--internal {params.internal} --external {params.external} --merging {params.merging} --log {log:q}"
+        "--internal {params.internal} --external {params.external} --merging {params.merging} "
+        "--describing {params.describing} --log {log:q}"
 
 
 rule export_workbook:
@@ -96,6 +106,9 @@ rule export_workbook:
         stores="data/external/stores.parquet",
         external_clusters="data/external/clusters.parquet",
         store_features="data/external/store_features.parquet",
+        descriptions="data/merging/descriptions/{category}.parquet",
+        traits="data/merging/traits/{category}.parquet",
+        store_fit="data/merging/store_fit/{category}.parquet",
         script="scripts/export_workbook.py",
         lib=LIB["export_workbook"],
     output:
@@ -116,6 +129,7 @@ rule export_workbook:
         "--clusters {input.clusters:q} --shares {input.shares:q} --store_sales {input.store_sales:q} "
         "--need_state_sales {input.need_state_sales:q} --ledger {input.ledger:q} --stores {input.stores:q} "
         "--external_clusters {input.external_clusters:q} --store_features {input.store_features:q} "
+        "--descriptions {input.descriptions:q} --traits {input.traits:q} --store_fit {input.store_fit:q} "
         "--workbook {output.workbook:q} --log {log:q}"
 
 

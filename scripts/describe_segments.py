@@ -21,7 +21,8 @@ from storelib.errors import DataError
 from storelib.method.effects import counted, effects_of, notable
 from storelib.method.tree_rules import fidelity, imputed, rules_of
 from storelib.method.typical import fit_of, joint_points
-from storelib.pages.naming import Difference, names_of, part_labels, rule_words
+from storelib.pages.naming import Difference, names_of, part_labels
+from storelib.pages.rule_texts import rule_words
 from storelib.tables import read_frame
 
 

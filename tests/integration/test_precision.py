@@ -22,6 +22,7 @@ OF_CATEGORY = (
     "profile_clusters",
     "merge_segments",
     "describe_segments",
+    "predict_clusters",
     "export_workbook",
 )
 GATHERED = {"collect_segments", "check_results", "build_report", "require_checks"}
@@ -73,6 +74,7 @@ AFTER_SALES = {
     *GATHERED,
 }
 CLUSTERED = of(*KEYS, stages=OF_CATEGORY[2:])
+PREDICTED = of(*KEYS, stages=("predict_clusters",))
 MERGED = of(*KEYS, stages=("merge_segments", "describe_segments", "export_workbook"))
 BASELINE = "  baseline:\n    reader: parquet\n    path: planted_segments.parquet\n  reference:"
 # What is changed; the stages that Snakemake would run; those that DVC finds changed.
@@ -115,7 +117,7 @@ CHANGES: dict[str, tuple[Edit, set[str], set[str]]] = {
     ),
     "an external source": (
         place("    store:\n", "    shop:\n"),
-        {"ingest_external", "join_external", "build_external_features", *EXTERNAL, *MERGED, *GATHERED}, OPTIONAL,
+        {"ingest_external", "join_external", "build_external_features", *EXTERNAL, *MERGED, *PREDICTED, *GATHERED}, OPTIONAL,
     ),
     "how sales are read": (
         place("    path: sales\n", "    path: sales\n    missing: [n/a]\n"), {"ingest_sales", *AFTER_SALES}, {"ingest_sales", *OPTIONAL},

@@ -196,6 +196,39 @@ class Bench:
         return self.parquet(name, columns)
 
 
+def describing_tables(
+    bench: Bench, names: dict[int, str], stores: Sequence[str], segments: Sequence[int]
+) -> dict[str, Path]:
+    """What `describe_segments` writes, of any segments: the first is apart, has a rule, a typical store and an odd one."""
+    first = next(iter(names))
+    rows = [
+        {
+            "segment": number, "name": name, "name_from": "made", "rules": "nails above 12.5 %" if number == first else "",
+            "rule_stores": 4 if number == first else 0, "rule_right": 3 if number == first else 0,
+            "stores": list(segments).count(number), "fidelity": 0.75, "chance": 0.5,
+        }
+        for number, name in names.items()
+    ]  # fmt: skip
+    traits = [
+        ("mix", "nails", 0.5, 0.1, 2.1, True), ("mix", "lips", 0.1, 0.1, 0.1, False), ("place", "county.INCOME", 1.0, 2.0, -1.0, True),
+    ]  # fmt: skip
+    columns = ["kind", "feature", "mean", "rest_mean", "effect", "is_notable"]
+    own = [position for position, number in enumerate(segments) if number == first]
+    fit = {
+        "store_id": list(stores), "segment": list(segments),
+        "typical_rank": pa.array([1 if at == own[0] else None for at in range(len(stores))], pa.int32()),
+        "odd_rank": pa.array([1 if at == own[-1] else None for at in range(len(stores))], pa.int32()),
+    }  # fmt: skip
+    return {
+        "descriptions": bench.parquet("descriptions.parquet", {key: [row[key] for row in rows] for key in rows[0]}),
+        "traits": bench.parquet(
+            "traits.parquet",
+            {"segment": [first] * len(traits), **dict(zip(columns, map(list, zip(*traits, strict=True)), strict=True))},
+        ),
+        "store_fit": bench.parquet("store_fit.parquet", fit),
+    }
+
+
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
@@ -344,6 +377,11 @@ def run_chain(bench: Bench, files: dict[str, list[str]], threads: int = 2, seed:
             baseline=bench / "baseline.parquet", descriptions=bench / f"descriptions/{key}.parquet",
             traits=bench / f"traits/{key}.parquet", store_fit=bench / f"store_fit/{key}.parquet", internal_weight=1,
             external_weight=1, least_effect=0.5, rule_depth=3, typical_stores=2, seed=1,
+        )  # fmt: skip
+        bench.run(
+            "predict_clusters", category=key, clusters=bench / f"clusters/{key}.parquet",
+            store_features=bench / "store_features.parquet", predictions=bench / f"predictions/{key}.parquet",
+            importance=bench / f"importance/{key}.parquet", most_stores=2000, repeats=2, shuffles=99, seed=1,
         )  # fmt: skip
     return bench
 

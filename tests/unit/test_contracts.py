@@ -16,7 +16,7 @@ import yaml
 
 from files import FILES, contract_of
 from storelib.contracts.contract import Contract, check_table, checked, count, first_broken, outputs, rule, text
-from storelib.contracts.describing import DESCRIPTIONS, SEGMENT_NAMES, STORE_FIT, TRAITS
+from storelib.contracts.describing import DESCRIPTIONS, IMPORTANCE, PREDICTIONS, SEGMENT_NAMES, STORE_FIT, TRAITS
 from storelib.contracts.ledger import LEDGER
 from storelib.contracts.places import SOURCES, STORE_FEATURES, STORES
 from storelib.contracts.raw_files import RAW_FILES
@@ -289,6 +289,26 @@ GOOD: dict[str, tuple[Contract, Table]] = {
             "is_notable": [True, False],
         },
     ),
+    "predictions": (
+        PREDICTIONS,
+        {
+            "category": ["a", "b"],
+            "verdict": ["some", "one cluster"],
+            "clusters": [3, 1],
+            "left_out": [1, 0],
+            "features": [4, 4],
+            "stores": [20, 20],
+            "sampled": [18, 0],
+            "accuracy": [0.7, None],
+            "chance": [0.5, None],
+            "shuffled": [0.5, None],
+            "p_value": [0.005, None],
+        },
+    ),
+    "importance": (
+        IMPORTANCE,
+        {"category": ["a", "a"], "feature": ["x", "y"], "importance": [0.1, -0.01], "deviation": [0.02, 0.0]},
+    ),
     "store fit": (
         STORE_FIT,
         {
@@ -448,6 +468,9 @@ BROKEN: list[tuple[str, Table, str]] = [
     ("descriptions", {"rule_right": [4, 0]}, "rules tell no more stores right than the segment has"),
     ("descriptions", {"rule_stores": [4, 1]}, "every store has a rule"),
     ("traits", {"kind": ["place", "mix"]}, "rows are sorted by category, segment, kind, feature, each once"),
+    ("predictions", {"category": ["b", "a"]}, "rows are sorted by category, each once"),
+    ("predictions", {"sampled": [21, 0]}, "no more stores are looked at than there are"),
+    ("importance", {"feature": ["y", "x"]}, "rows are sorted by category, feature, each once"),
     ("store fit", {"store_id": ["s2", "s1"]}, "rows are sorted by store_id, each once"),
     ("store fit", {"nearest_other": [1, None]}, "the nearest other segment is another one"),
     ("store fit", {"odd_rank": [2, 1]}, "no store is typical and odd"),
@@ -549,6 +572,7 @@ def test_table_without_a_row_is_refused_but_for_those_that_may_be_empty(tmp_path
         "category_skus",
         "raw_files",
         "segment names",
+        "importance",
     }
     assert contract.may_be_empty == (name in may_be_empty)
     if contract.may_be_empty:

@@ -264,10 +264,22 @@ class DescribeSegments(Model):
     seed: int = Field(ge=0, le=LARGEST_SEED, description="of the tree of rules, and of the parts that it is tried on")
 
 
+class PredictClusters(Model):
+    """Whether external data tell what sells."""
+
+    most_stores: int = Field(ge=100, description="of more stores a stratified sample of about that many is looked at")
+    repeats: int = Field(ge=1, le=100, description="times that every store's cluster is predicted")
+    shuffles: int = Field(
+        ge=19, le=100_000, description="times that clusters are shuffled among the stores, to know what chance can do"
+    )
+    seed: int = Field(ge=0, le=LARGEST_SEED, description="of the sample, the folds and the shuffling")
+
+
 class Describing(Model):
     """What is said about segments."""
 
     describe_segments: DescribeSegments
+    predict_clusters: PredictClusters
 
 
 class AtLeast(Model):

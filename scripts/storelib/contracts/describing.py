@@ -22,6 +22,8 @@ from storelib.contracts.views import SLACK
 
 NAME_SOURCES = ("made", "baseline", "given")
 KINDS = ("mix", "place")
+# How much external data tell of what sells; or why that cannot be said.
+VERDICTS = ("much", "some", "little", "nothing", "one cluster", "no data", "too few stores")
 FREE = Column(pa.string())
 
 
@@ -89,4 +91,27 @@ STORE_FIT = Contract(
     ["store_id"],
     rule("the nearest other segment is another one", lambda t: (t["nearest_other"] != t["segment"]).fillna(value=True)),
     rule("no store is typical and odd", lambda t: t["typical_rank"].isna() | t["odd_rank"].isna()),
+)
+PREDICTIONS = Contract(
+    {
+        "category": text(KEY),
+        "verdict": text(one_of(VERDICTS)),
+        "clusters": count(1),
+        "left_out": count(),
+        "features": count(),
+        "stores": count(),
+        "sampled": count(),
+        "accuracy": number(between(0, 1), nullable=True),
+        "chance": number(between(0, 1), nullable=True),
+        "shuffled": number(between(0, 1), nullable=True),
+        "p_value": number(between(0, 1), nullable=True),
+    },
+    ["category"],
+    rule("no more stores are looked at than there are", lambda table: table["sampled"] <= table["stores"]),
+)
+# Empty where nothing could be predicted.
+IMPORTANCE = Contract(
+    {"category": text(KEY), "feature": text(NAMED), "importance": number(), "deviation": number(at_least(0))},
+    ["category", "feature"],
+    may_be_empty=True,
 )

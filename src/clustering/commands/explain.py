@@ -34,7 +34,9 @@ def explain(
         for state, share, chain in part["shares"]:
             say(f"  {state}: {share:.1%} of its sales; the chain's mean is {chain:.1%}")
         say(f"  internal: {placed(part['cluster'])}")
-        say(f"  segment {part['segment']}, from {part['merged_cluster']} (internal x external)")
+        say(f"  segment {part['segment']}: {part['segment_name']}, from {part['merged_cluster']} (internal x external)")
+        for line in stores.segment_lines(part):
+            say(f"  {line}")
         for sentence in stores.in_words(part["flags"]):
             say(f"  {sentence}")
     say(f"external: {placed(known['external'])}" if known["external"] else "external: not placed")
