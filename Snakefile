@@ -11,7 +11,7 @@ os.environ.pop("PYTHONSAFEPATH", None)
 from snakemake.exceptions import WorkflowError
 from storelib.configuration.stages import RAW_LISTS, Made
 from storelib.configuration.workflow import DEMO_FILES, RawFiles, check_params, database_mb, memory_mb
-from storelib.configuration.workflow import flags, flags_of, folders_of, in_report, modules_by_stage
+from storelib.configuration.workflow import files_of, flags, flags_of, in_report, modules_by_stage, sections_of
 from storelib.errors import PipelineError
 from storelib.names import KEY
 
@@ -81,6 +81,7 @@ rule merging:
         MADE.by("collect_segments"),
 
 
+include: "rules/stage.smk"
 include: "rules/raw.smk"
 include: "rules/internal.smk"
 include: "rules/external.smk"

@@ -25,9 +25,10 @@ import pandas as pd
 from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score, silhouette_score
 
 from cluster_stores import score_partitions
+from storelib.method.algorithms import Fitted, kmeans
 from storelib.method.indices import calinski_harabasz, davies_bouldin, moments_of
 from storelib.method.k_rules import INDICES
-from storelib.method.partitions import Matrix, Partition, fit_partition
+from storelib.method.partitions import Matrix
 from storelib.method.silhouette import silhouettes
 
 K = range(2, 11)
@@ -44,7 +45,7 @@ def made_up(stores: int, features: int, apart: float, seed: int) -> Matrix:
     return points
 
 
-def ours(points: Matrix, partitions: dict[int, Partition]) -> pd.DataFrame:
+def ours(points: Matrix, partitions: dict[int, Fitted]) -> pd.DataFrame:
     """The three indices of each k."""
     widths = silhouettes(points, [partition.labels for partition in partitions.values()])
     moments = [moments_of(points, partition.labels) for partition in partitions.values()]
@@ -54,7 +55,7 @@ def ours(points: Matrix, partitions: dict[int, Partition]) -> pd.DataFrame:
     )
 
 
-def theirs(points: Matrix, partitions: dict[int, Partition]) -> pd.DataFrame:
+def theirs(points: Matrix, partitions: dict[int, Fitted]) -> pd.DataFrame:
     """The same by scikit-learn."""
     functions = (silhouette_score, calinski_harabasz_score, davies_bouldin_score)
     rows = [[function(points, partition.labels) for function in functions] for partition in partitions.values()]
@@ -79,7 +80,7 @@ def seconds(function: Callable[[], Any], repeats: int) -> tuple[float, Any]:
 def compare(stores: int, features: int, repeats: int, seed: int, apart: float) -> dict[str, Any]:
     """Seconds of both on the same partitions, and whether they say the same."""
     points = made_up(stores, features, apart, seed)
-    partitions = {k: fit_partition(points, k, 1, seed) for k in K}
+    partitions = {k: kmeans(points, k, 1, seed) for k in K}
     slow, reference = seconds(lambda: theirs(points, partitions), 1)
     fast, found = seconds(lambda: ours(points, partitions), repeats)
     return {
@@ -95,7 +96,7 @@ def compare(stores: int, features: int, repeats: int, seed: int, apart: float) -
 def added(stores: int, features: int, repeats: int) -> dict[str, float]:
     """Seconds of k-means alone, and of every score that is computed by default."""
     points = made_up(stores, features, APART[-1], len(APART) - 1)
-    bare, fits = seconds(lambda: {k: fit_partition(points, k, 10, 1) for k in range(1, 11)}, 1)
+    bare, fits = seconds(lambda: {k: kmeans(points, k, 10, 1) for k in range(1, 11)}, 1)
     scores, _ = seconds(lambda: score_partitions(points, fits, coarsening=250, min_cluster_share=0.02), repeats)
     return {"k_means_s": bare, "scores_s": scores}
 

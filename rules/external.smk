@@ -1,7 +1,7 @@
 # External data: where stores are.
 
 
-rule join_external:
+use rule stage as join_external with:
     """Join external sources to stores, by key."""
     input:
         selling_stores="data/internal/selling_stores.parquet",
@@ -16,17 +16,9 @@ rule join_external:
         "logs/join_external.log",
     benchmark:
         "logs/benchmarks/join_external.tsv"
-    conda:
-        "../envs/stages.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory_mb,
     params:
+        files=files_of(),
         flags=flags_of(config["external"]["join_external"]),
-    shell:
-        "python {input.script:q} --selling_stores {input.selling_stores:q} --stores {input.stores:q} "
-        "--sources {input.sources:q} --store_features {output.store_features:q} "
-        "--ledger {output.ledger:q} {params.flags} --log {log:q}"
 
 
 use rule build_features as build_external_features with:
@@ -43,8 +35,7 @@ use rule build_features as build_external_features with:
     benchmark:
         "logs/benchmarks/build_external_features.tsv"
     params:
-        # The same command, without what is sold.
-        store_sales="",
+        files=files_of(),
         flags=flags_of(config["external"]["build_features"]),
 
 
@@ -58,12 +49,15 @@ use rule cluster_stores as cluster_external_stores with:
     output:
         clusters="data/external/clusters.parquet",
         k_scores="data/external/k_scores.parquet",
+        memberships="data/external/memberships.parquet",
+        stability="data/external/stability.parquet",
     log:
         "logs/cluster_external_stores.log",
     benchmark:
         "logs/benchmarks/cluster_external_stores.tsv"
     params:
-        view="external",
+        files=files_of(),
+        view="--view external",
         flags=flags_of(config["external"]["cluster_stores"]),
 
 
@@ -88,4 +82,5 @@ use rule profile_clusters as profile_external_clusters with:
     benchmark:
         "logs/benchmarks/profile_external_clusters.tsv"
     params:
-        view="external",
+        files=files_of(),
+        view="--view external",

@@ -1,10 +1,11 @@
 # Internal data: what sells where.
 
 
-rule select_categories:
+use rule stage as select_categories with:
     """List the categories to cluster, and delete the files of those that were dropped."""
     input:
         category_totals="data/internal/category_totals.parquet",
+        overrides="data/merging/overrides.parquet",
         script="scripts/select_categories.py",
         lib=LIB["select_categories"],
     output:
@@ -14,19 +15,12 @@ rule select_categories:
         "logs/select_categories.log",
     benchmark:
         "logs/benchmarks/select_categories.tsv"
-    conda:
-        "../envs/stages.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory_mb,
     params:
+        files=files_of(),
         flags=flags_of(config["internal"]["categories"]),
-    shell:
-        "python {input.script:q} --category_totals {input.category_totals:q} --categories {output.categories:q} "
-        "--ledger {output.ledger:q} {params.flags} --log {log:q}"
 
 
-rule assign_categories:
+use rule stage as assign_categories with:
     """Give each sale its category, and set aside the sales that have none."""
     input:
         sales="data/internal/sales.parquet",
@@ -46,22 +40,16 @@ rule assign_categories:
         "logs/assign_categories.log",
     benchmark:
         "logs/benchmarks/assign_categories.tsv"
-    conda:
-        "../envs/stages.yaml"
     threads: THREADS
     resources:
         mem_mb=DATABASE_MB,
     params:
-        config=RAW.config,
+        files=files_of(),
+        config=flags_of({"config": RAW.config}),
         flags=flags_of(config["internal"]["assign_categories"]),
-    shell:
-        "python {input.script:q} --config {params.config:q} --sales {input.sales:q} --sku_sales {input.sku_sales:q} "
-        "--product_map {input.product_map:q} --stores {input.stores:q} --map_entries {output.map_entries:q} "
-        "--category_totals {output.category_totals:q} --category_sales {output.category_sales:q} --category_skus {output.category_skus:q} "
-        "--selling_stores {output.selling_stores:q} --ledger {output.ledger:q} {params.flags} --log {log:q}"
 
 
-rule split_need_states:
+use rule stage as split_need_states with:
     """Split one category's sales over need states, and make each store's shares of them."""
     input:
         category_totals="data/internal/category_totals.parquet",
@@ -79,23 +67,14 @@ rule split_need_states:
         "logs/split_need_states/{category}.log",
     benchmark:
         "logs/benchmarks/split_need_states/{category}.tsv"
-    conda:
-        "../envs/stages.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory_mb,
     params:
+        files=files_of(),
+        category="--category {category}",
         name=lambda wildcards: flags(config["internal"]["categories"][wildcards.category]),
         flags=flags_of(config["internal"]["split_need_states"]),
-    shell:
-        "python {input.script:q} --category {wildcards.category} {params.name} "
-        "--category_totals {input.category_totals:q} --category_sales {input.category_sales:q} "
-        "--category_skus {input.category_skus:q} --map_entries {input.map_entries:q} "
-        "--need_state_sales {output.need_state_sales:q} --shares {output.shares:q} "
-        "--store_sales {output.store_sales:q} --ledger {output.ledger:q} {params.flags} --log {log:q}"
 
 
-rule build_features:
+use rule stage as build_features with:
     """Turn one category's shares into the points that are clustered."""
     input:
         table="data/internal/shares/{category}.parquet",
@@ -109,20 +88,12 @@ rule build_features:
         "logs/build_features/{category}.log",
     benchmark:
         "logs/benchmarks/build_features/{category}.tsv"
-    conda:
-        "../envs/stages.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory_mb,
     params:
-        store_sales=lambda wildcards, input: flags({"store_sales": input.store_sales}),
+        files=files_of(),
         flags=flags_of(config["internal"]["build_features"]),
-    shell:
-        "python {input.script:q} --table {input.table:q} {params.store_sales} --features {output.features:q} "
-        "--feature_report {output.feature_report:q} {params.flags} --log {log:q}"
 
 
-rule cluster_stores:
+use rule stage as cluster_stores with:
     """Score every k for one category, choose one, and place every store."""
     input:
         features="data/internal/features/{category}.parquet",
@@ -132,24 +103,19 @@ rule cluster_stores:
     output:
         clusters="data/internal/clusters/{category}.parquet",
         k_scores="data/internal/k_scores/{category}.parquet",
+        memberships="data/internal/memberships/{category}.parquet",
+        stability="data/internal/stability/{category}.parquet",
     log:
         "logs/cluster_stores/{category}.log",
     benchmark:
         "logs/benchmarks/cluster_stores/{category}.tsv"
-    conda:
-        "../envs/stages.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory_mb,
     params:
-        view="{category}",
+        files=files_of(),
+        view="--view {category}",
         flags=flags_of(config["internal"]["cluster_stores"]),
-    shell:
-        "python {input.script:q} --view {params.view} --features {input.features:q} --baseline {input.baseline:q} "
-        "--clusters {output.clusters:q} --k_scores {output.k_scores:q} {params.flags} --log {log:q}"
 
 
-rule profile_clusters:
+use rule stage as profile_clusters with:
     """Describe one category's clusters in figures and pictures."""
     input:
         table="data/internal/shares/{category}.parquet",
@@ -169,16 +135,6 @@ rule profile_clusters:
         "logs/profile_clusters/{category}.log",
     benchmark:
         "logs/benchmarks/profile_clusters/{category}.tsv"
-    conda:
-        "../envs/stages.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory_mb,
     params:
-        view="{category}",
-    shell:
-        "python {input.script:q} --view {params.view} --table {input.table:q} --store_sales {input.store_sales:q} "
-        "--features {input.features:q} --clusters {input.clusters:q} --k_scores {input.k_scores:q} "
-        "--profile {output.profile:q} --k_figure {output.k_figure:q} "
-        "--silhouette_figure {output.silhouette_figure:q} --stores_figure {output.stores_figure:q} "
-        "--profile_figure {output.profile_figure:q} --log {log:q}"
+        files=files_of(),
+        view="--view {category}",

@@ -1,40 +1,54 @@
-# Merging: internal x external.
+# Merging: internal and external clusters to segments.
 
 
-rule merge_segments:
-    """Cross one category's clusters with the external ones, and dissolve what is too small."""
+use rule stage as merge_segments with:
+    """Make one category's segments of both views, dissolve what is too small, and merge what is too many."""
     input:
         internal_clusters="data/internal/clusters/{category}.parquet",
         internal_features="data/internal/features/{category}.parquet",
         external_clusters="data/external/clusters.parquet",
         external_features="data/external/features.parquet",
+        internal_memberships="data/internal/memberships/{category}.parquet",
+        external_memberships="data/external/memberships.parquet",
         store_sales="data/internal/store_sales/{category}.parquet",
         baseline="data/merging/baseline.parquet",
         script="scripts/merge_segments.py",
         lib=LIB["merge_segments"],
     output:
-        segments="data/merging/category_segments/{category}.parquet",
+        segments="data/merging/merged_segments/{category}.parquet",
+        explained="data/merging/explained/{category}.parquet",
         ledger="data/merging/category_ledger/{category}.parquet",
     log:
         "logs/merge_segments/{category}.log",
     benchmark:
         "logs/benchmarks/merge_segments/{category}.tsv"
-    conda:
-        "../envs/stages.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory_mb,
     params:
+        files=files_of(),
+        category="--category {category}",
         flags=flags_of(config["merging"]),
-    shell:
-        "python {input.script:q} --category {wildcards.category} --internal_clusters {input.internal_clusters:q} "
-        "--internal_features {input.internal_features:q} --external_clusters {input.external_clusters:q} "
-        "--external_features {input.external_features:q} --store_sales {input.store_sales:q} "
-        "--baseline {input.baseline:q} --segments {output.segments:q} --ledger {output.ledger:q} {params.flags} "
-        "--log {log:q}"
 
 
-rule describe_segments:
+use rule stage as apply_overrides with:
+    """Put one category's stores into the segments that a person has chosen for them."""
+    input:
+        merged="data/merging/merged_segments/{category}.parquet",
+        overrides="data/merging/overrides.parquet",
+        store_sales="data/internal/store_sales/{category}.parquet",
+        script="scripts/apply_overrides.py",
+        lib=LIB["apply_overrides"],
+    output:
+        segments="data/merging/category_segments/{category}.parquet",
+        ledger="data/merging/override_ledger/{category}.parquet",
+    log:
+        "logs/apply_overrides/{category}.log",
+    benchmark:
+        "logs/benchmarks/apply_overrides/{category}.tsv"
+    params:
+        files=files_of(),
+        category="--category {category}",
+
+
+use rule stage as describe_segments with:
     """Say what each segment of one category is."""
     input:
         segments="data/merging/category_segments/{category}.parquet",
@@ -55,23 +69,14 @@ rule describe_segments:
         "logs/describe_segments/{category}.log",
     benchmark:
         "logs/benchmarks/describe_segments/{category}.tsv"
-    conda:
-        "../envs/stages.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory_mb,
     params:
+        files=files_of(),
+        category="--category {category}",
         weights=flags_of({view: config["merging"][view] for view in ("internal_weight", "external_weight")}),
         flags=flags_of(config["describing"]["describe_segments"]),
-    shell:
-        "python {input.script:q} --category {wildcards.category} --segments {input.segments:q} "
-        "--shares {input.shares:q} --store_sales {input.store_sales:q} --store_features {input.store_features:q} "
-        "--internal_features {input.internal_features:q} --external_features {input.external_features:q} "
-        "--names {input.names:q} --baseline {input.baseline:q} --descriptions {output.descriptions:q} "
-        "--traits {output.traits:q} --store_fit {output.store_fit:q} {params.weights} {params.flags} --log {log:q}"
 
 
-rule predict_clusters:
+use rule stage as predict_clusters with:
     """Say whether external data tell one category's clusters by what sells."""
     input:
         clusters="data/internal/clusters/{category}.parquet",
@@ -85,27 +90,22 @@ rule predict_clusters:
         "logs/predict_clusters/{category}.log",
     benchmark:
         "logs/benchmarks/predict_clusters/{category}.tsv"
-    conda:
-        "../envs/stages.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory_mb,
     params:
+        files=files_of(),
+        category="--category {category}",
         flags=flags_of(config["describing"]["predict_clusters"]),
-    shell:
-        "python {input.script:q} --category {wildcards.category} --clusters {input.clusters:q} "
-        "--store_features {input.store_features:q} --predictions {output.predictions:q} "
-        "--importance {output.importance:q} {params.flags} --log {log:q}"
 
 
-rule collect_segments:
+use rule stage as collect_segments with:
     """Collect the segments of every category, the ledger of every stage, and the metrics."""
     input:
         split_ledgers=expand("data/internal/ledger/{category}.parquet", category=CATEGORIES),
         internal_k_scores=expand("data/internal/k_scores/{category}.parquet", category=CATEGORIES),
         merge_ledgers=expand("data/merging/category_ledger/{category}.parquet", category=CATEGORIES),
+        override_ledgers=expand("data/merging/override_ledger/{category}.parquet", category=CATEGORIES),
         category_segments=expand("data/merging/category_segments/{category}.parquet", category=CATEGORIES),
         descriptions=expand("data/merging/descriptions/{category}.parquet", category=CATEGORIES),
+        explained=expand("data/merging/explained/{category}.parquet", category=CATEGORIES),
         categories="data/internal/categories.parquet",
         ingest_ledger="data/internal/ingest_ledger.parquet",
         assign_ledger="data/internal/assign_ledger.parquet",
@@ -129,21 +129,13 @@ rule collect_segments:
         "logs/collect_segments.log",
     benchmark:
         "logs/benchmarks/collect_segments.tsv"
-    conda:
-        "../envs/stages.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory_mb,
     params:
-        **folders_of("split_ledgers", "merge_ledgers", "category_segments", "descriptions", "internal_k_scores"),
-    shell:
-        "python {input.script:q} --categories {input.categories:q} --ingest_ledger {input.ingest_ledger:q} "
-        "--assign_ledger {input.assign_ledger:q} --select_ledger {input.select_ledger:q} "
-        "--join_ledger {input.join_ledger:q} --split_ledgers {params.split_ledgers:q} "
-        "--merge_ledgers {params.merge_ledgers:q} --category_segments {params.category_segments:q} "
-        "--descriptions {params.descriptions:q} "
-        "--internal_k_scores {params.internal_k_scores:q} --external_k_scores {input.external_k_scores:q} "
-        "--reference {input.reference:q} --baseline {input.baseline:q} --segments {output.segments:q} "
-        "--ledger {output.ledger:q} --segments_csv {output.segments_csv:q} --metrics {output.metrics:q} "
-        "--scores {output.scores:q} --recovery {output.recovery:q} --figure {output.figure:q} "
-        "--recovery_figure {output.recovery_figure:q} --log {log:q}"
+        files=files_of(
+            "split_ledgers",
+            "merge_ledgers",
+            "override_ledgers",
+            "category_segments",
+            "explained",
+            "descriptions",
+            "internal_k_scores",
+        ),

@@ -1,7 +1,7 @@
 # Raw data: the demo, and the tables that are read as they were delivered.
 
 
-rule make_demo_data:
+use rule stage as make_demo_data with:
     """A planted retailer, so that the pipeline has something to find."""
     input:
         script="scripts/make_demo_data.py",
@@ -15,73 +15,9 @@ rule make_demo_data:
     # Files of any other environment are somebody's own.
     wildcard_constraints:
         env="|".join(PARAMS.demo) or "(?!)",
-    conda:
-        "../envs/stages.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory_mb,
     params:
+        raw="--raw data/raw/{env}",
         flags=lambda wildcards: flags(config["demo"][wildcards.env]),
-    shell:
-        "python {input.script:q} --raw data/raw/{wildcards.env} {params.flags} --log {log:q}"
-
-
-rule ingest_sales:
-    """Count raw sales lines exactly, in one pass."""
-    input:
-        raw=lambda wildcards: RAW.of(SOURCES.sales),
-        product_map="data/internal/product_map.parquet",
-        script="scripts/ingest_sales.py",
-        lib=LIB["ingest_sales"],
-    output:
-        sales="data/internal/sales.parquet",
-        sku_sales="data/internal/sku_sales.parquet",
-        period_sales="data/internal/period_sales.parquet",
-        files="data/internal/sales_files.parquet",
-        ledger="data/internal/ingest_ledger.parquet",
-    log:
-        "logs/ingest_sales.log",
-    benchmark:
-        "logs/benchmarks/ingest_sales.tsv"
-    conda:
-        "../envs/stages.yaml"
-    threads: THREADS
-    resources:
-        mem_mb=DATABASE_MB,
-    params:
-        **RAW.params("sales"),
-        flags=flags_of(config["internal"]["ingest_sales"]),
-    shell:
-        "python {input.script:q} --config {params.config:q} --raw {params.folder:q} "
-        "--product_map {input.product_map:q} --sales {output.sales:q} --sku_sales {output.sku_sales:q} "
-        "--period_sales {output.period_sales:q} --files {output.files:q} --ledger {output.ledger:q} "
-        "--cache .clustering/cache/sales {params.flags} --log {log:q}"
-
-
-rule ingest_product_map:
-    """Read which need states each SKU serves."""
-    input:
-        raw=lambda wildcards: RAW.of(SOURCES.product_map),
-        script="scripts/ingest_product_map.py",
-        lib=LIB["ingest_product_map"],
-    output:
-        product_map="data/internal/product_map.parquet",
-        files="data/internal/product_map_files.parquet",
-    log:
-        "logs/ingest_product_map.log",
-    benchmark:
-        "logs/benchmarks/ingest_product_map.tsv"
-    conda:
-        "../envs/stages.yaml"
-    threads: 1
-    resources:
-        mem_mb=DATABASE_MB,
-    params:
-        **RAW.params("product_map"),
-        flags=flags_of(config["internal"]["ingest_product_map"]),
-    shell:
-        "python {input.script:q} --config {params.config:q} --raw {params.folder:q} "
-        "--product_map {output.product_map:q} --files {output.files:q} {params.flags} --log {log:q}"
 
 
 rule ingest_stores:
@@ -106,6 +42,50 @@ rule ingest_stores:
         **RAW.table_params("stores"),
     shell:
         "python {input.script:q} --config {params.config:q} --raw {params.folder:q} {params.flags} --log {log:q}"
+
+
+use rule ingest_stores as ingest_sales with:
+    """Count raw sales lines exactly, in one pass."""
+    input:
+        raw=lambda wildcards: RAW.of(SOURCES.sales),
+        product_map="data/internal/product_map.parquet",
+        script="scripts/ingest_sales.py",
+        lib=LIB["ingest_sales"],
+    output:
+        sales="data/internal/sales.parquet",
+        sku_sales="data/internal/sku_sales.parquet",
+        period_sales="data/internal/period_sales.parquet",
+        files="data/internal/sales_files.parquet",
+        ledger="data/internal/ingest_ledger.parquet",
+    log:
+        "logs/ingest_sales.log",
+    benchmark:
+        "logs/benchmarks/ingest_sales.tsv"
+    threads: THREADS
+    params:
+        **RAW.table_params(
+            "sales",
+            product_map="data/internal/product_map.parquet",
+            cache=".clustering/cache/sales",
+            **config["internal"]["ingest_sales"],
+        ),
+
+
+use rule ingest_stores as ingest_product_map with:
+    """Read which need states each SKU serves."""
+    input:
+        raw=lambda wildcards: RAW.of(SOURCES.product_map),
+        script="scripts/ingest_product_map.py",
+        lib=LIB["ingest_product_map"],
+    output:
+        product_map="data/internal/product_map.parquet",
+        files="data/internal/product_map_files.parquet",
+    log:
+        "logs/ingest_product_map.log",
+    benchmark:
+        "logs/benchmarks/ingest_product_map.tsv"
+    params:
+        **RAW.table_params("product_map", **config["internal"]["ingest_product_map"]),
 
 
 use rule ingest_stores as ingest_external with:
@@ -174,3 +154,20 @@ use rule ingest_stores as ingest_segment_names with:
         "logs/benchmarks/ingest_segment_names.tsv"
     params:
         **RAW.table_params("segment_names"),
+
+
+use rule ingest_stores as ingest_overrides with:
+    """Read which stores a person has placed in another segment."""
+    input:
+        raw=lambda wildcards: RAW.of(SOURCES.overrides),
+        script="scripts/ingest_overrides.py",
+        lib=LIB["ingest_overrides"],
+    output:
+        overrides="data/merging/overrides.parquet",
+        files="data/merging/overrides_files.parquet",
+    log:
+        "logs/ingest_overrides.log",
+    benchmark:
+        "logs/benchmarks/ingest_overrides.tsv"
+    params:
+        **RAW.table_params("overrides"),

@@ -1,12 +1,14 @@
 # Reports: what was found, for people.
 
 
-rule check_results:
+use rule stage as check_results with:
     """Hold the result against what is expected of it."""
     input:
         clusters=expand("data/internal/clusters/{category}.parquet", category=CATEGORIES),
         categories="data/internal/categories.parquet",
-        external=expand("data/external/{table}.parquet", table=["clusters", "stores", "sources"]),
+        external_clusters="data/external/clusters.parquet",
+        stores="data/external/stores.parquet",
+        sources="data/external/sources.parquet",
         segments="data/merging/segments.parquet",
         ledger="data/merging/ledger.parquet",
         script="scripts/check_results.py",
@@ -17,21 +19,12 @@ rule check_results:
         "logs/check_results.log",
     benchmark:
         "logs/benchmarks/check_results.tsv"
-    conda:
-        "../envs/stages.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory_mb,
     params:
-        **folders_of("clusters"),
+        files=files_of("clusters"),
         flags=flags_of(config["checks"]),
-    shell:
-        "python {input.script:q} --categories {input.categories:q} --segments {input.segments:q} "
-        "--ledger {input.ledger:q} --clusters {params.clusters:q} --external_clusters {input.external[0]:q} "
-        "--stores {input.external[1]:q} --sources {input.external[2]:q} --checks {output.checks:q} {params.flags} --log {log:q}"
 
 
-rule build_report:
+use rule stage as build_report with:
     """Write the report: one page that opens anywhere."""
     input:
         raw_files=RAW_LISTS,
@@ -39,6 +32,7 @@ rule build_report:
         store_sales=expand("data/internal/store_sales/{category}.parquet", category=CATEGORIES),
         clusters=expand("data/internal/clusters/{category}.parquet", category=CATEGORIES),
         k_scores=expand("data/internal/k_scores/{category}.parquet", category=CATEGORIES),
+        stability=expand("data/internal/stability/{category}.parquet", category=CATEGORIES),
         profiles=expand("data/internal/profiles/{category}.parquet", category=CATEGORIES),
         descriptions=expand("data/merging/descriptions/{category}.parquet", category=CATEGORIES),
         traits=expand("data/merging/traits/{category}.parquet", category=CATEGORIES),
@@ -51,9 +45,12 @@ rule build_report:
         store_features="data/external/store_features.parquet",
         external_clusters="data/external/clusters.parquet",
         external_k_scores="data/external/k_scores.parquet",
+        external_stability="data/external/stability.parquet",
         external_profile="data/external/profile.parquet",
         segments="data/merging/segments.parquet",
         ledger="data/merging/ledger.parquet",
+        explained=expand("data/merging/explained/{category}.parquet", category=CATEGORIES),
+        overrides="data/merging/overrides.parquet",
         reference="data/merging/reference.parquet",
         recovery="reports/recovery.csv",
         checks="reports/checks.json",
@@ -67,34 +64,26 @@ rule build_report:
         "logs/build_report.log",
     benchmark:
         "logs/benchmarks/build_report.tsv"
-    conda:
-        "../envs/stages.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory_mb,
     params:
-        **folders_of("shares", "store_sales", "clusters", "k_scores", "profiles"),
-        **folders_of("descriptions", "traits", "store_fit", "predictions", "importance"),
-        describing=flags_of(config["describing"]),
-        internal=flags_of(config["internal"]),
-        external=flags_of(config["external"]),
-        merging=flags_of(config["merging"]),
-    shell:
-        "python {input.script:q} --raw_files {input.raw_files:q} --categories {input.categories:q} "
-        "--period_sales {input.period_sales:q} --stores {input.stores:q} "
-        "--shares {params.shares:q} --store_sales {params.store_sales:q} --clusters {params.clusters:q} "
-        "--k_scores {params.k_scores:q} --profiles {params.profiles:q} --store_features {input.store_features:q} "
-        "--external_clusters {input.external_clusters:q} --external_k_scores {input.external_k_scores:q} "
-        "--external_profile {input.external_profile:q} --segments {input.segments:q} --ledger {input.ledger:q} "
-        "--descriptions {params.descriptions:q} --traits {params.traits:q} --store_fit {params.store_fit:q} "
-        "--predictions {params.predictions:q} --importance {params.importance:q} "
-        "--reference {input.reference:q} --recovery {input.recovery:q} --checks {input.checks:q} "
-        "--template {input.template:q} --outlines {input.outlines:q} --report {output.report:q} "
-        "--internal {params.internal} --external {params.external} --merging {params.merging} "
-        "--describing {params.describing} --log {log:q}"
+        files=files_of(
+            "shares",
+            "store_sales",
+            "clusters",
+            "k_scores",
+            "stability",
+            "profiles",
+            "explained",
+            "descriptions",
+            "traits",
+            "store_fit",
+            "predictions",
+            "importance",
+        ),
+        raw_files=lambda wildcards, input: flags({"raw_files": list(input.raw_files)}),
+        settings=sections_of(config, "internal", "external", "merging", "describing"),
 
 
-rule export_workbook:
+use rule stage as export_workbook with:
     """Write one category's segments as an Excel workbook."""
     input:
         segments="data/merging/category_segments/{category}.parquet",
@@ -117,23 +106,13 @@ rule export_workbook:
         "logs/export_workbook/{category}.log",
     benchmark:
         "logs/benchmarks/export_workbook/{category}.tsv"
-    conda:
-        "../envs/stages.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory_mb,
     params:
+        files=files_of(),
+        category="--category {category}",
         name=lambda wildcards: flags(config["internal"]["categories"][wildcards.category]),
-    shell:
-        "python {input.script:q} --category {wildcards.category} {params.name} --segments {input.segments:q} "
-        "--clusters {input.clusters:q} --shares {input.shares:q} --store_sales {input.store_sales:q} "
-        "--need_state_sales {input.need_state_sales:q} --ledger {input.ledger:q} --stores {input.stores:q} "
-        "--external_clusters {input.external_clusters:q} --store_features {input.store_features:q} "
-        "--descriptions {input.descriptions:q} --traits {input.traits:q} --store_fit {input.store_fit:q} "
-        "--workbook {output.workbook:q} --log {log:q}"
 
 
-rule require_checks:
+use rule stage as require_checks with:
     """Fail where a check failed. Last, so that the report and the workbooks are there to look at."""
     input:
         workbooks=expand("reports/workbooks/{category}.xlsx", category=CATEGORIES),
@@ -147,11 +126,5 @@ rule require_checks:
         "logs/require_checks.log",
     benchmark:
         "logs/benchmarks/require_checks.tsv"
-    conda:
-        "../envs/stages.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory_mb,
-    shell:
-        "python {input.script:q} --checks {input.checks:q} --report {input.report:q} --passed {output.passed:q} "
-        "--log {log:q}"
+    params:
+        files=files_of(),

@@ -164,7 +164,7 @@ def refuse(connection: duckdb.DuckDBPyConnection, policy: str) -> None:
 
 
 def notes(connection: duckdb.DuckDBPyConnection) -> list[Entry]:
-    """Ledger rows for what stays in but deserves a word: unknown stores, and categories that are spelt in another way."""
+    """Ledger rows for what stays in and is worth knowing: unknown stores, and categories that are spelt in another way."""
     found = []
     for flag, reason in (("is_unknown", "unknown_store"), ("is_respelt", "category_respelt")):
         stores, lines, sales = one_row(

@@ -23,7 +23,7 @@ from storelib.accounts.ledger import Entry, read_ledger
 from storelib.method.agreement import pairs, shared_labels
 from storelib.method.borders import borderline
 from storelib.method.profiles import profile_by
-from storelib.pages import describing, flows, maps, report, sheets, words
+from storelib.pages import describing, flows, maps, merging, report, sheets, words
 from storelib.pages.palette import CLUSTER_COLOURS, INK
 from storelib.tables import read_frame, read_table, write_text
 
@@ -45,15 +45,19 @@ def parse_args(argv: Sequence[str] | None) -> tuple[argparse.Namespace, dict[str
     parser.add_argument("--store_sales", type=Path, required=True, help="folder, one file per category")
     parser.add_argument("--clusters", type=Path, required=True, help="folder, one file per category")
     parser.add_argument("--k_scores", type=Path, required=True, help="folder, one file per category")
+    parser.add_argument("--stability", type=Path, required=True, help="folder, one file per category")
     parser.add_argument("--profiles", type=Path, required=True, help="folder, one file per category")
     parser.add_argument("--store_features", type=Path, required=True, help="external data of each store")
     parser.add_argument("--external_clusters", type=Path, required=True)
     parser.add_argument("--external_k_scores", type=Path, required=True)
+    parser.add_argument("--external_stability", type=Path, required=True)
     parser.add_argument("--external_profile", type=Path, required=True)
     parser.add_argument("--segments", type=Path, required=True, help="segments of every category")
     parser.add_argument("--ledger", type=Path, required=True, help="ledger of every stage")
     for name in ("descriptions", "traits", "store_fit", "predictions", "importance"):
         parser.add_argument(f"--{name}", type=Path, required=True, help="folder, one file per category")
+    parser.add_argument("--explained", type=Path, required=True, help="folder, one file per category")
+    parser.add_argument("--overrides", type=Path, required=True, help="stores that a person placed")
     parser.add_argument("--reference", type=Path, required=True, help="known labels; header only where there are none")
     parser.add_argument("--recovery", type=Path, required=True, help="agreement with the known labels")
     parser.add_argument("--checks", type=Path, required=True, help="what was expected, and how far it holds")
@@ -111,12 +115,15 @@ class External:
         self.spread = self.table[self.exclusion.reindex(self.table.index) == ""].std(ddof=0)
         self.scores = read_frame(args.external_k_scores)
         self.profile = read_frame(args.external_profile)
+        self.stability = read_frame(args.external_stability)
 
     def view(self) -> dict[str, Any]:
         """What its section says."""
         traits, cells = report.traits_of(self.profile, self.spread, self.labels)
         borders = report.borderline_shares(self.clusters, self.clusters["cluster"], self.ratio)
-        groups = report.groups_of(self.profile, "Cluster", (None, traits), borders, {})
+        groups = report.groups_of(
+            self.profile, "Cluster", (None, traits), borders, report.stability_words(self.stability)
+        )
         features = report.ranked_places(self.profile, self.spread)
         return {
             "groups": groups,
@@ -140,7 +147,13 @@ def category_view(
     need_states = {feature: words.short(feature) for feature in shares.columns}
     mixes, mix_cells = report.traits_of(profile, pd.Series(dtype="float64"), need_states)
     borders = report.borderline_shares(clusters, clusters["cluster"], external.ratio)
-    groups = report.groups_of(profile, "Cluster", (mixes, None), borders, {})
+    groups = report.groups_of(
+        profile,
+        "Cluster",
+        (mixes, None),
+        borders,
+        report.stability_words(read_frame(args.stability / f"{key}.parquet")),
+    )
     by_segment, _ = profile_by(shares, clusters["exclusion"], segments["segment"], sales)
     segment_mixes, segment_mix_cells = report.traits_of(by_segment, pd.Series(dtype="float64"), need_states)
     by_place, _ = profile_by(external.table, external.exclusion, segments["segment"], sales)
@@ -161,7 +174,8 @@ def category_view(
         "sales": float(sales.sum()),
         "need_states": shares.shape[1],
         "borderline": float(borderline(clusters, external.ratio).mean()),
-        "flagged": int((segments["flags"] != "").sum()),
+        "flagged": int(segments["flags"].str.contains(":").sum()),
+        "explained": merging.explained_view(read_frame(args.explained / f"{key}.parquet")),
         "groups": groups,
         "rows": report.heat_rows(mix_cells, [g.number for g in groups], report.ranked_mix(profile), "mix"),
         "panels": report.panels_of(scores),
@@ -265,6 +279,7 @@ def ledger_rows(entries: Sequence[Entry], names: dict[str, str]) -> list[dict[st
     """The whole ledger in the order of the pipeline, for the table below the picture."""
     stages = (
         "ingest_sales", "assign_categories", "select_categories", "split_need_states", "join_external", "merge_segments",
+        "apply_overrides",
     )  # fmt: skip
     flow_words = {
         "in": "came in", "out": "went on", "set_aside": "set aside", "not_selected": "not selected", "noted": "kept, noted",
@@ -327,6 +342,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             "segmented": flows.total(entries, "merge_segments", "out"),
             "aside": aside,
             "unselected": flows.total(entries, "select_categories", "not_selected"),
+            "overrides": merging.override_rows(read_frame(args.overrides), names),
             "known": known_views(args, segments),
             "names": {**names, "external": "External view"},
             "method": method,

@@ -41,8 +41,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--join_ledger", type=Path, required=True)
     parser.add_argument("--split_ledgers", type=Path, required=True, help="folder, one file per category")
     parser.add_argument("--merge_ledgers", type=Path, required=True, help="folder, one file per category")
+    parser.add_argument("--override_ledgers", type=Path, required=True, help="folder, one file per category")
     parser.add_argument("--category_segments", type=Path, required=True, help="folder, one file per category")
     parser.add_argument("--descriptions", type=Path, required=True, help="folder, one file per category")
+    parser.add_argument("--explained", type=Path, required=True, help="folder, one file per category")
     parser.add_argument("--internal_k_scores", type=Path, required=True, help="folder, one file per category")
     parser.add_argument("--external_k_scores", type=Path, required=True)
     parser.add_argument("--reference", type=Path, required=True, help="known labels; header only where there are none")
@@ -73,6 +75,7 @@ def check_chain(entries: list[Entry]) -> None:
         links += [
             ("select_categories", "split_need_states", category),
             ("split_need_states", "merge_segments", category),
+            ("merge_segments", "apply_overrides", category),
         ]
     for before, after, category in links:
         left, entered = amounts(before, "out", category), amounts(after, "in", category)
@@ -118,8 +121,12 @@ def metrics_of(
     scores: dict[str, pd.DataFrame],
     entries: list[Entry],
     known: dict[str, dict[tuple[str, str], Agreement]],
+    explained: dict[str, float],
 ) -> dict[str, Any]:
-    """What `dvc metrics show` prints. Money is in the source's currency."""
+    """What `dvc metrics show` prints. Money is in the source's currency.
+
+    explained: share of the variance of both views that lies between the segments, by category.
+    """
 
     def total(stage: str, flow: str) -> Decimal:
         return sum((e.sales for e in entries if (e.stage, e.flow) == (stage, flow)), Decimal(0))
@@ -140,6 +147,7 @@ def metrics_of(
                 "segments": int(table["segment"].nunique()),
                 "smallest": int(table["segment"].value_counts().min()),
                 "outliers": int(table["is_outlier"].sum()),
+                "explained": round(explained[key], 6),
             }
             for key, table in segments.items()
         },
@@ -177,7 +185,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     of_all = (args.ingest_ledger, args.assign_ledger, args.select_ledger, args.join_ledger)
     entries = [entry for path in of_all for entry in read_ledger(path)]
-    for folder in (args.split_ledgers, args.merge_ledgers):
+    for folder in (args.split_ledgers, args.merge_ledgers, args.override_ledgers):
         for path in per_category(folder).values():
             entries += read_ledger(path)
     ledger = balanced(entries)
@@ -193,7 +201,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     reference = read_frame(args.reference)
     recovery = agreement(frame, reference)
     known = {"recovery": recovery, "baseline": agreement(frame, read_frame(args.baseline))}
-    metrics = metrics_of(by_category, scores, entries, known)
+    shares = {key: read_frame(path) for key, path in per_category(args.explained).items()}
+    explained = {key: float(table.loc[table["chosen"], "explained"].iloc[0]) for key, table in shares.items()}
+    metrics = metrics_of(by_category, scores, entries, known, explained)
 
     every_score = pd.concat([table.assign(view=view) for view, table in sorted(scores.items())])
     every_score = every_score[["view", *scores["external"].columns]].round(6)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from storelib.method.agreement import compare
+from storelib.method.agreement import Agreement, compare
 from storelib.names import LABELS
 from storelib.tables import read_frame, write_text
 
@@ -36,13 +36,19 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def agreement(odd: pd.Series, even: pd.Series) -> Agreement:
+    """How far two halves agree. Where both have one cluster alone there is nothing to compare: the index is missing, not 1."""
+    found = compare(odd, even)
+    return found._replace(ari=float("nan")) if found.first_k == found.second_k == 1 else found
+
+
 def view_row(view: str, odd: pd.DataFrame, even: pd.DataFrame, counted: str) -> dict[str, Any]:
     """The comparison of one view.
 
     odd, even: labels and whether a store `trained`, by store, the columns the same. counted: the view's own label.
     """
     labels = [column for column in odd.columns if column != "trained"]
-    trained = compare(odd.loc[odd["trained"], counted], even.loc[even["trained"], counted])
+    trained = agreement(odd.loc[odd["trained"], counted], even.loc[even["trained"], counted])
     row: dict[str, Any] = {
         "view": view,
         "k_odd": odd[counted].nunique(),
@@ -51,7 +57,7 @@ def view_row(view: str, odd: pd.DataFrame, even: pd.DataFrame, counted: str) -> 
         "stores_even": len(even),
         "stores_both": len(odd.index.intersection(even.index)),
     }
-    row |= {f"{label}_ari": compare(odd[label], even[label]).ari for label in labels}
+    row |= {f"{label}_ari": agreement(odd[label], even[label]).ari for label in labels}
     return row | {"stores_trained": trained.stores, "trained_ari": trained.ari}
 
 

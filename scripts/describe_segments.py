@@ -14,13 +14,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from storelib.configuration.weights import view_shares
 from storelib.contracts.contract import outputs
 from storelib.contracts.describing import DESCRIPTIONS, STORE_FIT, TRAITS
 from storelib.contracts.views import FEATURES
 from storelib.errors import DataError
 from storelib.method.effects import counted, effects_of, notable
+from storelib.method.joint import weighted
 from storelib.method.tree_rules import fidelity, imputed, rules_of
-from storelib.method.typical import fit_of, joint_points
+from storelib.method.typical import fit_of
 from storelib.pages.naming import Difference, names_of, part_labels
 from storelib.pages.rule_texts import rule_words
 from storelib.tables import read_frame
@@ -43,14 +45,19 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--descriptions", type=Path, required=True, help="output: one row per segment")
     parser.add_argument("--traits", type=Path, required=True, help="output: one row per segment and feature")
     parser.add_argument("--store_fit", type=Path, required=True, help="output: one row per store")
-    weight = storelib.runtime.number(0, 1_000_000, above=True)
-    parser.add_argument("--internal_weight", type=weight, required=True, help="as of merge_segments")
-    parser.add_argument("--external_weight", type=weight, required=True, help="as of merge_segments")
+    weight = storelib.runtime.number(0, 100, above=True)
+    parser.add_argument("--internal_weight", type=weight, required=True, help="of what sells, as of merge_segments")
+    parser.add_argument("--external_weight", type=weight, required=True, help="of external data, as of merge_segments")
     parser.add_argument("--least_effect", type=storelib.runtime.number(0), required=True, help="standard deviations")
     parser.add_argument("--rule_depth", type=storelib.runtime.whole(1, 10), required=True, help="conditions at most")
     parser.add_argument("--typical_stores", type=storelib.runtime.whole(1), required=True, help="of each segment")
     parser.add_argument("--seed", type=storelib.runtime.seed, required=True)
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    try:
+        args.view_shares = view_shares(args.internal_weight, args.external_weight)
+    except ValueError as error:
+        parser.error(str(error))
+    return args
 
 
 def kept_names(baseline: pd.DataFrame, given: pd.DataFrame, category: str) -> dict[int, tuple[str, str]]:
@@ -146,16 +153,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     total = described["sales"].sum()
     described["share_of_sales"] = described["sales"] / total if total else np.nan
 
-    joint = joint_points(
-        [
-            (FEATURES.others_of(table).to_numpy(dtype="float64"), trains[kind].to_numpy(), weight)
-            for table, kind, weight in (
-                (internal, "mix", args.internal_weight),
-                (external, "place", args.external_weight),
-            )
-        ]
-    )
-    fit = fit_of(joint, segment, (trains["mix"] & trains["place"]).to_numpy(), args.typical_stores)
+    blocks = [
+        weighted(FEATURES.others_of(table).to_numpy(dtype="float64"), trains[kind].to_numpy(), share)
+        for table, kind, share in zip((internal, external), trains, args.view_shares, strict=True)
+    ]
+    fit = fit_of(np.hstack(blocks), segment, (trains["mix"] & trains["place"]).to_numpy(), args.typical_stores)
     with outputs() as write:
         write(described[DESCRIPTIONS.names], DESCRIPTIONS, args.descriptions)
         key = ["segment", "kind", "feature"]

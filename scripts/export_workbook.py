@@ -251,10 +251,11 @@ def add_readme(book: Book, name: str, stores: int, segments: int, total: Decimal
         ("Profile", ("Size and traits of each segment. The index compares the mean of its stores with the chain’s: 100 is the same, 200 "
          "twice, 50 half. For need states it is of the share of a store’s sales. Stores that did not train are left out of means.")),
         ("Need-state sales", "Net sales of each need state in each segment; a SKU’s sales are split evenly over its need states."),
-        ("Segment", "A cluster by what sells crossed with a cluster by place, after small ones were dissolved into the nearest."),
+        ("Segment", "What both clusters make of a store together, after small segments were dissolved into the nearest."),
         ("Cluster by what sells", "Stores whose sales are spread over need states alike."),
         ("Cluster by place", "Stores whose external data are alike; the same in every category."),
-        ("Remarks", "Why a store did not train. It was placed in the nearest cluster all the same, and counts everywhere."),
+        ("Remarks", ("Why a store did not train: it was placed in the nearest cluster all the same, and counts everywhere. "
+         "Or that a person placed it.")),
         ("Sales", "In the currency of the source, to the cent. All totals are those of the pipeline’s ledger."),
     ]  # fmt: skip
     for row, (term, text) in enumerate(lines, start=2):

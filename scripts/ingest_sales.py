@@ -29,7 +29,7 @@ import pyarrow as pa
 from storelib.accounts.entries import entries_of
 from storelib.accounts.kept_sums import Cache, Counts
 from storelib.accounts.ledger import Entry, balanced, log_entries, lost_stores
-from storelib.accounts.one_pass import MARKS, TABLE_SHARE, Counter, Ledgers, Pass, Sums
+from storelib.accounts.one_pass import MARKS, TABLE_SHARE, Counter, Held, Ledgers, Pass, Sums
 from storelib.accounts.sums import Cells
 from storelib.configuration.date_settings import unit_of
 from storelib.configuration.place import CELL_COLUMNS, Compute, SalesSource, listed, load_place, megabytes
@@ -60,6 +60,8 @@ ADVICE = {
 # Sums of one file are kept where they are this much smaller than the file: adding them up costs as much for each row as reading
 # Parquet does.
 WORTH_KEEPING = 4
+# Places for each row beyond which a table of places costs more than sorting.
+SPARSE = 8
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -126,29 +128,26 @@ def count_files(
     to_read = [by_content[content] for content in sorted(missing)] if cache else list(files)
     by_path = {file.path: file for file in to_read}
 
-    def done(path: Path, parts: list[Sums]) -> None:
+    def wanted(path: Path, rows: int, most: float) -> bool:
+        """Whether a file's sums are of use by themselves: they count several times, or are worth keeping."""
+        if cache is None:
+            return False
+        return missing[by_path[path].content] > 1 or (len(files) > 1 and most * WORTH_KEEPING < rows)
+
+    def done(path: Path, held: Held, parts: list[Sums]) -> None:
         file = by_path[path]
         file.refuse_changed()
         for part in parts:
             for _ in range(missing[file.content] if cache else 1):
                 total.merge(part)
-        counts[file.content] = held_by(parts)
-        rows, cells = counts[file.content][0], sum(len(part.cells.lines) for part in parts)
-        if cache and len(files) > 1 and (how.source.reader != "parquet" or cells * WORTH_KEEPING < rows):
+        counts[file.content] = held
+        cells = sum(len(part.cells.lines) for part in parts)
+        is_smaller = how.source.reader != "parquet" or cells * WORTH_KEEPING < held.lines
+        if cache and parts and len(files) > 1 and is_smaller:
             used.append(cache.write(Multiset([file.content]), parts, ledgers, counts))
 
-    how.read([file.path for file in to_read], ledgers, done)
+    how.read([file.path for file in to_read], total, wanted, done)
     return counts, used
-
-
-def held_by(parts: Sequence[Sums]) -> tuple[int, int]:
-    """Lines and cents that came in with a file, those that were set aside too."""
-    lines = cents = 0
-    for part in parts:
-        for cells, which in ((part.cells, slice(None)), (part.marks, part.marks.columns < len(REASONS))):
-            lines += int(cells.lines[which].sum())
-            cents += int(cells.cents[which].sum())
-    return lines, cents
 
 
 def sums_table(
@@ -163,7 +162,9 @@ def sums_table(
     """Sums by category, a second text and entry, in this order. category, codes: of each row, in `categories` and `texts`."""
     category, category_texts = ranked(category, categories)
     codes, second_texts = ranked(codes, texts)
-    order = np.argsort((category * len(second_texts) + codes) * (int(entry.max(initial=0)) + 1) + entry)
+    entries = int(entry.max(initial=0)) + 1
+    size = len(category_texts) * len(second_texts) * entries
+    order = order_of((category * len(second_texts) + codes) * entries + entry, size)
     return pa.table(
         {
             "category": text_column(category[order], category_texts),
@@ -189,6 +190,15 @@ def sku_table(sums: Sums, ledgers: Ledgers) -> pa.Table:
     return sums_table("sku", coding.sku, coding.category, cells.columns, cells.rows, entry, cells)
 
 
+def order_of(keys: np.ndarray, size: int) -> np.ndarray:
+    """The order of keys that differ, from 0 to below `size`: by a table of all places, where it is not too empty."""
+    if size > SPARSE * len(keys):
+        return np.argsort(keys)
+    rows = np.full(size, -1, np.int32)
+    rows[keys] = np.arange(len(keys), dtype=np.int32)
+    return rows[rows >= 0]
+
+
 def ranked(codes: np.ndarray, coding: Codes) -> tuple[np.ndarray, list[str | None]]:
     """Places in a sorted list of texts, no text last, and that list."""
     texts = [*sorted(coding.texts[1:], key=str), None]
@@ -197,8 +207,9 @@ def ranked(codes: np.ndarray, coding: Codes) -> tuple[np.ndarray, list[str | Non
 
 
 def text_column(places: np.ndarray, texts: Sequence[str | None]) -> pa.Array:
-    """Places in a list as texts."""
-    return pa.DictionaryArray.from_arrays(pa.array(places, pa.int32()), pa.array(texts, pa.string())).cast(pa.string())
+    """Places in a list as a dictionary of texts; the last of them is no text."""
+    indices = pa.array(places, pa.int32(), mask=places == len(texts) - 1)
+    return pa.DictionaryArray.from_arrays(indices, pa.array(texts[:-1], pa.string()))
 
 
 def period_table(sums: Sums, ledgers: Ledgers, period: str) -> pa.Table:

@@ -10,7 +10,7 @@ import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
 import argparse
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,7 +20,7 @@ from storelib.accounts.selection import category_named
 from storelib.contracts.contract import outputs
 from storelib.contracts.ledger import LEDGER
 from storelib.contracts.sales import CATEGORIES
-from storelib.errors import ConfigError, shown
+from storelib.errors import ConfigError, DataError, nearest_name, shown
 from storelib.leftovers import prune
 from storelib.names import KEY
 from storelib.raw.spellings import id_text
@@ -31,6 +31,9 @@ def parse_args(argv: Sequence[str] | None) -> tuple[argparse.Namespace, dict[str
     """Flags of this stage, and the categories: key to name."""
     parser = storelib.runtime.stage_parser(__doc__)
     parser.add_argument("--category_totals", type=Path, required=True, help="the categories of the data")
+    parser.add_argument(
+        "--overrides", type=Path, required=True, help="stores that a person placed; header only where none"
+    )
     parser.add_argument("--categories", type=Path, required=True, help="output: one row per category")
     parser.add_argument("--ledger", type=Path, required=True, help="output: what is selected, and what is not")
     args, rest = parser.parse_known_args(argv)
@@ -82,11 +85,23 @@ def selection_entries(totals: pa.Table, keys: Mapping[str, str]) -> list[Entry]:
     return entries
 
 
+def check_overrides(overrides: pa.Table, keys: Collection[str]) -> None:
+    """Raise DataError for a store that a person placed in a category which is not selected: no other stage would see it."""
+    for row in overrides.to_pylist():
+        if row["category"] not in keys:
+            raise DataError(
+                f"overrides: params.yaml has no category {shown(row['category'])}{nearest_name(row['category'], keys)}, in which "
+                f"{row['who']} placed store {shown(row['store_id'])}",
+                solution="write a key of internal.categories in the file of sources.overrides, or delete the row",
+            )
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Check, account, prune, write."""
     args, names = parse_args(argv)
     log = storelib.runtime.start_log(args.log)
     totals = read_table(args.category_totals)
+    check_overrides(read_table(args.overrides), names)
     entries = selection_entries(totals, found_by(names, totals))
     for path in prune(names):
         log.info("deleted %s: its category is not selected any more", path)

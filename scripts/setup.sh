@@ -179,8 +179,18 @@ conda_name() {
     esac
 }
 
+# What conda-forge does not have comes from pip.
+is_of_pip() {
+    [ "$1" = k-means-constrained ]
+}
+
+locked_version() {
+    sed -n "s/^$1==\([^ ]*\).*/\1/p" envs/stages.txt
+}
+
 # conda-forge has no post-releases: 1.9.0.post1 is 1.9.0 there.
 write_conda_spec() {
+    names=$(sed -n 's/^\([a-z][a-z0-9-]*\).*/\1/p' envs/stages.in)
     {
         echo '# What a stage script needs, for conda: envs/stages.in at the versions of envs/stages.txt. Written by: make lock'
         echo 'channels:'
@@ -188,9 +198,15 @@ write_conda_spec() {
         echo '  - nodefaults'
         echo 'dependencies:'
         echo '  - python>=3.11,<3.14'
-        sed -n 's/^\([a-z][a-z0-9-]*\).*/\1/p' envs/stages.in | while read -r name; do
-            version=$(sed -n "s/^$name==\([^ ]*\).*/\1/p" envs/stages.txt)
+        for name in $names; do
+            is_of_pip "$name" && continue
+            version=$(locked_version "$name")
             echo "  - $(conda_name "$name")=${version%.post*}"
+        done
+        echo '  - pip'
+        echo '  - pip:'
+        for name in $names; do
+            ! is_of_pip "$name" || echo "      - $name==$(locked_version "$name")"
         done
     } >envs/stages.yaml.tmp
     mv envs/stages.yaml.tmp envs/stages.yaml

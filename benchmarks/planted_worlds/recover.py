@@ -31,9 +31,9 @@ from worlds import View, World, load_worlds, make
 from cluster_stores import add_resampling, score_partitions
 from storelib.configuration.params import BuildFeatures, ClusterStores, load_params
 from storelib.errors import PipelineError
+from storelib.method.algorithms import Algorithm
 from storelib.method.features import FeatureOptions, fit_features
 from storelib.method.k_rules import RESAMPLING, choices_of
-from storelib.method.partitions import centres_of, fit_partition, nearest_centre
 
 RECIPES = {
     "internal": [(t, s) for t in ("none", "hellinger", "clr") for s in ("none", "robust", "standard")],
@@ -55,26 +55,18 @@ def cluster(view: View, options: FeatureOptions, clustering: ClusterStores, *, c
     trains = trains & ~features.outliers
     points = features.points[trains]
     planted = int(view.truth.max()) + 1
-    partitions = {
-        k: fit_partition(points, k, clustering.n_init, clustering.seed) for k in range(1, clustering.max_clusters + 1)
-    }
+    algorithm = Algorithm(clustering.algorithm, clustering.n_init, clustering.seed)
+    partitions = {k: algorithm.fit(points, k) for k in range(1, clustering.max_clusters + 1)}
     scores, _ = score_partitions(
         points, partitions, coarsening=clustering.bic_coarsening, min_cluster_share=clustering.min_cluster_share
     )
     if costly:
         scores = add_resampling(
-            scores,
-            points,
-            partitions,
-            set(RESAMPLING),
-            resamples=clustering.resamples,
-            n_init=clustering.n_init,
-            seed=clustering.seed,
+            scores, points, partitions, set(RESAMPLING), resamples=clustering.resamples, algorithm=algorithm
         )
 
     def agreement(k: int) -> float:
-        placed = nearest_centre(features.points, centres_of(points, partitions[k].labels))
-        return float(adjusted_rand_score(view.truth, placed))
+        return float(adjusted_rand_score(view.truth, partitions[k].place(features.points)))
 
     oracle = agreement(planted)
     for rule, k in choices_of(scores).items():

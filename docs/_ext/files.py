@@ -22,7 +22,7 @@ STORE = {"store_id": "the store; text, as in the source"}
 LEDGER = {
     "stage": "the stage that counted",
     "category": "the category's key, or the name of one that is not selected; empty where the stage does not tell them apart",
-    "flow": "`in`, `out`, `set_aside`, `not_selected`, or `noted` for what stayed in but deserves a word",
+    "flow": "`in`, `out`, `set_aside`, `not_selected`, or `noted` for what stayed in and is worth knowing",
     "reason": "why; empty for `in` and `out`",
     "stores": "stores",
     "lines": "sales lines",
@@ -34,16 +34,23 @@ SEGMENTS = {
     "internal_cluster": "cluster by what sells, within the category, from 1",
     "external_cluster": "cluster by external data, the same in every category",
     "merged_cluster": "the two crossed, such as `2x1`",
-    "segment": "the crossed cluster after small ones were dissolved into the nearest others",
+    "segment": "what both views make of the store, after small segments were dissolved into the nearest others",
     "is_outlier": "the store trained nothing because it is unlike all others; it was placed all the same",
-    "flags": "why it did not train, such as `internal:thin external:outlier`; empty where it did",
+    "confidence": "how sure the segment is, 0 to 1: from both views' memberships; empty where a person chose it",
+    "runner_up_segment": "where it would go otherwise; empty where no other segment is possible",
+    "is_borderline": "whether `confidence` is below 0.9",
+    "flags": "why it did not train, such as `internal:thin external:outlier`; empty where it did. `override` where a person placed it",
 }
 CLUSTERS = {
     **STORE,
     "cluster": "its cluster, from 1",
-    "distance": "to the centre of its cluster, in units of the points",
-    "runner_up": "the cluster with the next nearest centre; empty where there is one cluster",
-    "runner_up_distance": "to that centre",
+    "distance": "to the centre of its cluster (its medoid with `kmedoids`), in units of the points; with `gaussian_mixture` "
+    "$\\sqrt{-2 \\ln p}$ of the posterior probability $p$",
+    "runner_up": "the nearest of the other clusters; empty where there is one cluster",
+    "runner_up_distance": "to that one",
+    "margin": "simplified silhouette: (runner_up_distance - distance) over the larger of them; 0 is between both",
+    "membership": "how sure the cluster is, 0 to 1: the store's mean probability of being of it, over bootstrap refits",
+    "is_borderline": "whether `membership` is below 0.9",
     "silhouette": "of a store that trained; empty for others",
     "is_outlier": "whether it was left out of training as an outlier",
     "exclusion": "why it did not train: `outlier`, `thin`, `no_net_sales`, `no_data`; empty where it did",
@@ -66,6 +73,18 @@ SCORES = {
     "eligible": "whether no cluster is below `min_cluster_share`",
     "chosen_by": "rules that choose this k",
     "chosen": "whether it was taken, by the rule of `params.yaml`",
+}
+MEMBERSHIPS = {
+    **STORE,
+    "cluster": "every cluster of the view",
+    "share": "part of the bootstrap refits that place the store in it",
+    "probability": "mean over the refits of the store's probability of being of it; a store's sum to 1",
+}
+STABILITY = {
+    "cluster": "the cluster",
+    "stores": "its stores that trained",
+    "jaccard": "mean Jaccard coefficient with its likeness in the bootstrap refits; stable from 0.75",
+    "dissolved": "part of the refits in which that is 0.5 or less",
 }
 PROFILE = {
     "cluster": "cluster, from 1",
@@ -144,6 +163,20 @@ FILES = [
     ),
     File("data/external/k_scores.parquet", "the same of the external view", SCORES, "views.SCORES"),
     File(
+        "data/internal/memberships/{category}.parquet",
+        "one row per store and cluster: how sure it is; no row where no refit was possible",
+        MEMBERSHIPS,
+        "views.MEMBERSHIPS",
+    ),
+    File("data/external/memberships.parquet", "the same of the external view", MEMBERSHIPS, "views.MEMBERSHIPS"),
+    File(
+        "data/internal/stability/{category}.parquet",
+        "one row per cluster: how often it comes back",
+        STABILITY,
+        "views.STABILITY",
+    ),
+    File("data/external/stability.parquet", "the same of the external view", STABILITY, "views.STABILITY"),
+    File(
         "data/internal/profiles/{category}.parquet",
         "one row per cluster and need state",
         PROFILE,
@@ -221,6 +254,7 @@ FILES = [
     File("data/merging/baseline_files.parquet", "of the baseline", RAW, "raw_files.RAW_FILES"),
     File("data/merging/reference_files.parquet", "of the reference", RAW, "raw_files.RAW_FILES"),
     File("data/merging/segment_names_files.parquet", "of the names of segments", RAW, "raw_files.RAW_FILES"),
+    File("data/merging/overrides_files.parquet", "of the overrides", RAW, "raw_files.RAW_FILES"),
     File(
         "data/internal/product_map.parquet",
         "distinct pairs of SKU and need state",
@@ -395,6 +429,36 @@ FILES = [
         "describing.SEGMENT_NAMES",
     ),
     File(
+        "data/merging/merged_segments/{category}.parquet",
+        "the same before overrides",
+        SEGMENTS,
+        "segments.SEGMENTS",
+    ),
+    File(
+        "data/merging/explained/{category}.parquet",
+        "one row per number of segments: what fewer would lose",
+        {
+            "category": "the category's key in `params.yaml`",
+            "segments": "how many",
+            "explained": "share of the variance of both views, weighted, between them; of the stores that train",
+            "step": "`views`: as both views make them; `dissolved`: without the small ones; `merged`: with the nearest made one",
+            "chosen": "whether these are the segments",
+        },
+        "segments.EXPLAINED",
+    ),
+    File(
+        "data/merging/overrides.parquet",
+        "stores that a person placed; no row where there are none",
+        {
+            "category": "the category's key in `params.yaml`",
+            **STORE,
+            "segment": "where it belongs",
+            "who": "who says so",
+            "why": "the reason",
+        },
+        "segments.OVERRIDES",
+    ),
+    File(
         "data/merging/baseline.parquet",
         "earlier labels; no row where there are none",
         LABELS,
@@ -419,6 +483,12 @@ FILES = [
     File(
         "data/merging/category_ledger/{category}.parquet",
         "the ledger of `merge_segments`",
+        LEDGER,
+        "ledger.LEDGER",
+    ),
+    File(
+        "data/merging/override_ledger/{category}.parquet",
+        "the ledger of `apply_overrides`",
         LEDGER,
         "ledger.LEDGER",
     ),

@@ -101,8 +101,15 @@ def kind_of(annotation: Any) -> str:
     if get_origin(kind) is list:
         return f"list of {kind_of(get_args(kind)[0])}"
     if get_origin(kind) in {Union, UnionType}:
-        return " or ".join(kind_of(part) for part in get_args(kind))
+        return " or ".join(f"{kind_of(part)}{bounds_of(limits_in(part))}" for part in get_args(kind))
     return NAMES[kind]
+
+
+def limits_in(annotation: Any) -> list[Any]:
+    """The limits of one branch of a union, where it is a number."""
+    if bare(annotation) not in {int, float} or get_origin(annotation) is not Annotated:
+        return []
+    return [limit for field in get_args(annotation)[1:] for limit in field.metadata]
 
 
 def bounds_of(metadata: list[Any]) -> str:

@@ -5,7 +5,11 @@ LONGEST_KEY = 41
 KEY = rf"[a-z][a-z0-9_]{{0,{LONGEST_KEY - 1}}}"
 # The labels of a store, in tables of segments.
 LABELS = ("internal_cluster", "external_cluster", "segment")
+# The flag, and the reason in the ledger, of a store that a person placed.
+OVERRIDE = "override"
 # How many threads BLAS and OpenMP use. They read them once, when they are loaded.
 THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 # What random generators take.
 LARGEST_SEED = 2**32 - 1
+# A store whose probability of being where it was put is smaller is on a border.
+SURE = 0.9

@@ -9,12 +9,15 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storelib.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ROW_GROUP = 262_144
 MONEY = pa.decimal128(38, 2)
@@ -91,7 +94,7 @@ def read_rows(path: Path, column: str, value: str, dictionaries: Sequence[str] =
         return pq.read_table(path, filters=[(column, "=", value)], **options)
 
 
-def read_frame(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
+def read_frame(path: Path, columns: list[str] | None = None) -> "pd.DataFrame":
     """Read one Parquet file into pandas, in the order in which it was written."""
     frame: pd.DataFrame = read_table(path, columns).to_pandas()
     return frame

@@ -11,6 +11,7 @@ from storelib.configuration.params import Params
 from storelib.configuration.place import Place
 from storelib.configuration.stages import RAW_LISTS
 from storelib.errors import DataError, nearest_name
+from storelib.names import OVERRIDE
 from storelib.pages.words import figure, labels_of
 from storelib.tables import read_frame, read_table
 
@@ -27,8 +28,9 @@ DIFFERENCES = 5
 
 def in_words(flags: str) -> list[str]:
     """Flags such as `internal:thin external:outlier` as sentences."""
-    found = [flag.partition(":") for flag in flags.split()]
-    return [f"{view}: the store {WORDS.get(reason, reason)}" for view, _, reason in found]
+    found = [flag.partition(":") for flag in flags.split() if flag != OVERRIDE]
+    sentences = [f"{view}: the store {WORDS.get(reason, reason)}" for view, _, reason in found]
+    return sentences + (["segment: a person placed the store there"] if OVERRIDE in flags.split() else [])
 
 
 def rows_of(path: Path, store: str) -> list[dict[str, Any]]:
@@ -59,7 +61,7 @@ def explain(root: Path, params: Params, place: Place, env: str, store: str) -> d
         (cluster,) = rows_of(folder / "clusters" / f"{key}.parquet", store)
         categories.append(
             row
-            | place_of(root, key, store, int(row["segment"]))
+            | place_of(root, key, store, int(row["segment"]), row["runner_up_segment"])
             | {
                 "name": params.internal.categories[key].name if key in params.internal.categories else key,
                 "lines": sales["lines"],
@@ -78,14 +80,19 @@ def explain(root: Path, params: Params, place: Place, env: str, store: str) -> d
     }
 
 
-def place_of(root: Path, key: str, store: str, segment: int) -> dict[str, Any]:
-    """How near a store is to its segment and the next one, what both are called, and what sets its segment apart."""
+def place_of(root: Path, key: str, store: str, segment: int, runner_up: int | None) -> dict[str, Any]:
+    """How near a store is to its segment, where it would be otherwise, and what sets its segment apart.
+
+    runner_up: the segment that it is in next often, where that is known; else it is the one with the nearest centre.
+    """
     folder = root / "data" / "merging"
     (fit,) = rows_of(folder / "store_fit" / f"{key}.parquet", store)
     descriptions = read_frame(folder / "descriptions" / f"{key}.parquet").set_index("segment")
+    other = runner_up or fit["nearest_other"]
     return {
         "fit": fit,
-        "other_name": None if fit["nearest_other"] is None else str(descriptions.loc[fit["nearest_other"], "name"]),
+        "other_segment": other,
+        "other_name": None if other is None else str(descriptions.loc[other, "name"]),
         "rules": str(descriptions.loc[segment, "rules"]),
         "reasons": reasons(root, key, store, segment),
     }
@@ -93,21 +100,20 @@ def place_of(root: Path, key: str, store: str, segment: int) -> dict[str, Any]:
 
 def segment_lines(part: dict[str, Any]) -> list[str]:
     """Why a store is in its segment, how sure that is, and where it would be otherwise. part: one category of `explain`."""
-    lines = []
+    sure = "unknown" if part["confidence"] is None else f"{part['confidence']:.0%}"
+    lines = [f"sure: {sure}" + (", a borderline store" if part["is_borderline"] else "")]
     for reason in part["reasons"]:
         told = (lambda value: f"{value:.1%}") if reason["kind"] == "mix" else figure
         own = "unknown" if reason["value"] is None else told(reason["value"])
         name = labels_of([reason["feature"]])[reason["feature"]] if reason["kind"] == "place" else reason["feature"]
         lines.append(f"why: {name} {own}; its segment {told(reason['mean'])}, all other stores {told(reason['rest'])}")
+    lines.append(f"rule of its segment: {part['rules'] or 'none of so few conditions'}")
     fit = part["fit"]
-    if part["other_name"] is None:
-        return [*lines, f"distance to the segment's centre {fit['distance']:.3f}; there is no other segment"]
-    lines.append(
-        f"distance to the segment's centre {fit['distance']:.3f}; otherwise segment {fit['nearest_other']}, "
-        f"{part['other_name']}, at {fit['nearest_other_distance']:.3f}"
-    )
-    if part.get("confidence") is not None:
-        lines.append(f"sure: {part['confidence']:.0%}" + (", a borderline store" if part.get("is_borderline") else ""))
+    lines.append(f"distance to its segment's centre {fit['distance']:.3f}")
+    if part["other_segment"] is None:
+        return [*lines, "otherwise: there is no other segment"]
+    to_nearest = f"; the nearest other centre is {fit['nearest_other']}'s, at {fit['nearest_other_distance']:.3f}"
+    lines.append(f"otherwise: segment {part['other_segment']}, {part['other_name']}{to_nearest}")
     return lines
 
 

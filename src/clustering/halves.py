@@ -100,6 +100,8 @@ def make_half(root: Path, folder: Path, env: str) -> None:
     sales = {key: value for key, value in place["sources"]["sales"].items() if key not in OF_FILES}
     columns = load_place(root / "configs" / f"{env}.yml").sources.sales.named
     place["sources"]["sales"] = sales | {"reader": "parquet", "path": SALES, "columns": columns}
+    # What a person has placed agrees with itself, and a half may have no such segment.
+    place["sources"].pop("overrides", None)
     write_yaml(place, config)
 
 

@@ -1,5 +1,6 @@
 """One run of a job: check, run, pass the state on to the other runner, and say where the results are."""
 
+import csv
 import json
 import time
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ from storelib.configuration.params import Params
 from storelib.configuration.stages import Made
 from storelib.errors import ConfigError, DataError, PipelineError
 from storelib.leftovers import prune
+from storelib.method.one_cluster import alternative, one_cluster
 
 
 def same_environment(env: str, configured: str) -> None:
@@ -131,9 +133,21 @@ def make(
 
 
 def warnings_of(root: Path) -> list[str]:
-    """What `check_results` found that is worth a warning, a line each."""
+    """What `check_results` found that is worth a warning, and views of weak structure, a line each."""
     checks = json.loads((root / "reports" / "checks.json").read_text(encoding="utf-8"))["checks"]
-    return [told(check) for check in checks if check["state"] == "warn"]
+    return [told(check) for check in checks if check["state"] == "warn"] + weak_structures(root)
+
+
+def weak_structures(root: Path) -> list[str]:
+    """Views whose stores are all in one cluster though a rule that could have chosen one chooses more."""
+    choices: dict[str, dict[str, int | None]] = {}
+    single = set()
+    with (root / "reports" / "k_scores.csv").open(encoding="utf-8", newline="") as handle:
+        for row in csv.DictReader(handle):
+            choices.setdefault(row["view"], {}).update(dict.fromkeys(row["chosen_by"].split(), int(row["k"])))
+            if row["chosen"] == "True" and row["k"] == "1":
+                single.add(row["view"])
+    return [f"{view}: {one_cluster(found)}" for view, found in choices.items() if view in single and alternative(found)]
 
 
 def start_runner(

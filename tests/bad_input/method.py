@@ -100,7 +100,7 @@ def placed(stores: int, segments: int | None = None) -> Any:
     """Asserts that each of so many stores has one segment."""
 
     def works(p: Project) -> None:
-        rows = p.rows("merging/category_segments/beauty.parquet", "store_id", "segment")
+        rows = p.rows("merging/merged_segments/beauty.parquet", "store_id", "segment")
         assert len({store for store, _ in rows}) == len(rows) == stores
         assert segments is None or len({segment for _, segment in rows}) == segments
 
@@ -589,7 +589,7 @@ SEGMENTS = [
     right(
         "segments: one view counts for nearly nothing",
         MERGED,
-        then(params("merging.internal_weight", 1e-9), params("merging.external_weight", 1_000_000)),
+        then(params("merging.internal_weight", 0.0001), params("merging.external_weight", 99.9999)),
         placed(25),
     ),
     fails(

@@ -211,7 +211,8 @@ def test_reference_reads_the_models_rightly() -> None:
     found = {setting.key: setting for setting in [*settings(Params), *settings(Place)]}
     assert found["internal.cluster_stores.all_rules"].values == "`true`, `false`"
     assert found["internal.build_features.outlier_share"].values == "number ≥ 0, ≤ 0.5"
-    assert found["merging.min_cluster_size"].values == "whole number ≥ 1"
+    assert found["merging.min_cluster_size"].values == "whole number ≥ 1 or number > 0, < 1"
+    assert found["merging.n_init"].values == "whole number ≥ 1, ≤ 10000"
     assert found["sources.sales.missing"].values == "list of text or whole number or number"
     assert found["compute.threads"].default == "`2`"
     assert found["sources.sales.reader"].default == "required"

@@ -66,6 +66,8 @@ clusters = {
             "stability",
         ]
     ),
+    "algorithm": one_of(["kmeans", "kmeans", "kmeans", "gaussian_mixture", "ward", "kmedoids", "constrained_kmeans"]),
+    "refits": one_of([2, 5]),
     "min_cluster_share": one_of([0, 0.02, 0.3, 0.9]),
     "bic_coarsening": one_of([0, 250, 1e300]),
     "n_init": one_of([1, 2]),
@@ -98,9 +100,11 @@ methods = st.fixed_dictionaries(
         "internal.cluster_stores": block(**clusters),
         "external.cluster_stores": block(**clusters),
         "merging": block(
-            min_cluster_size=one_of([1, 2, 5, 1000]),
-            internal_weight=one_of([1e-9, 1, 1_000_000]),
-            external_weight=one_of([1e-9, 1, 1_000_000]),
+            method=one_of(["cross", "cross", "nested", "joint"]),
+            inner_view=one_of(["internal", "external"]),
+            rule=one_of(["silhouette", "bic", "bic_tied", "consensus"]),
+            min_cluster_size=one_of([1, 2, 5, 1000, 0.01, 0.2]),
+            max_segments=one_of([0, 0, 1, 3]),
         ),
     }
 )
@@ -133,7 +137,7 @@ def check_accounts(p: Project) -> None:
     totals = read_table(p / "data/internal/category_totals.parquet")
     keys = {category_named(name, totals): key for key, name in p.rows("internal/categories.parquet", "key", "name")}
     for key in CATEGORIES:
-        for folder in ("internal/ledger", "merging/category_ledger"):
+        for folder in ("internal/ledger", "merging/category_ledger", "merging/override_ledger"):
             entries += read_ledger(p / f"data/{folder}/{key}.parquet")
     check_balance(entries)
     check_chain(entries)

@@ -21,6 +21,7 @@ OF_CATEGORY = (
     "cluster_stores",
     "profile_clusters",
     "merge_segments",
+    "apply_overrides",
     "describe_segments",
     "predict_clusters",
     "export_workbook",
@@ -30,7 +31,7 @@ KEYS = ("beauty", "cocktails_rtd")
 EXTERNAL = {"cluster_external_stores", "profile_external_clusters"}
 RAW_FOLDER = {
     f"ingest_{name}"
-    for name in ("sales", "product_map", "stores", "external", "baseline", "reference", "segment_names")
+    for name in ("sales", "product_map", "stores", "external", "baseline", "reference", "overrides", "segment_names")
 }
 # DVC refuses a key that is not there: a source that may be left out depends on all of them.
 OPTIONAL = RAW_FOLDER - {"ingest_sales", "ingest_product_map"}
@@ -75,8 +76,9 @@ AFTER_SALES = {
 }
 CLUSTERED = of(*KEYS, stages=OF_CATEGORY[2:])
 PREDICTED = of(*KEYS, stages=("predict_clusters",))
-MERGED = of(*KEYS, stages=("merge_segments", "describe_segments", "export_workbook"))
+MERGED = of(*KEYS, stages=("merge_segments", "apply_overrides", "describe_segments", "export_workbook"))
 BASELINE = "  baseline:\n    reader: parquet\n    path: planted_segments.parquet\n  reference:"
+OVERRIDES = "  overrides:\n    reader: csv\n    path: stores.csv\n  reference:"
 # What is changed; the stages that Snakemake would run; those that DVC finds changed.
 CHANGES: dict[str, tuple[Edit, set[str], set[str]]] = {
     "a category is dropped": (
@@ -106,6 +108,10 @@ CHANGES: dict[str, tuple[Edit, set[str], set[str]]] = {
     ),
     "a baseline": (
         place("  reference:", BASELINE), {"ingest_baseline", *EXTERNAL, *CLUSTERED, *GATHERED}, OPTIONAL,
+    ),
+    "overrides": (
+        place("  reference:", OVERRIDES),
+        {"ingest_overrides", "select_categories", *of(*KEYS, stages=("apply_overrides", "export_workbook")), *GATHERED}, OPTIONAL,
     ),
     "no reference any more": (
         place("  reference:\n    reader: parquet\n    path: planted_segments.parquet\n", ""),

@@ -41,6 +41,9 @@ def on_a_terminal(folder: Path, *arguments: str) -> str:
     return text
 
 
+KEYS = ("beauty", "cocktails_rtd")
+
+
 @pytest.mark.parametrize("engine", ["snakemake", "dvc"])
 def test_dry_run_says_what_and_why_and_runs_nothing(project: Project, engine: str) -> None:
     project.change("merging.min_cluster_size", 12)
@@ -48,10 +51,12 @@ def test_dry_run_says_what_and_why_and_runs_nothing(project: Project, engine: st
     result = clustering(project.root, "run", "merging", "--dry-run", "--engine", engine)
     assert result.returncode == 0, result.stderr
     plan = dict(line.split(": ", 1) for line in result.stdout.splitlines())
-    assert plan.pop("merging") == "3 stages would run; nothing was run."
-    assert sorted(plan) == ["collect_segments", "merge_segments/beauty", "merge_segments/cocktails_rtd"]
+    assert plan.pop("merging") == "5 stages would run; nothing was run."
+    assert sorted(plan) == [
+        *(f"apply_overrides/{key}" for key in KEYS), "collect_segments", *(f"merge_segments/{key}" for key in KEYS),
+    ]  # fmt: skip
     assert plan["merge_segments/beauty"] == "parameters changed: min_cluster_size 8 -> 12"
-    assert plan["collect_segments"].startswith("follows merge_segments/")
+    assert plan["collect_segments"].startswith(("follows merge_segments/", "follows apply_overrides/"))
     assert project.tables() == before
     assert load_runs(project.root) == []
     forced = clustering(project.root, "run", "merging", "--dry-run", "--force", "--engine", engine)

@@ -20,7 +20,7 @@ from integration.conftest import Project
 pytestmark = pytest.mark.integration
 
 CATEGORY_STAGES = (
-    *("split_need_states", "build_features", "cluster_stores", "profile_clusters", "merge_segments"),
+    *("split_need_states", "build_features", "cluster_stores", "profile_clusters", "merge_segments", "apply_overrides"),
     "export_workbook",
 )
 # What follows from every category's segments, or from which categories there are.
@@ -31,9 +31,8 @@ def of_category(key: str) -> set[str]:
     return {f"{stage}/{key}" for stage in CATEGORY_STAGES}
 
 
-EVERY_MERGE = {
-    f"{stage}/{key}" for stage in ("merge_segments", "export_workbook") for key in ("beauty", "cocktails_rtd")
-}
+MERGE_STAGES = ("merge_segments", "apply_overrides", "export_workbook")
+EVERY_MERGE = {f"{stage}/{key}" for stage in MERGE_STAGES for key in ("beauty", "cocktails_rtd")}
 
 
 def assert_same_tables(found: dict[str, bytes], expected: dict[str, bytes]) -> None:

@@ -17,12 +17,18 @@ import pytest
 import yaml
 
 from storelib.accounts.entries import entries_of, numbered
+from storelib.contracts.segments import OVERRIDES
 
 MONEY = pa.decimal128(38, 2)
 SALES_COLUMNS = {"store_id": "STORE", "sku": "SKU", "category": "CAT", "sales": "AMOUNT", "date": "DAY"}
 MAP_COLUMNS = {"sku": "SKU", "need_state": "NEED", "category": "CAT"}
 NAMED = pa.schema([("key", pa.string()), ("name", pa.string())])
 LABELS = ["internal_cluster", "external_cluster", "segment"]
+# The block `merging` as it comes with the project.
+MERGING = {
+    "method": "cross", "inner_view": "external", "rule": "bic_tied", "max_clusters": 10, "bic_coarsening": 250, "n_init": 10,
+    "seed": 1, "min_cluster_size": 20, "max_segments": 0, "internal_weight": 50, "external_weight": 50,
+}  # fmt: skip
 Amounts = tuple[int, int, Decimal]
 
 
@@ -182,6 +188,12 @@ class Bench:
         columns = list(zip(*whole, strict=True)) if rows else [[] for _ in schema.names]
         return self.parquet(name, dict(zip(schema.names, map(list, columns), strict=True)), schema)
 
+    def overrides(self, *rows: tuple[str, str, int, str, str]) -> Path:
+        """(category, store_id, segment, who, why) as `ingest_overrides` writes it."""
+        columns = list(zip(*rows, strict=True)) or [()] * len(OVERRIDES.names)
+        content = dict(zip(OVERRIDES.names, map(list, columns), strict=True))
+        return self.parquet("overrides.parquet", content, OVERRIDES.schema())
+
     def features(self, name: str, points: dict[str, Sequence[float]], excluded: dict[str, str] | None = None) -> Path:
         """Points by store as `build_features` writes them; `excluded` says why a store does not train."""
         reasons = excluded or {}
@@ -311,6 +323,9 @@ def run_chain(bench: Bench, files: dict[str, list[str]], threads: int = 2, seed:
         files=bench / "segment_names_files.parquet",
     )
     bench.run(
+        "ingest_overrides", **source, overrides=bench / "overrides.parquet", files=bench / "overrides_files.parquet"
+    )
+    bench.run(
         "assign_categories", config=config, sales=bench / "sales.parquet", sku_sales=bench / "sku_sales.parquet",
         product_map=bench / "product_map.parquet",
         stores=bench / "stores.parquet", spelling="unify", map_entries=bench / "map_entries.parquet",
@@ -321,6 +336,7 @@ def run_chain(bench: Bench, files: dict[str, list[str]], threads: int = 2, seed:
     )  # fmt: skip
     bench.run(
         "select_categories", category_totals=bench / "category_totals.parquet", categories=bench / "categories.parquet",
+        overrides=bench / "overrides.parquet",
         ledger=bench / "select_ledger.parquet", **{"beauty.name": "BEAUTY", "snacks.name": "SNACKS"},
     )  # fmt: skip
     bench.run(
@@ -333,8 +349,9 @@ def run_chain(bench: Bench, files: dict[str, list[str]], threads: int = 2, seed:
         "pca_components": 0, "feature_report": bench / "feature_report.parquet", "seed": 1,
     }  # fmt: skip
     clustering = {
-        "baseline": bench / "baseline.parquet", "algorithm": "kmeans", "min_clusters": 2, "max_clusters": 5,
-        "rule": "silhouette", "min_cluster_share": 0, "bic_coarsening": 0, "resamples": 2, "n_init": 3, "seed": 1,
+        "baseline": bench / "baseline.parquet", "algorithm": "kmeans", "least_stores": 0, "most_stores": 0, "min_clusters": 2,
+        "max_clusters": 5, "rule": "silhouette", "min_cluster_share": 0, "bic_coarsening": 0, "resamples": 2, "refits": 2,
+        "n_init": 3, "seed": 1,
     }  # fmt: skip
     bench.run(
         "build_features", table=bench / "store_features.parquet", features=bench / "external_features.parquet",
@@ -342,7 +359,8 @@ def run_chain(bench: Bench, files: dict[str, list[str]], threads: int = 2, seed:
     )  # fmt: skip
     bench.run(
         "cluster_stores", view="external", features=bench / "external_features.parquet",
-        clusters=bench / "external_clusters.parquet", k_scores=bench / "external_k_scores.parquet", **clustering,
+        clusters=bench / "external_clusters.parquet", k_scores=bench / "external_k_scores.parquet",
+        memberships=bench / "external_memberships.parquet", stability=bench / "external_stability.parquet", **clustering,
     )  # fmt: skip
     for key in ("beauty", "snacks"):
         bench.run(
@@ -360,14 +378,21 @@ def run_chain(bench: Bench, files: dict[str, list[str]], threads: int = 2, seed:
         )  # fmt: skip
         bench.run(
             "cluster_stores", view=key, features=bench / f"features/{key}.parquet", clusters=bench / f"clusters/{key}.parquet",
-            k_scores=bench / f"k_scores/{key}.parquet", **clustering,
+            k_scores=bench / f"k_scores/{key}.parquet", memberships=bench / f"memberships/{key}.parquet",
+            stability=bench / f"stability/{key}.parquet", **clustering,
         )  # fmt: skip
         bench.run(
             "merge_segments", category=key, internal_clusters=bench / f"clusters/{key}.parquet",
             internal_features=bench / f"features/{key}.parquet", external_clusters=bench / "external_clusters.parquet",
             external_features=bench / "external_features.parquet", store_sales=bench / f"store_sales/{key}.parquet",
-            baseline=bench / "baseline.parquet", segments=bench / f"category_segments/{key}.parquet",
-            ledger=bench / f"merge_ledgers/{key}.parquet", min_cluster_size=3, internal_weight=1, external_weight=1,
+            baseline=bench / "baseline.parquet", segments=bench / f"merged_segments/{key}.parquet",
+            explained=bench / f"explained/{key}.parquet", ledger=bench / f"merge_ledgers/{key}.parquet",
+            **MERGING | {"min_cluster_size": 3},
+        )  # fmt: skip
+        bench.run(
+            "apply_overrides", category=key, merged=bench / f"merged_segments/{key}.parquet",
+            overrides=bench / "overrides.parquet", store_sales=bench / f"store_sales/{key}.parquet",
+            segments=bench / f"category_segments/{key}.parquet", ledger=bench / f"override_ledgers/{key}.parquet",
         )  # fmt: skip
         bench.run(
             "describe_segments", category=key, segments=bench / f"category_segments/{key}.parquet",
@@ -375,8 +400,8 @@ def run_chain(bench: Bench, files: dict[str, list[str]], threads: int = 2, seed:
             store_features=bench / "store_features.parquet", internal_features=bench / f"features/{key}.parquet",
             external_features=bench / "external_features.parquet", names=bench / "segment_names.parquet",
             baseline=bench / "baseline.parquet", descriptions=bench / f"descriptions/{key}.parquet",
-            traits=bench / f"traits/{key}.parquet", store_fit=bench / f"store_fit/{key}.parquet", internal_weight=1,
-            external_weight=1, least_effect=0.5, rule_depth=3, typical_stores=2, seed=1,
+            traits=bench / f"traits/{key}.parquet", store_fit=bench / f"store_fit/{key}.parquet", internal_weight=50,
+            external_weight=50, least_effect=0.5, rule_depth=3, typical_stores=2, seed=1,
         )  # fmt: skip
         bench.run(
             "predict_clusters", category=key, clusters=bench / f"clusters/{key}.parquet",

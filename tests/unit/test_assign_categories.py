@@ -218,7 +218,8 @@ class TestSelection:
 
         def run(**names: str) -> list[tuple[Any, ...]]:
             bench.run(
-                select_categories, category_totals=bench / "category_totals.parquet", ledger=bench / "ledger.parquet",
+                select_categories, category_totals=bench / "category_totals.parquet",
+                overrides=bench.overrides(), ledger=bench / "ledger.parquet",
                 categories=bench / "categories.parquet", **{f"{key}.name": name for key, name in names.items()},
             )  # fmt: skip
             columns = ("category", "flow", "reason", "stores", "lines", "sales")

@@ -92,7 +92,7 @@ def report(bench: Any) -> Any:
                 "k": [1, 2],
                 "eligible": [True, True],
                 "chosen": [count == 1, count == 2],
-                "bic_tied": [1.0, 2.0],
+                "bic_tied": [2.0, 1.0] if count == 1 else [1.0, 2.0],
             }
 
         def wide(table: pd.DataFrame) -> dict[str, Any]:
@@ -106,7 +106,11 @@ def report(bench: Any) -> Any:
         bench.parquet("shares/beauty.parquet", wide(shares))
         bench.parquet("clusters/beauty.parquet", labels(clusters))
         bench.parquet("k_scores/beauty.parquet", scores(k))
+        bench.parquet("stability/beauty.parquet", {"cluster": [*range(1, k + 1)], "jaccard": [0.973, 0.74][:k]})
         bench.parquet("profiles/beauty.parquet", long(profile_table(shares, by_cluster, sales)))
+        explained = {"category": ["beauty"] * 3, "segments": [1, 2, 3], "explained": [0.0, 0.625, 0.75]}
+        steps = {"step": ["merged", "merged", "views"], "chosen": [False, True, False]}
+        bench.parquet("explained/beauty.parquet", explained | steps)
         stores: dict[str, Any] = {"store_id": STORES, "name": [NASTY] * 6}
         if coordinates:
             stores |= {"latitude": ["41.5", "42", "43", "41", "40.5", ""], "longitude": ["-93"] * 6}
@@ -144,9 +148,12 @@ def report(bench: Any) -> Any:
             store_features=bench.parquet("features.parquet", wide(features)),
             external_clusters=bench.parquet("external.parquet", labels([1] * 6)),
             external_k_scores=bench.parquet("external_k.parquet", scores(1)),
+            stability=bench / "stability",
+            external_stability=bench.parquet("external_stability.parquet", {"cluster": [1], "jaccard": [1.0]}),
             external_profile=bench.parquet("external_profile.parquet", long(profile_table(features, by_cluster.assign(cluster=1), sales))),
             segments=bench.parquet("segments.parquet", segments), ledger=bench / "ledger.parquet",
-            reference=bench.parquet("reference.parquet", reference), recovery=bench / "recovery.csv",
+            overrides=bench.overrides(*([("beauty", NASTY, 2, "Ann <b>", NASTY)] if known else [])),
+            explained=bench / "explained", reference=bench.parquet("reference.parquet", reference), recovery=bench / "recovery.csv",
             checks=bench / "checks.json", template=ROOT / "scripts/templates/report.html.j2",
             outlines=ROOT / "scripts/outlines/outlines.json",
             report=bench / name, internal=["--categories.beauty.name", NASTY, "--cluster_stores.metrics", "a", "b"],
@@ -209,6 +216,15 @@ def test_page_shows_the_checks_failed_ones_first(report: Any) -> None:
     assert "Give the SKUs" not in every
 
 
+def test_page_shows_what_fewer_segments_lose_and_what_was_placed_by_hand(report: Any) -> None:
+    text = report()
+    assert "2 explain 62\u00a0% of the variance of both views; 3, before small ones were dissolved" in text
+    assert "<td>75\u00a0%</td>" in text
+    section = text[text.index('<section id="overrides">') : text.index('<section id="known">')]
+    assert "Ann &lt;b&gt;" in section
+    assert '<section id="overrides">' not in report("none.html", known=False)
+
+
 def test_page_without_structure_coordinates_or_reference(report: Any) -> None:
     text = report(k=1, coordinates=False, known=False)
     assert "No structure was found" in text
@@ -219,3 +235,12 @@ def test_page_without_structure_coordinates_or_reference(report: Any) -> None:
 
 def test_same_page_again(report: Any) -> None:
     assert report("a.html") == report("b.html")
+
+
+def test_each_cluster_says_how_stable_it_is_but_one_alone_does_not(report: Any) -> None:
+    text = report()
+    assert "stable: bootstrap Jaccard 0.97 · " in text
+    assert "a pattern, not stable: bootstrap Jaccard 0.74 · " in text
+    # the external view has one cluster
+    assert text.count("bootstrap Jaccard") == 2
+    assert "bootstrap Jaccard" not in report("one.html", k=1)

@@ -14,14 +14,15 @@ import pytest
 
 import cluster_stores
 from cluster_stores import choose_k, place_stores, range_of_k, score_partitions
-from storelib.errors import DataError
-from storelib.method.partitions import Partition
+from storelib.errors import ConfigError, DataError
+from storelib.method.algorithms import ALGORITHMS, Fitted
+from storelib.method.partitions import centres_of, distances_to
 
 # All, 0, 1 | 10, 11 and 0, 1 | 10 | 11
 LINE = np.array([[0.0], [1.0], [10.0], [11.0]])
 CHEAP = ("silhouette", "calinski_harabasz", "davies_bouldin", "consensus", "bic", "bic_tied")
 PARTITIONS = {
-    k: Partition(np.array(labels, dtype=np.int32), inertia)
+    k: Fitted(np.array(labels, dtype=np.int32), inertia, centres_of(LINE, np.array(labels)))
     for k, labels, inertia in ((1, [1, 1, 1, 1], 101.0), (2, [1, 1, 2, 2], 1.0), (3, [1, 1, 2, 3], 0.5))
 }
 
@@ -112,7 +113,7 @@ def test_range_upside_down_is_told() -> None:
 def test_nearest_means_nearest() -> None:
     # twelve centres at 0, 10, ... 110: the tenth (90) must not be taken for the second (10)
     centres = np.arange(12.0)[:, None] * 10
-    placed = place_stores(np.array([[12.0], [91.0], [109.0], [-500.0]]), centres)
+    placed = place_stores(distances_to(np.array([[12.0], [91.0], [109.0], [-500.0]]), centres))
     assert placed["cluster"].tolist() == [2, 10, 12, 1]
     assert placed["distance"].tolist() == [2.0, 1.0, 1.0, 500.0]
     assert placed["runner_up"].tolist() == [3, 11, 11, 2]
@@ -121,7 +122,7 @@ def test_nearest_means_nearest() -> None:
 
 def test_distance_is_euclidean_and_a_tie_goes_to_the_lower_number() -> None:
     centres = np.array([[3.0, 4.0], [-3.0, -4.0], [6.0, 8.0]])
-    placed = place_stores(np.array([[0.0, 0.0], [6.0, 8.0]]), centres)
+    placed = place_stores(distances_to(np.array([[0.0, 0.0], [6.0, 8.0]]), centres))
     assert placed["cluster"].tolist() == [1, 3]
     assert placed["distance"].tolist() == [5.0, 0.0]
     assert placed["runner_up"].tolist() == [2, 1]
@@ -132,11 +133,14 @@ def cluster(bench: Any) -> Callable[..., dict[str, Any]]:
     def run(
         low: int = 2, high: int = 5, rule: str = "silhouette", view: str = "beauty", **options: Any
     ) -> dict[str, Any]:
-        plain = {"min_cluster_share": 0, "bic_coarsening": 0, "resamples": 5, "n_init": 5, "seed": 1}
+        plain = {
+            "algorithm": "kmeans", "least_stores": 0, "most_stores": 0, "min_cluster_share": 0, "bic_coarsening": 0, "resamples": 5,
+            "refits": 5, "n_init": 5, "seed": 1,
+        }  # fmt: skip
         bench.run(
             cluster_stores, view=view, features=bench / "features.parquet", baseline=bench / "baseline.parquet",
-            clusters=bench / "clusters.parquet", k_scores=bench / "k_scores.parquet", algorithm="kmeans", min_clusters=low,
-            max_clusters=high, rule=rule, **(plain | options),
+            clusters=bench / "clusters.parquet", k_scores=bench / "k_scores.parquet", memberships=bench / "memberships.parquet",
+            stability=bench / "stability.parquet", min_clusters=low, max_clusters=high, rule=rule, **(plain | options),
         )  # fmt: skip
         return bench.frame("clusters.parquet").to_dict("index")
 
@@ -277,8 +281,9 @@ def test_all_rules_are_computed_where_asked(bench: Any, cluster: Callable[..., d
     bench.features("features.parquet", points_of(GROUPS))
     bench.run(
         cluster_stores, view="beauty", features=bench / "features.parquet", baseline=bench / "baseline.parquet",
-        clusters=bench / "clusters.parquet", k_scores=bench / "k_scores.parquet", algorithm="kmeans", min_clusters=1,
-        max_clusters=4, rule="silhouette", all_rules=[], min_cluster_share=0, bic_coarsening=0, resamples=3, n_init=2, seed=1,
+        clusters=bench / "clusters.parquet", k_scores=bench / "k_scores.parquet", memberships=bench / "memberships.parquet",
+        stability=bench / "stability.parquet", algorithm="kmeans", least_stores=0, most_stores=0, min_clusters=1, max_clusters=4,
+        rule="silhouette", all_rules=[], min_cluster_share=0, bic_coarsening=0, resamples=3, refits=2, n_init=2, seed=1,
     )  # fmt: skip
     rows = bench.rows("k_scores.parquet", "gap", "gap_error", "bootstrap_ari", "stability")
     assert not np.isnan(np.array(rows, dtype=float)[:3]).any()
@@ -297,7 +302,8 @@ def test_a_cluster_that_is_too_small_is_never_chosen(bench: Any, cluster: Callab
     assert [row for row in bench.rows("k_scores.parquet", "k", "chosen") if row[1]] == [(1, True)]
 
 
-def test_same_bytes_whatever_the_threads(bench: Any) -> None:
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_same_bytes_whatever_the_threads(bench: Any, algorithm: str) -> None:
     """Every rule, in processes of their own: what the runner exports about threads is overruled."""
     rng = np.random.default_rng(3)
     points = rng.normal(size=(700, 6)) + 4 * rng.integers(0, 3, size=(700, 1))
@@ -305,11 +311,12 @@ def test_same_bytes_whatever_the_threads(bench: Any) -> None:
     bench.labels()
     made = []
     for threads in ("1", "4"):
-        out = [bench / f"{name}_{threads}.parquet" for name in ("clusters", "k_scores")]
+        out = [bench / f"{name}_{threads}.parquet" for name in ("clusters", "k_scores", "memberships", "stability")]
         flags = {
             "view": "beauty", "features": bench / "features.parquet", "baseline": bench / "baseline.parquet",
-            "clusters": out[0], "k_scores": out[1], "algorithm": "kmeans", "min_clusters": 1, "max_clusters": 5,
-            "rule": "bic_tied", "min_cluster_share": 0.02, "bic_coarsening": 250, "resamples": 3, "n_init": 3, "seed": 1,
+            "clusters": out[0], "k_scores": out[1], "memberships": out[2], "stability": out[3], "algorithm": algorithm,
+            "least_stores": 0, "most_stores": 0, "min_clusters": 1, "max_clusters": 5, "rule": "bic_tied",
+            "min_cluster_share": 0.02, "bic_coarsening": 250, "resamples": 3, "refits": 3, "n_init": 3, "seed": 1,
             "log": bench / "log.txt",
         }  # fmt: skip
         words = [word for name, value in flags.items() for word in (f"--{name}", str(value))]
@@ -324,3 +331,92 @@ def test_same_bytes_whatever_the_threads(bench: Any) -> None:
         made.append([path.read_bytes() for path in out])
     assert made[0] == made[1]
     assert {k for k, chosen in bench.rows("k_scores_1.parquet", "k", "chosen") if chosen} == {3}
+
+
+def test_membership_margin_and_stability_are_written(bench: Any, cluster: Callable[..., dict[str, Any]]) -> None:
+    rng = np.random.default_rng(1)
+    groups = {f"a{i:02d}": (x,) for i, x in enumerate(rng.normal(0, 1, 40))}
+    groups |= {f"b{i:02d}": (x,) for i, x in enumerate(rng.normal(20, 1, 40))}
+    middle = float(np.mean([x for (x,) in groups.values()]))
+    bench.features("features.parquet", groups | {"m": (middle,)}, {"m": "thin"})
+    bench.labels(*[("beauty", f"a{i:02d}", 7, 1, 1) for i in range(40)])
+    found = cluster(low=1, rule="bic_tied", bic_coarsening=250)
+    # Half way between equal groups a store is as near to the one as to the other, and may be of either.
+    assert found["m"]["margin"] == pytest.approx(0, abs=1e-9)
+    assert found["m"]["is_borderline"]
+    assert 0.5 <= found["m"]["membership"] < 0.7
+    # A store 1 from its centre and 19 from the other: 18 / 19.
+    a = found["a00"]
+    assert a["margin"] == pytest.approx(1 - a["distance"] / a["runner_up_distance"])
+    assert not any(row["is_borderline"] for store, row in found.items() if store != "m")
+    # The clusters are called as in the baseline, 7, and 8 for the new one.
+    memberships = bench.rows("memberships.parquet", "store_id", "cluster", "share", "probability")
+    assert memberships[:2] == [("a00", 7, 1.0, pytest.approx(1)), ("a00", 8, 0.0, pytest.approx(0, abs=1e-9))]
+    own = {(store, number): probability for store, number, _, probability in memberships}
+    assert all(own[store, row["cluster"]] == row["membership"] for store, row in found.items())
+    assert bench.rows("stability.parquet") == [(7, 40, 1.0, 0.0), (8, 40, 1.0, 0.0)]
+    assert "1 of 81 stores are on a border" in bench.log(cluster_stores)
+
+
+def test_one_cluster_is_sure_and_has_no_margin(bench: Any, cluster: Callable[..., dict[str, Any]]) -> None:
+    bench.features("features.parquet", points_of(GROUPS))
+    found = cluster(low=1, high=1, rule="bic_tied")
+    assert {(row["membership"], row["is_borderline"]) for row in found.values()} == {(1.0, False)}
+    assert all(np.isnan(row["margin"]) for row in found.values())
+
+
+def test_ward_keeps_the_stores_that_trained_where_the_tree_has_them(
+    bench: Any, cluster: Callable[..., dict[str, Any]]
+) -> None:
+    # See test_algorithms: c is 13 / 3 from its own centre 28 / 3, and 4 from the other, 1.
+    points = points_of({"a": 0.0, "b": 2.0, "c": 5.0, "d": 9.0, "e": 14.0, "x": 5.0})
+    bench.features("features.parquet", points, {"x": "thin"})
+    found = cluster(high=2, algorithm="ward")
+    assert [row["cluster"] for row in found.values()] == [2, 2, 1, 1, 1, 2]
+    assert found["c"]["margin"] == pytest.approx((4 - 13 / 3) / (13 / 3))
+    assert found["x"]["margin"] == pytest.approx((13 / 3 - 4) / (13 / 3))
+
+
+def test_stores_that_did_not_train_do_not_break_the_largest_size(
+    bench: Any, cluster: Callable[..., dict[str, Any]]
+) -> None:
+    # Those that train are {0, 1, 2} and {10, 11}; of 8 stores at most 4 may be in one cluster. x and z are nearest to 1, y is
+    # too: x is the nearest and takes the last place, z and y go to the other cluster.
+    points = points_of({"a": 0.0, "b": 1.0, "c": 2.0, "d": 10.0, "e": 11.0, "x": 1.5, "y": 4.0, "z": -3.0})
+    bench.features("features.parquet", points, dict.fromkeys("xyz", "thin"))
+    found = cluster(high=2, algorithm="constrained_kmeans", most_stores=4)
+    assert {store: row["cluster"] for store, row in found.items()} == dict(
+        zip("abcdexyz", [1, 1, 1, 2, 2, 1, 2, 2], strict=True)
+    )
+    assert found["y"]["margin"] == pytest.approx((3 - 6.5) / 6.5)
+    # The same as a share of all; and at least 3 of the five that train cannot be twice.
+    again = cluster(high=2, algorithm="constrained_kmeans", most_stores=0.5)
+    assert {store: row["cluster"] for store, row in again.items()} == {s: row["cluster"] for s, row in found.items()}
+    with pytest.raises(
+        DataError, match="5 stores that train, of 8, cannot be parted into 2 to 2 clusters of at least 3"
+    ):
+        cluster(high=2, algorithm="constrained_kmeans", least_stores=3)
+    # Three clusters of two hold six of eight.
+    cluster(high=4, algorithm="constrained_kmeans", most_stores=2)
+    assert bench.rows("k_scores.parquet", "k") == [4]
+    assert "k = 2, 3: constrained_kmeans gives fewer clusters, or none of the sizes allowed" in bench.log(
+        cluster_stores
+    )
+
+
+def test_sizes_mean_nothing_to_other_algorithms(bench: Any, cluster: Callable[..., dict[str, Any]]) -> None:
+    bench.features("features.parquet", points_of(GROUPS))
+    with pytest.raises(ConfigError, match="least_stores 3 and most_stores 0 mean nothing to kmeans"):
+        cluster(least_stores=3)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_k_is_chosen_for_the_algorithm_that_is_fitted(
+    bench: Any, cluster: Callable[..., dict[str, Any]], algorithm: str
+) -> None:
+    rng = np.random.default_rng(7)
+    points = np.concatenate([rng.normal(centre, 1, size=(30, 2)) for centre in ((0, 0), (30, 0), (0, 30))])
+    bench.features("features.parquet", {f"s{i:02d}": tuple(point) for i, point in enumerate(points)})
+    for rule in ("bic_tied", "prediction_strength", "stability"):
+        found = cluster(low=1, high=4, rule=rule, algorithm=algorithm, resamples=3, n_init=2)
+        assert [[row["cluster"] for row in found.values()].count(k) for k in (1, 2, 3)] == [30, 30, 30], rule

@@ -18,6 +18,8 @@ from storelib.errors import DataError
 from storelib.method.agreement import Agreement, crossed
 from storelib.tables import write_table
 
+BEFORE = ("select_categories", "split_need_states")
+
 
 def collect(bench: Any, keys: dict[str, str] | None = None) -> None:
     """`collect_segments` after the chain; keys: key to name."""
@@ -27,7 +29,8 @@ def collect(bench: Any, keys: dict[str, str] | None = None) -> None:
     ledgers = {f"{name}_ledger": bench / f"{name}_ledger.parquet" for name in ("ingest", "assign", "select", "join")}
     bench.run(
         collect_segments, **inputs, **ledgers, split_ledgers=bench / "split_ledgers", merge_ledgers=bench / "merge_ledgers",
-        category_segments=bench / "category_segments", descriptions=bench / "descriptions", internal_k_scores=bench / "k_scores",
+        override_ledgers=bench / "override_ledgers", explained=bench / "explained", descriptions=bench / "descriptions",
+        category_segments=bench / "category_segments", internal_k_scores=bench / "k_scores",
         external_k_scores=bench / "external_k_scores.parquet", segments=bench / "merging/segments.parquet",
         ledger=bench / "merging/ledger.parquet", segments_csv=bench / "reports/segments.csv",
         metrics=bench / "reports/metrics.json", scores=bench / "reports/k_scores.csv", figure=bench / "reports/segments.png",
@@ -72,7 +75,7 @@ class TestCollected:
         entries = read_ledger(done / "merging/ledger.parquet")
         assert {(e.stage, e.category) for e in entries} == {
             ("ingest_sales", ""), ("assign_categories", ""), ("join_external", ""),
-            *((stage, key) for stage in ("select_categories", "split_need_states", "merge_segments") for key in ("beauty", "snacks")),
+            *((stage, key) for stage in (*BEFORE, "merge_segments", "apply_overrides") for key in ("beauty", "snacks")),
         }  # fmt: skip
         raw = pd.read_csv(done / "raw/sales.csv", dtype="str")
         total = sum(map(Decimal, raw["AMOUNT"]), Decimal(0))
@@ -106,7 +109,11 @@ class TestCollected:
 def links() -> list[Entry]:
     one = Decimal("1.00")
     chain = [("ingest_sales", ""), ("assign_categories", ""), ("select_categories", "a"), ("split_need_states", "a")]
-    return [Entry(s, c, flow, "", 2, 3, one) for s, c in [*chain, ("merge_segments", "a")] for flow in ("in", "out")]
+    return [
+        Entry(s, c, flow, "", 2, 3, one)
+        for s, c in [*chain, ("merge_segments", "a"), ("apply_overrides", "a")]
+        for flow in ("in", "out")
+    ]
 
 
 def test_chain_that_holds() -> None:
@@ -118,6 +125,7 @@ def test_chain_that_holds() -> None:
     [
         (1, {"sales": Decimal("0.99")}), (2, {"lines": 2}), (2, {"stores": 1}), (3, {"lines": 4}), (4, {"sales": Decimal("1.01")}),
         (5, {"lines": 9}), (6, {"stores": 3}), (7, {"sales": Decimal(0)}), (8, {"lines": 0}),
+        (9, {"stores": 1}), (10, {"sales": Decimal(2)}),
     ],
 )  # fmt: skip
 def test_chain_that_is_broken_anywhere_is_refused(position: int, change: dict[str, Any]) -> None:

@@ -1,11 +1,13 @@
 """The agreement of two halves, by hand."""
 
+import csv
 from typing import Any
 
 import pandas as pd
 import pytest
 
 import compare_halves
+from clustering.commands.split_half import show_halves
 
 SEGMENTS = ["store_id", "category", "internal_cluster", "external_cluster", "segment", "flags"]
 
@@ -52,3 +54,27 @@ def test_views_are_compared_over_the_stores_of_both_halves(bench: Any) -> None:
     # d was thin in one half; an outlier of the other view trained in this one: a, b | c both times
     assert found.loc["x", ["stores_trained", "trained_ari"]].tolist() == [3, 1]
     assert found.loc["external", ["stores_trained", "trained_ari"]].tolist() == [3, -0.5]
+
+
+def test_one_cluster_in_both_halves_is_nothing_to_compare(bench: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    # In x all stores are in cluster 1 of both views: an index of 1 would look like perfect agreement.
+    odd = [("a", "x", 1, 1, 1, ""), ("b", "x", 1, 1, 1, ""), ("c", "x", 1, 1, 1, "")]
+    even = [("a", "x", 1, 1, 1, ""), ("b", "x", 1, 2, 2, ""), ("c", "x", 1, 2, 2, "")]
+    write(bench, "odd", odd, dict.fromkeys("abc", 1))
+    write(bench, "even", even, dict.fromkeys("abc", 1))
+    inputs = {
+        f"{half}_{what}": bench / f"{half}_{what}.parquet"
+        for half in ("odd", "even")
+        for what in ("segments", "external")
+    }
+    bench.run(compare_halves, **inputs, comparison=bench / "split_half.csv")
+    found = pd.read_csv(bench / "split_half.csv").set_index("view")
+    assert found.loc[["x", "external"], ["internal_cluster_ari", "trained_ari"]].isna().all(axis=None)
+    # One segment against two: no pair could agree by more than chance.
+    assert found.loc["x", "segment_ari"] == 0
+    with (bench / "split_half.csv").open(newline="") as handle:
+        show_halves(list(csv.DictReader(handle)))
+    shown = capsys.readouterr().out
+    assert "x: one cluster in both halves: nothing to compare" in shown
+    assert "external: one cluster in both halves: nothing to compare" in shown
+    assert "1.000" not in shown

@@ -36,7 +36,7 @@ from storelib.contracts.sales import (
     STORE_SALES,
 )
 from storelib.contracts.segments import COLLECTED, KNOWN_LABELS, RECOVERY, SEGMENTS
-from storelib.contracts.views import CLUSTERS, FEATURE_REPORT, FEATURES, PROFILE, SCORES
+from storelib.contracts.views import CLUSTERS, FEATURE_REPORT, FEATURES, MEMBERSHIPS, PROFILE, SCORES, STABILITY
 from storelib.errors import DataError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -175,11 +175,24 @@ GOOD: dict[str, tuple[Contract, Table]] = {
             "distance": [0.0, 1.0, 2.0],
             "runner_up": [2, 1, None],
             "runner_up_distance": [1.0, 1.0, None],
+            "margin": [1.0, 0.0, None],
+            "membership": [1.0, 0.6, None],
+            "is_borderline": [False, True, False],
             "silhouette": [1.0, -1.0, None],
             "is_outlier": [False, False, True],
             "exclusion": ["", "", "outlier"],
         },
     ),
+    "memberships": (
+        MEMBERSHIPS,
+        {
+            "store_id": ["s1", "s2", "s2"],
+            "cluster": [1, 1, 2],
+            "share": [1.0, 0.5, 0.5],
+            "probability": [1.0, 0.75, 0.25],
+        },
+    ),
+    "stability": (STABILITY, {"cluster": [1, 2], "stores": [3, 1], "jaccard": [0.8, None], "dissolved": [0.1, None]}),
     "k_scores": (
         SCORES,
         {
@@ -251,6 +264,9 @@ GOOD: dict[str, tuple[Contract, Table]] = {
             "segment": [1, 1],
             "is_outlier": [False, True],
             "flags": ["internal:thin", "internal:no_net_sales external:outlier"],
+            "confidence": [0.6, None],
+            "runner_up_segment": [2, None],
+            "is_borderline": [True, False],
             "segment_name": ["Stars", "Stars"],
         },
     ),
@@ -419,7 +435,17 @@ BROKEN: list[tuple[str, Table, str]] = [
     ("clusters", {"runner_up": [1, 1, None]}, "a runner-up is another cluster on 1 rows, such as store_id 's1'"),
     ("clusters", {"runner_up": [None, 1, None]}, "a runner-up and the distance to it are both known or both missing"),
     ("clusters", {"runner_up": [0, 1, None]}, "column 'runner_up' is not at least 1"),
-    ("clusters", {"runner_up_distance": [1.0, 0.9, None]}, "a runner-up is not nearer than the cluster on 1 rows"),
+    ("clusters", {"runner_up_distance": [1.0, 0.9, None]}, "a runner-up is nearer than the cluster where the margin is below 0"),
+    ("clusters", {"margin": [1.1, 0.0, None]}, "column 'margin' is not between -1 and 1"),
+    ("clusters", {"membership": [1.1, 0.0, None]}, "column 'membership' is not between 0 and 1"),
+    ("memberships", {"store_id": ["s2", "s1", "s2"]}, "rows are sorted by store_id, cluster, each once"),
+    ("memberships", {"share": [1.1, 1.0, 0.0]}, "column 'share' is not between 0 and 1"),
+    ("memberships", {"probability": [1.1, 1.0, 0.0]}, "column 'probability' is not between 0 and 1"),
+    ("memberships", {"cluster": [0, 1, 2]}, "column 'cluster' is not at least 1"),
+    ("stability", {"stores": [0, 2]}, "column 'stores' is not at least 1"),
+    ("stability", {"jaccard": [1.1, None]}, "column 'jaccard' is not between 0 and 1"),
+    ("stability", {"dissolved": [1.1, None]}, "column 'dissolved' is not between 0 and 1"),
+    ("stability", {"cluster": [2, 1]}, "rows are sorted by cluster, each once"),
     ("clusters", {"silhouette": [1.1, 0.0, None]}, "column 'silhouette' is not between -1 and 1"),
     ("clusters", {"silhouette": [1.0, 0.0, 0.0]}, "only stores that trained have a silhouette on 1 rows, such as store_id 's3'"),
     ("clusters", {"is_outlier": [True, False, True]}, "an outlier is what is excluded as one"),
@@ -460,6 +486,7 @@ BROKEN: list[tuple[str, Table, str]] = [
     ("collected", {"merged_cluster": ["1x12", "1x2"]}, "a merged cluster is internal_cluster x external_cluster"),
     ("collected", {"is_outlier": [False, False]}, "an outlier is flagged as one"),
     ("collected", {"store_id": ["s2", "s1"]}, "rows are sorted by category, store_id, each once"),
+    ("collected", {"runner_up_segment": [1, None]}, "a runner-up is another segment"),
     ("segment names", {"segment": [1, 1]}, "rows are sorted by category, segment, each once"),
     ("segment names", {"name": ["Stars", "STARS"]}, "segments of a category have different names"),
     ("descriptions", {"segment": [2, 1]}, "rows are sorted by category, segment, each once"),
@@ -527,6 +554,30 @@ def test_every_rule_of_rows_is_broken_by_a_case() -> None:
             assert any(check.error in message or message in check.error for message in said), (name, check.error)
 
 
+@pytest.mark.parametrize("name", GOOD)
+def test_right_table_is_recognised_without_pandera(name: str) -> None:
+    """Else every run would pay for importing it, and nobody would notice."""
+    table, contract = table_of(name)
+    assert contract.keeps(table)
+
+
+def test_texts_of_a_dictionary_are_looked_at_once_and_their_places_are_in_order() -> None:
+    contract = Contract({"a": text(), "n": count()}, ["a", "n"])
+
+    def of(places: list[int], texts: list[str]) -> pa.Table:
+        return pa.table({"a": pa.DictionaryArray.from_arrays(pa.array(places), pa.array(texts)), "n": [1, 1]})
+
+    right = pa.table({"a": ["x", "y"], "n": [1, 1]})
+    assert checked(of([0, 1], ["x", "y"]), contract, "t").equals(right)
+    # neither the order of the dictionary nor what stands in it unused counts
+    assert checked(of([1, 0], ["y", "x"]), contract, "t").equals(right)
+    assert checked(of([0, 1], ["x", "y", " z"]), contract, "t").equals(right)
+    with pytest.raises(DataError, match="rows are sorted by a, n, each once"):
+        checked(of([1, 0], ["x", "y"]), contract, "t")
+    with pytest.raises(DataError, match="'a' is not text without spaces"):
+        checked(of([0, 1], ["x", "y "]), contract, "t")
+
+
 # A value that breaks a check, by how the check is told.
 WRONG = {
     "text without spaces": " x",
@@ -571,6 +622,7 @@ def test_table_without_a_row_is_refused_but_for_those_that_may_be_empty(tmp_path
         "sku_sales",
         "category_skus",
         "raw_files",
+        "memberships",
         "segment names",
         "importance",
     }

@@ -14,7 +14,7 @@ from describe_segments import kept_names
 from storelib.errors import DataError
 from storelib.method.effects import LARGEST, counted, effects_of, notable
 from storelib.method.tree_rules import Condition, Rule, fewest_digits, fidelity, holds, imputed, rules_of
-from storelib.method.typical import fit_of, joint_points
+from storelib.method.typical import fit_of
 from storelib.pages.naming import Difference, names_of, part_labels
 from storelib.pages.rule_texts import rule_words
 
@@ -185,12 +185,6 @@ class TestTypicalStores:
         assert fit["odd_rank"].dropna().to_dict() == {"s3": 1, "s1": 2}
         assert fit["nearest_other"].isna().all()
 
-    def test_the_joint_space_has_both_views_in_units_of_their_spread(self) -> None:
-        # variances 1 and 16; the second view weighs twice as much
-        every = np.array([True, True])
-        found = joint_points([(np.array([[0.0], [2]]), every, 1.0), (np.array([[0.0], [8]]), every, 2.0)])
-        assert found.tolist() == [[0, 0], [2, 4]]
-
 
 class TestKeptNames:
     baseline = pd.DataFrame(
@@ -234,7 +228,7 @@ def describe(bench: Any) -> Any:
             internal_features=bench / "internal.parquet", external_features=bench / "external.parquet",
             names=bench.parquet("names.parquet", dict(zip(types.names, map(list, columns), strict=True)), types),
             baseline=bench / "baseline.parquet", descriptions=bench / "descriptions.parquet",
-            traits=bench / "traits.parquet", store_fit=bench / "store_fit.parquet", internal_weight=1, external_weight=1,
+            traits=bench / "traits.parquet", store_fit=bench / "store_fit.parquet", internal_weight=50, external_weight=50,
             least_effect=0.5, rule_depth=2, typical_stores=2, seed=1,
         )  # fmt: skip
         return pa.parquet.read_table(bench / "descriptions.parquet").to_pandas().set_index("segment")

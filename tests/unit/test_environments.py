@@ -14,6 +14,8 @@ from packaging.version import Version
 ROOT = Path(__file__).resolve().parents[2]
 ENVS = ROOT / "envs"
 LOCKS = ["stages", "pipeline", "dev", "bootstrap"]
+# What conda-forge does not have.
+OF_PIP = {"k-means-constrained"}
 CONDA_NAMES = {"duckdb": "python-duckdb", "pandera": "pandera-pandas"}
 ONLY_TO_BUILD = {"hatchling"}
 
@@ -87,8 +89,12 @@ def test_conda_spec_has_the_locked_versions() -> None:
     locked = read_versions("stages")
     names = [canonicalize_name(requirement.name) for requirement in read_requirements("stages")]
     # conda-forge has no post-releases: 1.9.0.post1 is 1.9.0 there.
-    expected = [f"{CONDA_NAMES.get(name, name)}={Version(locked[name]).base_version}" for name in names]
-    assert spec["dependencies"] == [f"python{read_project()['requires-python']}", *expected]
+    expected = [
+        f"{CONDA_NAMES.get(name, name)}={Version(locked[name]).base_version}" for name in names if name not in OF_PIP
+    ]
+    of_pip = [f"{name}=={locked[name]}" for name in names if name in OF_PIP]
+    python = f"python{read_project()['requires-python']}"
+    assert spec["dependencies"] == [python, *expected, "pip", {"pip": of_pip}]
 
 
 def test_project_depends_on_what_the_pipeline_requires() -> None:

@@ -64,6 +64,8 @@ LEDGER = [
     entry("split_need_states", "beauty", "out", "", 6, 80, "460.00"),
     entry("merge_segments", "beauty", "in", "", 6, 80, "460.00"),
     entry("merge_segments", "beauty", "out", "", 6, 80, "460.00"),
+    entry("merge_segments", "beauty", "noted", "small_segment", 1, 9, "9.00"),
+    entry("merge_segments", "beauty", "noted", "merged_segment", 4, 9, "9.00"),
 ]
 
 
@@ -249,6 +251,8 @@ def test_every_expectation_is_looked_at(check: Any) -> None:
         ("found_stores", "sources.external.county"): 0.75,
         ("found_stores", "sources.external.own"): 1.0,
         ("smallest_segment", "beauty"): 2.0,
+        # 1 of 6 stores; those of merged segments are no matter of size
+        ("dissolved_stores", "beauty"): 0.166667,
         ("borderline_stores", "beauty"): 0.166667,
         ("borderline_stores", "external"): 0.0,
     }
@@ -262,13 +266,13 @@ def test_same_checks_again(check: Any, bench: Any) -> None:
 
 def test_failing_checks_are_written_and_then_refused(check: Any, bench: Any) -> None:
     result = check(mapped_sales=(0.98, 0.95), smallest_segment=(5, 3), sales_set_aside=(0.05, 0.5))
-    assert result["counts"] == {"pass": 9, "warn": 2, "fail": 2}
+    assert result["counts"] == {"pass": 10, "warn": 2, "fail": 2}
     with pytest.raises(DataError) as error:
         bench.run(
             require_checks, checks=bench / "checks.json", report="reports/report.html", passed=bench / "passed.txt"
         )
     assert error.value.args[0] == (
-        "2 of 13 checks failed: mapped_sales of beauty: 92 % of sales have a need state; at least 95 % is required; "
+        "2 of 14 checks failed: mapped_sales of beauty: 92 % of sales have a need state; at least 95 % is required; "
         "smallest_segment of beauty: the smallest segment has 2 stores; at least 3 is required"
     )
     assert "`checks` in params.yaml" in error.value.solution
@@ -282,7 +286,7 @@ def test_warnings_are_kept_where_nothing_failed(check: Any, bench: Any) -> None:
     check(lines_set_aside=(0.15, 0.3))
     bench.run(require_checks, checks=bench / "checks.json", report="reports/report.html", passed=bench / "passed.txt")
     assert (bench / "passed.txt").read_text().splitlines() == [
-        "13 checks: none failed, 1 warned",
+        "14 checks: none failed, 1 warned",
         "lines_set_aside of beauty: 20 % of sales lines are set aside; at most 15 % is expected",
     ]
 

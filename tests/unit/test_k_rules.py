@@ -7,6 +7,7 @@ import pytest
 
 from storelib.errors import DataError
 from storelib.method.k_rules import RULES, choices_of, choose_k, consensus
+from storelib.method.one_cluster import alternative, one_cluster
 
 
 def scores_of(first: int = 2, *, eligible: list[bool] | None = None, **columns: list[float]) -> pd.DataFrame:
@@ -109,3 +110,26 @@ def test_all_k_with_small_clusters_are_told() -> None:
 def test_rule_that_was_not_computed_is_told() -> None:
     with pytest.raises(DataError, match="gap cannot be computed for any of k = 2 to 3"):
         choose_k(scores_of(silhouette=[0.1, 0.2]), "gap")
+
+
+@pytest.mark.parametrize(
+    ("choices", "expected"),
+    [
+        # the indices cannot choose one cluster: that they choose more says nothing
+        ({"silhouette": 2, "calinski_harabasz": 2, "davies_bouldin": 2, "consensus": 2, "bic": 1, "bic_tied": 1}, None),
+        ({"silhouette": 3, "calinski_harabasz": 2, "davies_bouldin": 4, "consensus": 2, "bic": 4, "bic_tied": 1}, 4),
+        # of two the one that more rules choose, of equals the smaller
+        ({"silhouette": 5, "bic": 6, "bic_tied": 1, "gap": 5}, 5),
+        ({"bic": 6, "bic_tied": 1, "gap": 5, "stability": None}, 5),
+    ],
+)
+def test_one_cluster_is_weak_where_a_rule_that_could_choose_it_does_not(
+    choices: dict[str, int | None], expected: int | None
+) -> None:
+    assert alternative(choices) == expected
+    assert one_cluster(choices).startswith("weak structure" if expected else "no structure was found")
+
+
+def test_weak_structure_names_the_other_k_and_who_chooses_it() -> None:
+    told = one_cluster({"silhouette": 4, "calinski_harabasz": 2, "bic": 4, "bic_tied": 1})
+    assert "k = 4 is chosen by silhouette, bic; look at it with min_clusters: 4, max_clusters: 4" in told

@@ -10,8 +10,12 @@ import pyarrow as pa
 import pytest
 
 import merge_segments
-from merge_segments import dissolve_small, flags_of, weighted
+from merge_segments import flags_of
+from storelib.configuration.weights import least_stores, view_shares
 from storelib.errors import DataError
+from storelib.method.joint import dissolve_small, explained, merged, merges, weighted
+from storelib.method.scan import clusters_by_rule
+from unit.conftest import MERGING
 
 MONEY = pa.decimal128(38, 2)
 
@@ -84,24 +88,101 @@ class TestDissolveSmall:
 
 
 @pytest.mark.parametrize(
-    ("points", "weight", "expected"),
+    ("points", "share", "expected"),
     [
-        # variances 1 and 0: total 1
-        pytest.param([[0, 5], [2, 5]], 2, [[0, 10], [4, 10]], id="weight"),
+        # variances 1 and 0: total 1; of a joint variance of 2 a half is 1
+        pytest.param([[0, 5], [2, 5]], 0.5, [[0, 5], [2, 5]], id="half"),
+        # 0.02 of 2 is a variance of 0.04, a fifth of the distance
+        pytest.param([[0, 5], [2, 5]], 0.02, [[0, 1], [0.4, 1]], id="share of variance"),
         # variances 9 and 16: total 25, divided by 5
-        pytest.param([[0, 0], [6, 8]], 1, [[0, 0], [1.2, 1.6]], id="unit variance"),
-        # no spread: the weight alone
-        pytest.param([[3, 3], [3, 3]], 2, [[6, 6], [6, 6]], id="no variance"),
+        pytest.param([[0, 0], [6, 8]], 0.5, [[0, 0], [1.2, 1.6]], id="unit variance"),
+        # no spread: the share alone
+        pytest.param([[3, 3], [3, 3]], 0.5, [[3, 3], [3, 3]], id="no variance"),
     ],
 )
-def test_views_are_weighted_in_units_of_their_spread(points: Any, weight: float, expected: Any) -> None:
-    found = weighted(np.array(points, dtype="float64"), np.array([True, True]), weight)
+def test_views_are_weighted_in_units_of_their_spread(points: Any, share: float, expected: Any) -> None:
+    found = weighted(np.array(points, dtype="float64"), np.array([True, True]), share)
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
 def test_spread_is_of_stores_that_train() -> None:
     points = np.array([[0.0], [2.0], [1000.0]])
-    np.testing.assert_allclose(weighted(points, np.array([True, True, False]), 1)[:, 0], [0, 2, 1000])
+    np.testing.assert_allclose(weighted(points, np.array([True, True, False]), 0.5)[:, 0], [0, 2, 1000])
+
+
+@pytest.mark.parametrize(
+    ("weights", "shares"),
+    [((50, 50), (0.5, 0.5)), ((70, 30), (0.7, 0.3)), ((0.1, 0.9), (0.1, 0.9)), ((99.9, 0.1), (0.999, 0.001))],
+)
+def test_weights_are_percentages_or_shares(weights: tuple[float, float], shares: tuple[float, float]) -> None:
+    assert view_shares(*weights) == pytest.approx(shares)
+
+
+@pytest.mark.parametrize("weights", [(1, 1), (50, 49), (0.5, 50), (0.3, 0.6)])
+def test_weights_that_are_no_whole_are_refused(weights: tuple[float, float]) -> None:
+    with pytest.raises(ValueError, match=rf"{weights[0]} and external_weight {weights[1]} add to {sum(weights):g}; "):
+        view_shares(*weights)
+
+
+# 2 % of 150 are 3; 7 % of 100 are 7, though 0.07 * 100 is a little more in binary; 2 % of 151 are 3.02, so 4
+@pytest.mark.parametrize(
+    ("asked", "stores", "least"),
+    [("20", 150, 20), ("0.02", 150, 3), ("0.07", 100, 7), ("0.02", 151, 4), ("0.02", 10, 1)],
+)
+def test_minimum_size_may_be_a_share(asked: str, stores: int, least: int) -> None:
+    assert least_stores(merge_segments.size(asked), stores) == least
+
+
+class TestWard:
+    """Four segments on a line: 1 at 0 (3 stores), 2 at 4 (1 store), 3 at 10 (2 stores), 4 at 11 (2 stores)."""
+
+    SEGMENTS = np.array([1, 1, 1, 2, 3, 3, 4, 4], dtype=np.int32)
+    POINTS = np.array([0, 0, 0, 4, 10, 10, 11, 11], dtype="float64")[:, None]
+    TRAINS = np.ones(8, dtype=bool)
+
+    def test_steps_and_what_is_lost(self) -> None:
+        # Mean 46/8 = 5.75; total 3*33.0625 + 3.0625 + 2*18.0625 + 2*27.5625 = 193.5; all lies between the segments.
+        # 3 and 4: 2*2/4 * 1 = 1. Then 1 and 2: 3*1/4 * 16 = 12. Then (1, 2) at 1 with (3, 4) at 10.5: 4*4/8 * 90.25 = 180.5.
+        steps = merges(self.SEGMENTS, self.POINTS, self.TRAINS)
+        assert [(s.kept, s.gone) for s in steps] == [(3, 4), (1, 2), (1, 3)]
+        assert [s.explained for s in steps] == pytest.approx([1 - 1 / 193.5, 1 - 13 / 193.5, 0])
+        assert explained(merged(self.SEGMENTS, steps[:2]), self.POINTS, self.TRAINS) == pytest.approx(1 - 13 / 193.5)
+        assert merged(self.SEGMENTS, steps[:1]).tolist() == [1, 1, 1, 2, 3, 3, 3, 3]
+
+    def test_size_counts_and_not_distance_alone(self) -> None:
+        # 1 (100 stores, at 0) and 2 (100, at 2): 50 * 4 = 200; 2 and 3 (1 store, at 5): 100/101 * 9 = 8.9
+        segments = np.repeat(np.array([1, 2, 3], dtype=np.int32), [100, 100, 1])
+        points = np.repeat([0.0, 2.0, 5.0], [100, 100, 1])[:, None]
+        (first, _) = merges(segments, points, np.ones(201, dtype=bool))
+        assert (first.kept, first.gone) == (2, 3)
+
+    def test_segment_without_a_store_that_trains_goes_first_and_moves_nothing(self) -> None:
+        # 3 at 3 holds outliers alone: its union costs nothing, and 2 at 4 is nearer than 1 at 0. 2 stays at 4 for what follows.
+        segments = np.array([1, 1, 2, 2, 3, 3, 3], dtype=np.int32)
+        points = np.array([-1, 1, 3, 5, 3, 3, 3], dtype="float64")[:, None]
+        trains = np.array([True] * 4 + [False] * 3)
+        steps = merges(segments, points, trains)
+        # mean 2; total 9 + 1 + 1 + 9 = 20, within 2 + 2
+        assert [(s.kept, s.gone, s.explained) for s in steps] == [(3, 2, pytest.approx(0.8)), (3, 1, 0)]
+
+    def test_stores_that_are_all_alike_leave_nothing_to_explain(self) -> None:
+        points = np.zeros((4, 2))
+        segments = np.array([1, 1, 2, 2], dtype=np.int32)
+        assert explained(segments, points, np.ones(4, dtype=bool)) == 1
+        assert [s.explained for s in merges(segments, points, np.ones(4, dtype=bool))] == [1]
+
+
+def test_rule_chooses_k_and_every_store_is_placed() -> None:
+    # Two heaps far apart; the last store is an outlier, next to the second heap.
+    points = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1], [50, 50], [50, 51], [51, 50], [51, 51], [40, 40]])
+    trains = np.array([True] * 8 + [False])
+    options: dict[str, Any] = {"max_clusters": 3, "bic_coarsening": 0, "n_init": 3, "seed": 1}
+    found = clusters_by_rule(points, trains, rule="silhouette", **options)
+    assert len(set(found[:4])) == len(set(found[4:])) == 1
+    assert found[0] != found[8]
+    # Where no store trains, and where there is one point, there is one cluster.
+    assert clusters_by_rule(points, ~np.ones(9, dtype=bool), rule="bic", **options).tolist() == [1] * 9
+    assert clusters_by_rule(points[:1], trains[:1], rule="bic_tied", **options).tolist() == [1]
 
 
 def test_flags_name_the_view() -> None:
@@ -139,13 +220,13 @@ def store_sales(bench: Any, stores: Sequence[str]) -> None:
 
 @pytest.fixture
 def merge(bench: Any) -> Callable[..., dict[str, Any]]:
-    def run(smallest: int, internal_weight: float = 1, external_weight: float = 1) -> dict[str, Any]:
+    def run(smallest: float | str, **settings: Any) -> dict[str, Any]:
         bench.run(
             merge_segments, category="beauty", internal_clusters=bench / "internal_clusters.parquet",
             internal_features=bench / "internal_features.parquet", external_clusters=bench / "external_clusters.parquet",
             external_features=bench / "external_features.parquet", store_sales=bench / "store_sales.parquet",
             baseline=bench / "baseline.parquet", segments=bench / "segments.parquet", ledger=bench / "ledger.parquet",
-            min_cluster_size=smallest, internal_weight=internal_weight, external_weight=external_weight,
+            explained=bench / "explained.parquet", **MERGING | {"min_cluster_size": smallest} | settings,
         )  # fmt: skip
         return bench.frame("segments.parquet").to_dict("index")
 
@@ -173,12 +254,12 @@ class TestMerging:
             "b1": ("2x2", 2), "b2": ("2x2", 2), "b3": ("2x2", 2), "c": ("1x2", 3),
         }  # fmt: skip
 
-    @pytest.mark.parametrize(("internal_weight", "external_weight", "segment"), [(2, 1, 1), (1, 2, 2)])
+    @pytest.mark.parametrize(("internal_weight", "external_weight", "segment"), [(80, 20, 1), (0.2, 0.8, 2)])
     def test_weights_say_which_view_is_near(
         self, merge: Callable[..., dict[str, Any]], internal_weight: float, external_weight: float, segment: int
     ) -> None:
         # c is 1 of 10 from a and 9 from b in sales, 9 from a and 1 from b in place: the heavier view decides
-        found = merge(2, internal_weight, external_weight)["c"]
+        found = merge(2, internal_weight=internal_weight, external_weight=external_weight)["c"]
         assert (found["merged_cluster"], found["segment"]) == ("1x2", segment)
         assert (found["internal_cluster"], found["external_cluster"]) == (1, 2)
 
@@ -192,6 +273,75 @@ class TestMerging:
             ("out", ""): (8, 16, Decimal("12.00")),
             ("noted", "small_segment"): (1, 2, Decimal("1.50")),
         }
+
+    def test_no_more_segments_than_asked_for_and_what_that_loses(
+        self, bench: Any, merge: Callable[..., dict[str, Any]]
+    ) -> None:
+        found = merge(1, max_segments=2)
+        # Variances: sales 22.609, place 23.859. From c to a 1/22.609 + 81/23.859 = 3.439, times 4*1/5 is 2.75; to b
+        # 81/22.609 + 1/23.859 = 3.625, times 3*1/4 is 2.72: though a is nearer, the union with b loses less.
+        assert {found[s]["segment"] for s in ("b1", "b2", "b3", "c")} == {found["c"]["segment"]}
+        assert bench.ledger()["noted", "merged_segment"] == (1, 2, Decimal("1.50"))
+        rows = bench.rows("explained.parquet", "segments", "step", "chosen")
+        assert rows == [(1, "merged", False), (2, "merged", True), (3, "views", False)]
+        shares = bench.rows("explained.parquet", "explained")
+        assert shares[0] == 0
+        assert shares[2] == 1
+        # of the total, 8 stores times the joint variance of 2
+        assert shares[1] == pytest.approx(1 - 2.7185 / 16, abs=1e-4)
+
+    def test_minimum_size_as_a_share_and_a_word_where_it_dissolves_many(
+        self, bench: Any, merge: Callable[..., dict[str, Any]]
+    ) -> None:
+        # a quarter of 8 stores is 2: c alone dissolves, an eighth of the stores
+        assert len({row["segment"] for row in merge("0.25").values()}) == 2
+        assert "dissolves the segments" not in bench.log(merge_segments)
+        # 0.45 of 8 is 3.6, so 4: c and the three of b dissolve
+        assert len({row["segment"] for row in merge("0.45").values()}) == 1
+        assert "min_cluster_size 0.45 (4 stores) dissolves the segments of 4 of 8 stores" in bench.log(merge_segments)
+
+    def test_nested_clusters_one_view_within_each_cluster_of_the_other(
+        self, merge: Callable[..., dict[str, Any]]
+    ) -> None:
+        # Within the internal cluster of a and c, c lies far from a by place; b are one place.
+        settings = {"method": "nested", "rule": "bic", "bic_coarsening": 0, "max_clusters": 2}
+        found = merge(1, **settings, inner_view="external")
+        assert [{found[s]["segment"] for s in names} for names in (("a1", "a4"), ("b1", "b3"), ("c",))] == [
+            {1},
+            {2},
+            {3},
+        ]
+        # Within the external cluster of b and c, c sells otherwise.
+        assert merge(1, **settings, inner_view="internal")["c"]["segment"] == 3
+
+    def test_joint_clusters_both_views_side_by_side(self, merge: Callable[..., dict[str, Any]]) -> None:
+        found = merge(1, method="joint", rule="silhouette", max_clusters=3)
+        assert {found[s]["segment"] for s in ("a1", "a2", "a3", "a4")} == {1}
+        assert {found[s]["segment"] for s in ("b1", "b2", "b3")} == {2}
+        # what the two views say of a store is kept
+        assert {row["merged_cluster"] for row in found.values()} == {"1x1", "2x2", "1x2"}
+
+    @pytest.mark.parametrize(
+        ("settings", "message"),
+        [
+            (
+                {"min_cluster_size": "0"},
+                "a whole number of at least 1, or a share above 0 and below 1 is expected, not '0'",
+            ),
+            ({"min_cluster_size": "1.5"}, "not '1.5'"),
+            ({"internal_weight": 60}, "internal_weight 60.0 and external_weight 50.0 add to 110"),
+        ],
+    )
+    def test_wrong_settings_are_refused(
+        self,
+        merge: Callable[..., dict[str, Any]],
+        capsys: pytest.CaptureFixture[str],
+        settings: dict[str, Any],
+        message: str,
+    ) -> None:
+        with pytest.raises(SystemExit):
+            merge(1, **settings)
+        assert message in capsys.readouterr().err
 
     def test_contract_of_the_columns(self, bench: Any, merge: Callable[..., dict[str, Any]]) -> None:
         merge(2)

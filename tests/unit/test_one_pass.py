@@ -18,7 +18,7 @@ from storelib.accounts import one_pass
 from storelib.accounts.entries import entries_of, numbered
 from storelib.accounts.sums import Grid
 from storelib.configuration.place import Compute
-from storelib.database import database
+from storelib.database import database, one_row
 from storelib.errors import DataError
 from storelib.money import cents_of, money_column
 from storelib.raw.lines import exact_cents
@@ -273,6 +273,13 @@ def test_memory_that_does_not_do_is_told_as_it_is_configured() -> None:
     ):
         raise duckdb.OutOfMemoryException("no room")
     assert "compute.memory_limit in configs/<env>.yml to 1024MB" in caught.value.solution
+
+
+@pytest.mark.parametrize(("memory", "expected"), [("128MB", 1), ("256MB", 2), ("1GB", 4)])
+def test_no_more_threads_than_the_memory_feeds(memory: str, expected: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("storelib.database.threads", lambda number: number)
+    with database(Compute(memory_limit=memory, threads=4)) as connection:
+        assert one_row(connection, "SELECT current_setting('threads')") == (expected,)
 
 
 class TestLinesColumn:

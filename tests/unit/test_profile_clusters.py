@@ -44,7 +44,8 @@ def profile(bench: Any) -> Callable[..., pd.DataFrame]:
         files = {name: bench / f"{name}.parquet" for name in ("features", "clusters", "k_scores")}
         plain = {
             "algorithm": "kmeans", "min_clusters": 1, "max_clusters": 4, "rule": "bic_tied", "min_cluster_share": 0.02,
-            "bic_coarsening": 250, "resamples": 3, "n_init": 3, "seed": 1,
+            "bic_coarsening": 250, "resamples": 3, "refits": 2, "n_init": 3, "seed": 1, "least_stores": 0, "most_stores": 0,
+            "memberships": bench / "memberships.parquet", "stability": bench / "stability.parquet",
         }  # fmt: skip
         bench.run(cluster_stores, view="beauty", baseline=bench / "baseline.parquet", **files, **(plain | clustering))
         bench.parquet("table.parquet", {"store_id": list(points), "x": [5 + value for value in points.values()]})

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import silhouette_samples
 
-from storelib.method.partitions import fit_partition
+from storelib.method.algorithms import kmeans
 from storelib.method.silhouette import silhouettes
 
 RUSPINI = np.loadtxt(Path(__file__).parents[1] / "data" / "ruspini.csv", delimiter=",", skiprows=1)
@@ -27,7 +27,7 @@ def test_by_hand() -> None:
 
 def test_published_value_for_ruspini() -> None:
     # R, package cluster: summary(silhouette(pam(ruspini, 4))): average silhouette width 0.7377; clusters of 20, 23, 17, 15.
-    labels = fit_partition(RUSPINI, 4, 10, 1).labels
+    labels = kmeans(RUSPINI, 4, 10, 1).labels
     assert np.bincount(labels)[1:].tolist() == [23, 20, 17, 15]
     widths = silhouettes(RUSPINI, [labels])[0]
     assert widths.mean() == pytest.approx(0.7377, abs=5e-5)

@@ -65,6 +65,11 @@ EXPECTATIONS = {
         "raise merging.min_cluster_size, or take out a category that too few stores sell",
         is_share=False,
     ),
+    "dissolved_stores": Expectation(
+        "at most",
+        "{value} of stores were in a segment that is too small, and went to others",
+        "lower merging.min_cluster_size, or give it as a share such as 0.02; or ask for fewer clusters in one of the views",
+    ),
     "borderline_stores": Expectation(
         "at most",
         "{value} of stores are nearly as near to another cluster",
@@ -190,6 +195,13 @@ def smallest(segments: pd.DataFrame, category: str) -> Fraction:
     return Fraction(int(own.value_counts().min()))
 
 
+def share_dissolved(entries: Iterable[Entry], category: str) -> Fraction | None:
+    """Share of a category's stores whose segment was below the minimum size."""
+    own = [e for e in entries if (e.stage, e.category) == ("merge_segments", category)]
+    whole = sum(e.stores for e in own if e.flow == "in")
+    return share(sum(e.stores for e in own if e.reason == "small_segment"), whole)
+
+
 def share_borderline(clusters: pd.DataFrame, ratio: float) -> Fraction | None:
     """Share of a view's stores that are on a border."""
     return share(int(borderline(clusters, ratio).sum()), len(clusters))
@@ -220,6 +232,8 @@ def findings(
         yield Finding("found_stores", source, share_found(entries, source), levels["found_stores"])
     for view in categories:
         yield Finding("smallest_segment", view, smallest(segments, view), levels["smallest_segment"])
+    for view in categories:
+        yield Finding("dissolved_stores", view, share_dissolved(entries, view), levels["dissolved_stores"])
     for view, table in clusters.items():
         yield Finding("borderline_stores", view, share_borderline(table, ratio), levels["borderline_stores"])
 

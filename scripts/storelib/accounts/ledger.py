@@ -1,7 +1,7 @@
 """The ledger: how many stores and what sales entered a stage, left it, and were set aside, and why.
 
 One row per stage, category, flow and reason. Flows: `in`, `out`, `set_aside`, `not_selected` for the categories that are not
-clustered, and `noted` for what stayed in but deserves a word. For every stage and category, in = out + set_aside +
+clustered, and `noted` for what stayed in and is worth knowing. For every stage and category, in = out + set_aside +
 not_selected in stores, lines and sales, to the cent; a stage whose ledger does not balance fails. A store is set aside where
 nothing of it is left; it then counts under the first reason by name.
 """

@@ -59,6 +59,17 @@ class Sums(NamedTuple):
     magnitude: float
 
 
+class Held(NamedTuple):
+    """What came in with raw lines, those that were set aside too."""
+
+    lines: int
+    cents: int
+
+    def with_those_of(self, other: "Held") -> "Held":
+        """Both."""
+        return Held(self.lines + other.lines, self.cents + other.cents)
+
+
 class Combinations:
     """Numbers for pairs of category and entry, in the order in which they come, and whether the map places such lines."""
 
@@ -82,7 +93,7 @@ class Combinations:
                 if missing > 0:
                     self._table = np.vstack([self._table, np.full((missing, self._table.shape[1]), -1, np.int32)])
                 table = self._table
-        found = table.reshape(-1)[category * table.shape[1] + entry]
+        found = table.reshape(-1).take(category * table.shape[1] + entry)
         if found.min(initial=0) < 0:
             new = np.unique(category[found < 0].astype(np.int64) * table.shape[1] + entry[found < 0])
             with self._lock:
@@ -125,11 +136,11 @@ class Ledgers:
                 new = self.coding.sku.texts[len(self._entry_of) :]
                 more = np.fromiter((self._entries.of_sku.get(str(text), 0) for text in new), np.int32, len(new))
                 self._entry_of = np.append(self._entry_of, more)
-        return self._entry_of[sku]
+        return self._entry_of.take(sku)
 
     def day_codes(self, day: NDArray[np.int32]) -> NDArray[np.int32]:
         """A number for each day, in the order in which they come."""
-        found = self._day_codes[day - FIRST_DAY]
+        found = self._day_codes.take(day - FIRST_DAY)
         if found.min(initial=0) < 0:
             with self._lock:
                 for new in np.unique(day[found < 0]).tolist():
@@ -141,7 +152,7 @@ class Ledgers:
 
 
 class Counter:
-    """Counts lines into sums; one for each thread."""
+    """Counts lines into sums; one for each thread. held: what came in; is_empty: whether there are no sums in it."""
 
     def __init__(self, ledgers: Ledgers, memory: float, connection: duckdb.DuckDBPyConnection) -> None:
         self.ledgers = ledgers
@@ -150,9 +161,25 @@ class Counter:
         self.days = Grid(memory / 4, connection, "days")
         self.marks = Grid(memory / 4, connection, "marks")
         self.magnitude = 0.0
+        self.held = Held(0, 0)
+        self.is_empty = True
+
+    def shapes(self) -> dict[str, tuple[int, int]]:
+        """How many rows and columns each table of sums has by now."""
+        shared = self.ledgers
+        stores, categories = len(shared.coding.store_id), len(shared.coding.category)
+        return {
+            "cells": (stores, len(shared.combinations)),
+            "skus": (len(shared.coding.sku), categories),
+            "days": (categories, len(shared.days)),
+            "marks": (stores, len(MARKS)),
+        }
 
     def add(self, lines: Lines) -> None:
         """Count a batch."""
+        self.is_empty = False
+        number = len(lines.cents) if lines.times is None else int(lines.times.sum())
+        self.held = self.held.with_those_of(Held(number, int(lines.cents.sum())))
         shared = self.ledgers
         codes = shared.coding
         self.magnitude += float(np.abs(lines.cents).sum(dtype=np.float64))
@@ -165,7 +192,7 @@ class Counter:
         shape = (len(codes.store_id), len(shared.combinations))
         self.cells.add(lines.store, combination, shape, lines.cents, count)
         is_loose = shared.combinations.is_loose
-        loose = np.flatnonzero(is_loose[combination]) if is_loose.any() else None
+        loose = np.flatnonzero(is_loose.take(combination)) if is_loose.any() else None
         if loose is not None and len(loose):
             part = chosen(lines, loose)
             shape = (len(codes.sku), len(codes.category))
@@ -194,22 +221,29 @@ class Counter:
 
     def merge(self, sums: Sums) -> None:
         """Add what was counted before."""
-        shared = self.ledgers
-        stores, categories = len(shared.coding.store_id), len(shared.coding.category)
-        shapes = {
-            "cells": (stores, len(shared.combinations)),
-            "skus": (len(shared.coding.sku), categories),
-            "days": (categories, len(shared.days)),
-            "marks": (stores, len(MARKS)),
-        }
-        for name, shape in shapes.items():
+        self.is_empty = False
+        for name, shape in self.shapes().items():
             found: Cells = getattr(sums, name)
             getattr(self, name).add(found.rows, found.columns, shape, found.cents, found.lines)
         self.magnitude += sums.magnitude
         refuse_too_large(self.magnitude)
 
+    def absorb(self, other: "Counter") -> None:
+        """Add what another one counted; nothing is left there."""
+        self.is_empty, other.is_empty = False, True
+        for name, shape in self.shapes().items():
+            getattr(self, name).absorb(getattr(other, name), shape)
+        self.magnitude, other.magnitude = self.magnitude + other.magnitude, 0.0
+        refuse_too_large(self.magnitude)
+
+    def take_held(self) -> Held:
+        """What came in since this was last asked."""
+        held, self.held = self.held, Held(0, 0)
+        return held
+
     def take(self) -> Sums:
         """What was counted; nothing is left."""
+        self.is_empty = True
         magnitude, self.magnitude = self.magnitude, 0.0
         refuse_too_large(magnitude)
         return Sums(self.cells.take(), self.skus.take(), self.days.take(), self.marks.take(), magnitude)
@@ -230,6 +264,12 @@ def chosen(lines: Lines, which: NDArray[np.bool_] | NDArray[np.intp]) -> Lines:
     )
 
 
+# Told a file, its rows and how many sums there may be of it: whether they are wanted by themselves.
+Wanted = Callable[[Path, int, float], bool]
+# Given a file, what it held and its sums, part by part; none where they are added to those of other files.
+Done = Callable[[Path, Held, list[Sums]], None]
+
+
 class Pass(NamedTuple):
     """How files are read: as the source says, under the rules, within the limits of `compute`."""
 
@@ -238,9 +278,10 @@ class Pass(NamedTuple):
     rules: Rules
     compute: Compute
 
-    def read(self, files: Sequence[Path], ledgers: Ledgers, done: Callable[[Path, list[Sums]], None]) -> None:
-        """Count files, each as a whole. `done` is given a file and its sums, part by part, when it was read; one call at a time.
+    def read(self, files: Sequence[Path], total: Counter, wanted: Wanted, done: Done) -> None:
+        """Count files, each as a whole. `done` is told of each when it was read, one call at a time.
 
+        Sums that are not wanted by themselves are added to `total` here, and all others by `done`.
         No more than `compute.threads` threads are busy. Raises DataError for a file that cannot be read.
         """
         threads = self.compute.threads
@@ -250,15 +291,15 @@ class Pass(NamedTuple):
                 plans = {file: shares_of(file, self.source, self.raw, self.rules, pieces) for file in files}
                 by_arrow = {file: shares for file, shares in plans.items() if shares[0].row_groups is not None}
                 if by_arrow:
-                    workers = [self.worker(stack, ledgers, threads) for _ in range(threads)]
-                    self.read_shares(by_arrow, workers, done)
+                    workers = [self.worker(stack, total.ledgers, threads) for _ in range(threads)]
+                    read_shares(by_arrow, workers, total, wanted, done)
                 if len(by_arrow) < len(plans):
                     # DuckDB uses all threads for one file.
-                    reader, counter = self.worker(stack, ledgers, 1)
+                    reader, counter = self.worker(stack, total.ledgers, 1)
                     for file in [file for file in files if file not in by_arrow]:
                         for lines in reader.read(plans[file][0]):
                             counter.add(lines)
-                        done(file, [counter.take()])
+                        done(file, counter.take_held(), [counter.take()])
             except duckdb.Error as error:
                 raise unreadable(self.source, self.raw, error) from None
 
@@ -270,34 +311,57 @@ class Pass(NamedTuple):
         reader = LineReader(self.source, self.raw, self.rules, ledgers.coding, connection)
         return reader, Counter(ledgers, self.compute.megabytes * 1e6 * TABLE_SHARE / number, connection)
 
-    @staticmethod
-    def read_shares(
-        plans: dict[Path, list[Share]],
-        workers: list[tuple[LineReader, Counter]],
-        done: Callable[[Path, list[Sums]], None],
-    ) -> None:
-        """Let the workers read shares in turn; whoever reads the last share of a file gives its sums away."""
-        idle = list(workers)
-        lock = threading.Lock()
-        found: dict[Path, list[Sums]] = {file: [] for file in plans}
 
-        def count(share: Share) -> None:
-            reader, counter = idle.pop()
-            for lines in reader.read(share):
-                counter.add(lines)
-            sums = counter.take()
-            idle.append((reader, counter))
+def read_shares(
+    plans: dict[Path, list[Share]],
+    workers: list[tuple[LineReader, Counter]],
+    total: Counter,
+    wanted: Wanted,
+    done: Done,
+) -> None:
+    """Let the workers read shares in turn; whoever reads the last share of a file tells `done`."""
+    idle = list(workers)
+    lock = threading.Lock()
+    rows = {file: sum(share.rows for share in shares) for file, shares in plans.items()}
+    found: dict[Path, list[tuple[Held, Sums | None]]] = {file: [] for file in plans}
+
+    def count(share: Share) -> None:
+        reader, counter = idle.pop()
+        if not counter.is_empty and wanted(share.file, rows[share.file], counter.cells.size):
             with lock:
-                found[share.file].append(sums)
-                if len(found[share.file]) == len(plans[share.file]):
-                    done(share.file, found.pop(share.file))
+                total.absorb(counter)
+        is_alone = counter.is_empty
+        for lines in reader.read(share):
+            counter.add(lines)
+        is_apart = is_alone and wanted(share.file, rows[share.file], counter.cells.size)
+        result = counter.take_held(), counter.take() if is_apart else None
+        idle.append((reader, counter))
+        with lock:
+            found[share.file].append(result)
+            if len(found[share.file]) == len(plans[share.file]):
+                finish(share.file)
 
-        with ThreadPoolExecutor(len(workers)) as pool:
-            tasks = [pool.submit(count, share) for shares in plans.values() for share in shares]
-            try:
-                for task in tasks:
-                    task.result()
-            finally:
-                # After a fault the rest is not read.
-                for task in tasks:
-                    task.cancel()
+    def finish(file: Path) -> None:
+        """Tell of a file. Sums of a part of it are of no use by themselves."""
+        results = found.pop(file)
+        parts = [sums for _, sums in results if sums is not None]
+        if len(parts) < len(results):
+            for part in parts:
+                total.merge(part)
+            parts = []
+        held = Held(0, 0)
+        for one, _ in results:
+            held = held.with_those_of(one)
+        done(file, held, parts)
+
+    with ThreadPoolExecutor(len(workers)) as pool:
+        tasks = [pool.submit(count, share) for shares in plans.values() for share in shares]
+        try:
+            for task in tasks:
+                task.result()
+        finally:
+            # After a fault the rest is not read.
+            for task in tasks:
+                task.cancel()
+    for _, counter in workers:
+        total.absorb(counter)

@@ -3,6 +3,7 @@
 Amounts are 64-bit numbers of cents. A sum of amounts that could leave them is refused, never wrapped around.
 """
 
+import math
 from typing import NamedTuple
 
 import duckdb
@@ -41,6 +42,23 @@ class Grid:
         self.cents = np.zeros(0, np.int64)
         self.lines = np.zeros(0, np.int64)
         self.is_spilling = False
+
+    @property
+    def size(self) -> float:
+        """How many sums it has room for, which is no less than it holds."""
+        return math.inf if self.is_spilling else len(self.lines)
+
+    def absorb(self, other: "Grid", shape: tuple[int, int]) -> None:
+        """Add what another grid holds; nothing is left there. shape: how many rows and columns there are by now."""
+        if self.is_spilling or other.is_spilling or not self.grow(shape):
+            found = other.take()
+            self.add(found.rows, found.columns, shape, found.cents, found.lines)
+            return
+        rows, columns = (min(one, most) for one, most in zip(other.shape, shape, strict=True))
+        for name in ("cents", "lines"):
+            theirs = getattr(other, name)
+            getattr(self, name).reshape(self.shape)[:rows, :columns] += theirs.reshape(other.shape)[:rows, :columns]
+            theirs.fill(0)
 
     def add(
         self,

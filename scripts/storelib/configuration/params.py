@@ -6,6 +6,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import Field, field_validator, model_validator
 
 from storelib.configuration.place import Key, Model, validated
+from storelib.configuration.weights import view_shares
 from storelib.configuration.yaml_files import read_yaml
 from storelib.names import LARGEST_SEED
 from storelib.raw.spellings import folded, id_text
@@ -164,7 +165,16 @@ class BuildInternalFeatures(BuildFeatures):
 class ClusterStores(Model):
     """Points to clusters."""
 
-    algorithm: Literal["kmeans"] = Field(description="what parts the points into clusters")
+    algorithm: Literal["kmeans", "gaussian_mixture", "ward", "kmedoids", "constrained_kmeans"] = Field(
+        description="what parts the points into clusters; k is chosen for the same algorithm"
+    )
+    least_stores: float = Field(
+        ge=0,
+        description="of `constrained_kmeans`: stores that train in each cluster; below 1 a share of them; 0 is off",
+    )
+    most_stores: float = Field(
+        ge=0, description="of `constrained_kmeans`: stores in each cluster; below 1 a share of all; 0 is off"
+    )
     min_clusters: int = Field(ge=1, description="smallest k tried; 1 allows the finding that there is no structure")
     max_clusters: int = Field(ge=1, description="largest k tried, as far as the data allow")
     rule: Rule = Field(description="what chooses k")
@@ -182,14 +192,32 @@ class ClusterStores(Model):
         le=10_000,
         description="reference sets of `gap`, halvings of `prediction_strength`, samples of `stability`",
     )
-    n_init: int = Field(ge=1, le=10_000, description="starts of k-means; the best is kept")
-    seed: int = Field(ge=0, le=LARGEST_SEED, description="of k-means")
+    refits: int = Field(
+        ge=2,
+        le=10_000,
+        description="bootstrap samples that are clustered anew, to say how sure clusters and stores are",
+    )
+    n_init: int = Field(ge=1, le=10_000, description="random starts, of which the best is kept; `ward` has none")
+    seed: int = Field(ge=0, le=LARGEST_SEED, description="of the starts and of the resampling")
 
     @model_validator(mode="after")
     def range_is_upright(self) -> "ClusterStores":
         """At least one k."""
         if self.min_clusters > self.max_clusters:
             raise ValueError(f"min_clusters {self.min_clusters} is above max_clusters {self.max_clusters}")
+        return self
+
+    @model_validator(mode="after")
+    def sizes_mean_something(self) -> "ClusterStores":
+        """Only where clusters are constrained, and not against each other."""
+        sizes = f"least_stores {self.least_stores:g} and most_stores {self.most_stores:g}"
+        if self.algorithm != "constrained_kmeans" and (self.least_stores or self.most_stores):
+            raise ValueError(
+                f"{sizes} mean nothing to {self.algorithm}; 0, or algorithm: constrained_kmeans, is expected"
+            )
+        comparable = (self.least_stores < 1) == (self.most_stores < 1)
+        if self.most_stores and comparable and self.least_stores > self.most_stores:
+            raise ValueError(f"{sizes} contradict each other")
         return self
 
 
@@ -242,13 +270,40 @@ class External(Model):
 
 
 class Merging(Model):
-    """Internal x external clusters to segments."""
+    """The clusters of both views to segments."""
 
-    min_cluster_size: int = Field(ge=1, description="smaller segments are dissolved into the nearest others")
-    internal_weight: float = Field(
-        gt=0, le=1_000_000, description="weight of the sales mix in the distance between segments"
+    method: Literal["cross", "nested", "joint"] = Field(
+        description="`cross`: each cluster by what sells with each by place; `nested`: clusters of one view within each of the "
+        "other's; `joint`: one clustering of both views' points side by side"
     )
-    external_weight: float = Field(gt=0, le=1_000_000, description="weight of external data in that distance")
+    inner_view: Literal["internal", "external"] = Field(
+        description="of `nested`: the view that is clustered within each cluster of the other one"
+    )
+    rule: Literal["silhouette", "calinski_harabasz", "davies_bouldin", "consensus", "bic", "bic_tied"] = Field(
+        description="of `nested` and `joint`: what chooses the number of clusters"
+    )
+    max_clusters: int = Field(ge=1, description="of `nested` and `joint`: largest k tried, as far as the data allow")
+    bic_coarsening: float = Field(ge=0, description="of `nested` and `joint`: as of `cluster_stores`")
+    n_init: int = Field(ge=1, le=10_000, description="of `nested` and `joint`: starts of k-means; the best is kept")
+    seed: int = Field(ge=0, le=LARGEST_SEED, description="of `nested` and `joint`: of k-means")
+    min_cluster_size: Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)] = Field(
+        description="smaller segments are dissolved into the nearest others; below 1 it is a share of the category's stores"
+    )
+    max_segments: int = Field(
+        ge=0, description="segments of a category at most: the nearest are merged until there are no more; 0 is off"
+    )
+    internal_weight: float = Field(
+        gt=0,
+        le=100,
+        description="share of the sales mix in the distance between segments; both add to 100 (per cent), or to 1",
+    )
+    external_weight: float = Field(gt=0, le=100, description="share of external data in that distance")
+
+    @model_validator(mode="after")
+    def weights_are_a_whole(self) -> "Merging":
+        """Shares of one thing."""
+        view_shares(self.internal_weight, self.external_weight)
+        return self
 
 
 class DescribeSegments(Model):
@@ -343,6 +398,9 @@ class Checks(Model):
         description="share of the stores that sell which the store table has, and each external source"
     )
     smallest_segment: AtLeastStores = Field(description="stores in the smallest segment of each category")
+    dissolved_stores: AtMost = Field(
+        description="share of each category's stores whose segment is below `merging.min_cluster_size`"
+    )
     borderline_stores: AtMost = Field(description="share of each view's stores that are on a border")
     borderline_ratio: float = Field(
         gt=0,

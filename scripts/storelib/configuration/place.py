@@ -233,6 +233,16 @@ class NameColumns(Model):
     name: Column = Field(default="name", description="what it is called")
 
 
+class OverrideColumns(Model):
+    """Ours: theirs."""
+
+    store_id: Columns = Field(default="store_id", description="the store, as in the sales")
+    category: Column = Field(default="category", description="the category's key in `params.yaml`")
+    segment: Column = Field(default="segment", description="the segment that it belongs into")
+    who: Column = Field(default="who", description="who says so")
+    why: Column = Field(default="why", description="the reason")
+
+
 class Wide(Model):
     """A table with a column for each day, week or month: each cell that is not empty is a sales line."""
 
@@ -438,6 +448,12 @@ class NameSource(Source):
     columns: NameColumns = Field(default=NameColumns(), description="ours: theirs")
 
 
+class OverrideSource(Source):
+    """Stores that a person places in another segment."""
+
+    columns: OverrideColumns = Field(default=OverrideColumns(), description="ours: theirs")
+
+
 class Sources(Model):
     """Every table of raw data."""
 
@@ -452,6 +468,9 @@ class Sources(Model):
     segment_names: NameSource | None = Field(
         default=None,
         description="names that a person has given to segments; the others' are made of what sets them apart",
+    )
+    overrides: OverrideSource | None = Field(
+        default=None, description="stores that a person places in another segment, each with who and why"
     )
 
     @model_validator(mode="after")
@@ -648,7 +667,8 @@ def named_sources(sources: Sources) -> Iterator[tuple[str, Source]]:
     """Every source that is configured, by its name; those of external features are `external.<name>`."""
     found: dict[str, Source | None] = {name: getattr(sources, name) for name in ("sales", "product_map", "stores")}
     found |= {f"external.{name}": source for name, source in sources.external.items()}
-    found |= {name: getattr(sources, name) for name in ("baseline", "reference", "segment_names")}
+    names = ("baseline", "reference", "overrides", "segment_names")
+    found |= {name: getattr(sources, name) for name in names}
     yield from ((name, source) for name, source in found.items() if source is not None)
 
 

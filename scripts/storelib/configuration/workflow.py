@@ -73,13 +73,27 @@ def flags_of(block: Mapping[str, Any]) -> Callable[[Any], str]:
     return verbatim(flags(block))
 
 
-def folders_of(*names: str) -> dict[str, Callable[[Any, Any], str]]:
-    """Parameters of a rule, by name: the folder of each of these lists of input files."""
+def sections_of(config: Mapping[str, Any], *names: str) -> Callable[[Any], str]:
+    """A rule's parameter: the flags of whole sections, each behind the section's name."""
+    return verbatim(" ".join(f"--{name} {flags(config[name])}" for name in names))
 
-    def folder_of(name: str) -> Callable[[Any, Any], str]:
-        return lambda wildcards, input: Path(getattr(input, name)[0]).parent.as_posix()  # noqa: A006, ARG005
 
-    return {name: folder_of(name) for name in names}
+def files_of(*folders: str) -> Callable[..., str]:
+    """A rule's parameter: each input and output that has a name, as a flag of that name; not its script and modules.
+
+    folders: lists of input files that are given as the folder in which they lie. A list that is not among them is not given.
+    """
+
+    def files(wildcards: Any, input: Any, output: Any) -> str:  # noqa: A002, ARG001
+        words = {}
+        for name, paths in [*input.items(), *output.items()]:
+            if name in folders:
+                words[name] = Path(paths[0]).parent.as_posix()
+            elif name != "script" and isinstance(paths, str):
+                words[name] = str(paths)
+        return flags(words)
+
+    return files
 
 
 def in_report(path: str, group: str, shows: str) -> Any:
@@ -169,7 +183,7 @@ class RawFiles:
         told = {name: verbatim(value) for name, value in values.items()}
         return told | {"content": lambda wildcards: self.content(source)}  # noqa: ARG005
 
-    def table_params(self, source: str, /, **more: str) -> dict[str, Callable[..., str]]:
+    def table_params(self, source: str, /, **more: object) -> dict[str, Callable[..., str]]:
         """The same of a rule whose other `flags` are its outputs, and what more is given."""
         return self.params(source) | {"flags": lambda wildcards, output: flags(more | dict(output))}  # noqa: ARG005
 

@@ -5,8 +5,9 @@ checked as Arrow holds them: types are those of the file, and no value becomes a
 by batch, each with the last row of the one before on top: rows are sorted by their key, so a key that comes twice, or out of
 order, stands next to its neighbour, and a table of any size is checked in the memory of one batch.
 
-A table that keeps all its rules is recognised by evaluating them, one by one, on whole columns. pandera says what is wrong with
-any other: importing it costs as much as many a stage computes, and a run in which all is well has no use for its words.
+A table that keeps all its rules is recognised by evaluating them, one by one, on whole Arrow columns; of a column of texts that
+comes as a dictionary, on each distinct text. pandera says what is wrong with any other: importing it costs as much as many a
+stage computes, and a run in which all is well has no use for its words. pandas is imported where a rule of rows asks for it.
 """
 
 import math
@@ -17,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from storelib import names
@@ -26,16 +27,17 @@ from storelib.errors import DataError, shown
 from storelib.tables import MONEY, replacing, write_batches, write_table
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pandera.pandas as pandera
 
-Rows: TypeAlias = pd.DataFrame | pa.Table | pa.RecordBatchReader
+Rows: TypeAlias = "pd.DataFrame | pa.Table | pa.RecordBatchReader"
 # What `text_of` trims.
 SPACE = " \t\r\n"
 DEFECT = "nothing was written; if the raw data are right, this is a defect of the pipeline: report it with the log"
 
 
 def check_table(
-    frame: pd.DataFrame,
+    frame: "pd.DataFrame",
     schema: "pandera.DataFrameSchema",
     where: str,
     locate: Callable[[dict[str, Any]], str] | None = None,
@@ -61,7 +63,7 @@ class Broken(NamedTuple):
 
     rule: str
     column: str | None
-    rows: pd.Index
+    rows: "pd.Index"
 
     def told(self, example: Mapping[str, object]) -> str:
         """In words: the rule, how many rows, one of them."""
@@ -71,8 +73,9 @@ class Broken(NamedTuple):
         return f"{self.rule} on {len(self.rows)} rows, such as {row}"
 
 
-def first_broken(frame: pd.DataFrame, schema: "pandera.DataFrameSchema") -> Broken | None:
+def first_broken(frame: "pd.DataFrame", schema: "pandera.DataFrameSchema") -> Broken | None:
     """The first rule that does not hold, columns before rows; None where all do."""
+    import pandas as pd
     import pandera.pandas as pandera
 
     try:
@@ -110,22 +113,41 @@ KINDS = {
 }
 
 
-def plain_row(rows: pd.DataFrame, columns: Sequence[str]) -> dict[str, Any]:
+def plain_row(rows: "pd.DataFrame", columns: Sequence[str]) -> dict[str, Any]:
     """The first row, with None where a value is missing, and Python's own numbers."""
+    import pandas as pd
+
     values = {name: rows[name].iloc[0] for name in columns}
     return {n: None if pd.isna(v) else v.item() if isinstance(v, np.generic) else v for n, v in values.items()}
 
 
 class Check(NamedTuple):
-    """What holds of the known values of a column, or of rows. error: how it is told; holds: one truth per value, or one."""
+    """What holds of the known values of a column, or of rows. error: how it is told.
+
+    holds: one truth for each value of an Arrow array, or for each row of an Arrow table; or one for all of them.
+    """
 
     error: str
     holds: Callable[[Any], Any]
 
-    def keeps(self, values: pd.Series | pd.DataFrame) -> bool:
+    def keeps(self, values: pa.Array | pa.ChunkedArray | pa.Table) -> bool:
         """Whether it holds of all: a truth that is missing is none."""
         truth = self.holds(values)
-        return bool(truth.fillna(value=False).all()) if isinstance(truth, pd.Series) else truth is True
+        if isinstance(truth, bool):
+            return truth
+        return not len(truth) or bool(pc.all(truth, skip_nulls=False).as_py())
+
+    def told_by_pandas(self, values: "pd.Series | pd.DataFrame") -> "pd.Series | bool":
+        """The same of what pandera looks at."""
+        import pandas as pd
+
+        if not len(values):
+            # Of a column in which nothing is known; it may not even have its type.
+            return True
+        is_column = isinstance(values, pd.Series)
+        rows = pa.chunked_array([pa.array(values)]) if is_column else pa.Table.from_pandas(values, preserve_index=False)
+        truth = self.holds(rows)
+        return truth if isinstance(truth, bool) else pd.Series(pd.arrays.ArrowExtensionArray(truth), index=values.index)
 
 
 class Column(NamedTuple):
@@ -135,12 +157,14 @@ class Column(NamedTuple):
     checks: tuple[Check, ...] = ()
     nullable: bool = False
 
-    def keeps(self, values: pd.Series) -> bool:
-        """Whether values, as Arrow holds them, are of this column."""
-        if values.dtype != pd.ArrowDtype(self.kind):
+    def keeps(self, values: pa.ChunkedArray) -> bool:
+        """Whether values, as Arrow holds them, are of this column; of a dictionary also those that do not occur."""
+        if not self.nullable and values.null_count:
             return False
-        known = values.dropna()
-        return (self.nullable or len(known) == len(values)) and all(check.keeps(known) for check in self.checks)
+        if pa.types.is_dictionary(values.type):
+            values = pa.chunked_array([chunk.dictionary for chunk in values.chunks], values.type.value_type)
+        known = values.drop_null()
+        return bool(values.type == self.kind) and all(check.keeps(known) for check in self.checks)
 
 
 class Contract:
@@ -179,7 +203,7 @@ class Contract:
         """The columns that every such file has."""
         return list(self.columns)
 
-    def others_of(self, table: pd.DataFrame) -> pd.DataFrame:
+    def others_of(self, table: "pd.DataFrame") -> "pd.DataFrame":
         """The further columns of a table, one for each feature; those of the contract are left out by name."""
         return table.drop(columns=self.names, errors="ignore")
 
@@ -206,32 +230,31 @@ class Contract:
         if not self.is_sorted:
             return rule(f"each {words} occurs once", lambda table: ~table.duplicated(self.key, keep=False))
 
-        def rises(table: pd.DataFrame) -> pd.Series:
-            step = steps(self.ranked(table), self.key, nulls_last=self.nulls_last)
-            return pd.Series(np.concatenate([[True], step > 0])[: len(table)], index=table.index)
+        def rises(table: pa.Table) -> pa.Array:
+            step = steps(self.ranked(table), nulls_last=self.nulls_last)
+            return pa.array(np.concatenate([[True], step > 0])[: table.num_rows])
 
-        return rule(f"rows are sorted by {words}, each once", rises)
+        return Check(f"rows are sorted by {words}, each once", rises)
 
-    def ranked(self, table: pd.DataFrame) -> pd.DataFrame:
-        """The key with ranks for the values of columns that are ordered by a list."""
-        key = table[self.key]
-        for name, order in self.ranks.items():
-            places = {value: place for place, value in enumerate(order)}
-            key = key.assign(**{name: pd.array([places.get(v) for v in key[name]], dtype="int64[pyarrow]")})
-        return key
+    def ranked(self, table: pa.Table) -> list[pa.ChunkedArray]:
+        """The columns of the key, with ranks for the values of those that are ordered by a list."""
+        return [
+            pc.index_in(table[name], pa.array(self.ranks[name])) if name in self.ranks else table[name]
+            for name in self.key
+        ]
 
-    def keeps(self, table: pd.DataFrame) -> bool:
+    def keeps(self, table: pa.Table) -> bool:
         """Whether every rule holds of a table with the contract's columns; False also where one cannot be evaluated.
 
         pandera agrees with every True. What it makes of the rest, `first_broken` tells.
         """
-        if not table.columns.is_unique:
+        if len(set(table.column_names)) < table.num_columns:
             return False
-        columns = [self.columns.get(name, self.others) for name in table.columns]
+        columns = [self.columns.get(name, self.others) for name in table.column_names]
         try:
             return all(
-                column is not None and column.keeps(table[name])
-                for name, column in zip(table.columns, columns, strict=True)
+                column is not None and column.keeps(values)
+                for column, values in zip(columns, table.columns, strict=True)
             ) and all(rule.keeps(table) for rule in self.rules)
         except Exception:
             # A rule may stumble over what another one tells of: pandera tells them apart.
@@ -240,17 +263,18 @@ class Contract:
     @cached_property
     def pandera(self) -> "pandera.DataFrameSchema":
         """All of it, for pandera."""
+        import pandas as pd
         import pandera.pandas as pandera
 
         def of(column: Column, **options: Any) -> pandera.Column:
-            checks = [pandera.Check(check.holds, error=check.error) for check in column.checks]
+            checks = [pandera.Check(check.told_by_pandas, error=check.error) for check in column.checks]
             return pandera.Column(pd.ArrowDtype(column.kind), checks, nullable=column.nullable, **options)
 
         columns = {name: of(column) for name, column in self.columns.items()}
         if self.others is not None:
             own = "|".join(self.columns)
             columns[rf"^(?!(?:{own})\Z)(?s:.*)\Z"] = of(self.others, regex=True, required=self.others_required)
-        rules = [pandera.Check(rule.holds, error=rule.error, ignore_na=False) for rule in self.rules]
+        rules = [pandera.Check(rule.told_by_pandas, error=rule.error, ignore_na=False) for rule in self.rules]
         return pandera.DataFrameSchema(columns, checks=rules)
 
 
@@ -260,64 +284,90 @@ def listed(names: Sequence[str]) -> str:
     return f"[{', '.join(listed)}{', …' if len(names) > 20 else ''}]"
 
 
-def steps(table: pd.DataFrame, key: Sequence[str], *, nulls_last: bool) -> NDArray[np.int8]:
-    """How each row but the first compares with the one before, by the key: 1 after it, 0 the same, -1 before it.
+def steps(key: Sequence[pa.ChunkedArray], *, nulls_last: bool) -> NDArray[np.int8]:
+    """How each row but the first compares with the one before, by the columns of a key: 1 after it, 0 the same, -1 before it.
 
-    Texts compare by code point. table: Arrow-backed columns.
+    Texts compare by code point.
     """
-    result = np.zeros(max(len(table) - 1, 0), dtype=np.int8)
-    for name in key:
-        values = table[name].array
+    result = np.zeros(max(len(key[0]) - 1, 0), dtype=np.int8)
+    for column in key:
+        values = in_order(column)
+        known = values.is_valid().to_numpy(zero_copy_only=False)
         after, before = values[1:], values[:-1]
-        known_after, known_before = ~np.asarray(after.isna()), ~np.asarray(before.isna())
         larger, smaller = (
-            np.asarray(compared.to_numpy(dtype=bool, na_value=False)) for compared in (after > before, after < before)
+            pc.fill_null(compared, fill_value=False).to_numpy(zero_copy_only=False)
+            for compared in (pc.greater(after, before), pc.less(after, before))
         )
-        lost, gained = known_before & ~known_after, known_after & ~known_before
-        larger, smaller = larger | (lost if nulls_last else gained), smaller | (gained if nulls_last else lost)
+        if values.null_count:
+            lost, gained = known[:-1] & ~known[1:], known[1:] & ~known[:-1]
+            larger, smaller = larger | (lost if nulls_last else gained), smaller | (gained if nulls_last else lost)
         tied = result == 0
         result[tied & larger] = 1
         result[tied & smaller] = -1
     return result
 
 
+def in_order(column: pa.ChunkedArray) -> pa.Array:
+    """A column by which rows are compared: of a dictionary in order the places in it, else the values."""
+    values = column.combine_chunks()
+    if not pa.types.is_dictionary(values.type):
+        return values
+    texts = values.dictionary
+    is_sorted = not texts.null_count and pc.all(pc.greater(texts[1:], texts[:-1]), min_count=0).as_py()
+    return values.indices if is_sorted else values.dictionary_decode()
+
+
 # Rules ----------------------------------------------------------------------------------------------------
 
 
-def rule(text: str, holds: Callable[[pd.DataFrame], Any]) -> Check:
+def rule(text: str, holds: "Callable[[pd.DataFrame], Any]") -> Check:
     """What holds of rows, or of the whole table. text: as after "it holds that"; holds: one truth per row, or one."""
-    return Check(text, holds)
+
+    def of_rows(table: pa.Table) -> Any:
+        import pandas as pd
+
+        truth = holds(table.to_pandas(types_mapper=pd.ArrowDtype))
+        return truth if isinstance(truth, bool) else pa.array(truth)
+
+    return Check(text, of_rows)
 
 
-def check(text: str, holds: Callable[[pd.Series], Any]) -> Check:
+def check(text: str, holds: Callable[[pa.ChunkedArray], Any]) -> Check:
     """What holds of each known value of a column. text: as after "is"."""
     return Check(f"is not {text}", holds)
 
 
 def at_least(smallest: float) -> Check:
     """Not below a number."""
-    return check(f"at least {smallest}", lambda values: values >= smallest)
+    return check(f"at least {smallest}", lambda values: pc.greater_equal(values, smallest))
 
 
 def between(low: float, high: float, slack: float = 0) -> Check:
     """From one number to another; slack: for figures that rounding may take beyond them."""
-    return check(f"between {low} and {high}", lambda values: (values >= low - slack) & (values <= high + slack))
+    least, most = low - slack, high + slack
+    return check(
+        f"between {low} and {high}",
+        lambda values: pc.and_(pc.greater_equal(values, least), pc.less_equal(values, most)),
+    )
 
 
 def one_of(words: Sequence[str]) -> Check:
     """One of a few words."""
     listed = ", ".join(word or "(empty)" for word in words)
-    return check(f"one of {listed}", lambda values: values.isin(list(words)))
+    return check(f"one of {listed}", lambda values: pc.is_in(values, pa.array(words, values.type)))
 
 
 def like(pattern: str, text: str) -> Check:
-    """A text of a form. pattern: a regular expression for all of it."""
-    return check(text, lambda values: values.str.fullmatch(pattern))
+    """A text of a form. pattern: a regular expression for all of it, as RE2 reads it."""
+    return check(text, lambda values: pc.match_substring_regex(values, f"^(?:{pattern})$"))
 
 
-FILLED = check("text without spaces around it", lambda values: (values != "") & (values.str.strip(SPACE) == values))
-NAMED = check("filled", lambda values: values != "")
-FINITE = check("a finite number", lambda values: values.abs() < math.inf)
+FILLED = check(
+    "text without spaces around it",
+    lambda values: pc.and_(pc.not_equal(values, ""), pc.equal(pc.utf8_trim(values, SPACE), values)),
+)
+NAMED = check("filled", lambda values: pc.not_equal(values, ""))
+FINITE = check("a finite number", lambda values: pc.less(pc.abs(values), math.inf))
 KEY = like(names.KEY, "a key of params.yaml")
 
 
@@ -383,21 +433,21 @@ def outputs() -> Iterator[Outputs]:
         yield Outputs(stack)
 
 
-def checked(rows: pd.DataFrame | pa.Table, contract: Contract, where: str) -> pa.Table:
+def checked(rows: "pd.DataFrame | pa.Table", contract: Contract, where: str) -> pa.Table:
     """A table under its contract's schema. Raises DataError where a rule is broken or a value does not fit its type."""
-    names = list(rows.columns) if isinstance(rows, pd.DataFrame) else rows.column_names
+    names = rows.column_names if isinstance(rows, pa.Table) else list(rows.columns)
     schema = contract.schema_for(names, where)
     try:
         table = (
-            pa.Table.from_pandas(rows, schema=schema, preserve_index=False)
-            if isinstance(rows, pd.DataFrame)
-            else rows.cast(schema)
+            rows.cast(schema)
+            if isinstance(rows, pa.Table)
+            else pa.Table.from_pandas(rows, schema=schema, preserve_index=False)
         )
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
         words = " ".join(" ".join(map(str, error.args)).split())
         raise DataError(f"{where}: {words}", solution=DEFECT) from None
     if table.num_rows:
-        refuse_broken(table, contract, where)
+        refuse_broken(table, contract, where, rows if isinstance(rows, pa.Table) else None)
     elif not contract.may_be_empty:
         refuse_empty(where)
     return table
@@ -417,11 +467,13 @@ def checked_batches(reader: pa.RecordBatchReader, contract: Contract, where: str
         refuse_empty(where)
 
 
-def refuse_broken(table: pa.Table, contract: Contract, where: str) -> None:
-    """Raise DataError for the first rule that a table breaks."""
-    frame = table.to_pandas(types_mapper=pd.ArrowDtype)
-    if contract.keeps(frame):
+def refuse_broken(table: pa.Table, contract: Contract, where: str, rows: pa.Table | None = None) -> None:
+    """Raise DataError for the first rule that a table breaks. rows: the same with dictionaries, which are quicker to look at."""
+    if contract.keeps(table if rows is None else rows) or (rows is not None and contract.keeps(table)):
         return
+    import pandas as pd
+
+    frame = table.to_pandas(types_mapper=pd.ArrowDtype)
     broken = first_broken(frame, contract.pandera)
     if broken:
         further = [broken.column] if broken.column and broken.column not in contract.key else []

@@ -1,14 +1,15 @@
 """The contract of every ledger."""
 
-import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from storelib.accounts.ledger import FLOWS, SCHEMA
-from storelib.contracts.contract import FILLED, Column, Contract, at_least, one_of, rule
+from storelib.contracts.contract import FILLED, Check, Column, Contract, at_least, one_of
 
 
-def has_a_reason(table: pd.DataFrame) -> pd.Series:
+def has_a_reason(table: pa.Table) -> pa.ChunkedArray:
     """What comes in or goes on has none; what does not go on, or is noted, has one."""
-    return (table["reason"] != "") == ~table["flow"].isin(["in", "out"])
+    return pc.xor(pc.not_equal(table["reason"], ""), pc.is_in(table["flow"], pa.array(["in", "out"])))
 
 
 CHECKS = {
@@ -20,6 +21,6 @@ CHECKS = {
 LEDGER = Contract(
     {field.name: Column(field.type, CHECKS.get(field.name, ())) for field in SCHEMA},
     ["stage", "category", "flow", "reason"],
-    rule("there is a reason but for what comes in or goes on, which has none", has_a_reason),
+    Check("there is a reason but for what comes in or goes on, which has none", has_a_reason),
     ranks={"flow": FLOWS},
 )

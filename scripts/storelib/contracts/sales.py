@@ -1,7 +1,8 @@
 """Contracts of the tables between raw sales and the shares of need states."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from storelib.contracts.contract import (
@@ -20,12 +21,17 @@ from storelib.contracts.contract import (
     text,
 )
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 # How far a row of shares may be from 1, by rounding.
 SUM_TOLERANCE = 1e-9
 
 
-def sums_to_one(shares: pd.DataFrame) -> pd.Series:
+def sums_to_one(shares: "pd.DataFrame") -> "pd.Series":
     """Whether the shares add up to 1, by row."""
+    import pandas as pd
+
     total = SHARES.others_of(shares).to_numpy(dtype="float64", na_value=np.nan).sum(axis=1)
     return pd.Series(np.abs(total - 1) <= SUM_TOLERANCE, index=shares.index)
 

@@ -4,8 +4,11 @@ import pandas as pd
 import pyarrow as pa
 
 from storelib.contracts.contract import KEY, TRUTH, Contract, between, count, label, like, number, one_of, rule, text
-from storelib.names import LABELS
+from storelib.names import LABELS, OVERRIDE
 
+# Shares may leave their range by rounding.
+SLACK = 1e-9
+FLAGS = rf"(internal:[a-z_]+)?( ?external:[a-z_]+)?( ?{OVERRIDE})?"
 TEXT = pd.ArrowDtype(pa.string())
 
 
@@ -24,11 +27,29 @@ SEGMENTS = Contract(
         "merged_cluster": text(like(r"[1-9]\d*x[1-9]\d*", "of the form 2x1")),
         "segment": label(),
         "is_outlier": TRUTH,
-        "flags": text(like(r"(internal:[a-z_]+)?( ?external:[a-z_]+)?", "of the form internal:thin external:outlier")),
+        "flags": text(like(FLAGS, "of the form internal:thin external:outlier override")),
+        "confidence": number(between(0, 1, SLACK), nullable=True),
+        "runner_up_segment": label(nullable=True),
+        "is_borderline": TRUTH,
     },
     ["category", "store_id"],
     rule("a merged cluster is internal_cluster x external_cluster", crosses),
     rule("an outlier is flagged as one", lambda table: table["is_outlier"] == table["flags"].str.contains(":outlier")),
+    rule(
+        "a runner-up is another segment",
+        lambda table: (table["runner_up_segment"] != table["segment"]).fillna(value=True),
+    ),
+)
+EXPLAINED = Contract(
+    {
+        "category": text(KEY),
+        "segments": count(1),
+        "explained": number(between(0, 1, SLACK)),
+        "step": text(one_of(("views", "dissolved", "merged"))),
+        "chosen": TRUTH,
+    },
+    ["category", "segments"],
+    rule("one number of segments is chosen", lambda table: int(table["chosen"].sum()) == 1),
 )
 # Of all categories, with the names.
 COLLECTED = Contract({**SEGMENTS.columns, "segment_name": text()}, SEGMENTS.key, *SEGMENTS.rules[1:])
@@ -40,6 +61,11 @@ KNOWN_LABELS = Contract(
         **{name: label() for name in LABELS},
         "segment_name": text(nullable=True),
     },
+    ["category", "store_id"],
+    may_be_empty=True,
+)
+OVERRIDES = Contract(
+    {"category": text(), "store_id": text(), "segment": label(), "who": text(), "why": text()},
     ["category", "store_id"],
     may_be_empty=True,
 )

@@ -63,6 +63,9 @@ CLUSTERS = Contract(
         "distance": number(at_least(0)),
         "runner_up": label(nullable=True),
         "runner_up_distance": number(at_least(0), nullable=True),
+        "margin": number(between(-1, 1, SLACK), nullable=True),
+        "membership": number(between(0, 1, SLACK), nullable=True),
+        "is_borderline": TRUTH,
         "silhouette": number(between(-1, 1, SLACK), nullable=True),
         "is_outlier": TRUTH,
         "exclusion": text(one_of(EXCLUSIONS)),
@@ -70,8 +73,8 @@ CLUSTERS = Contract(
     ["store_id"],
     rule("a runner-up is another cluster", lambda table: (table["runner_up"] != table["cluster"]).fillna(value=True)),
     rule(
-        "a runner-up is not nearer than the cluster",
-        lambda table: (table["runner_up_distance"] >= table["distance"]).fillna(value=True),
+        "a runner-up is nearer than the cluster where the margin is below 0",
+        lambda table: ((table["runner_up_distance"] < table["distance"]) == (table["margin"] < 0)).fillna(value=True),
     ),
     rule(
         "a runner-up and the distance to it are both known or both missing",
@@ -84,6 +87,25 @@ CLUSTERS = Contract(
         "only stores that trained have a silhouette",
         lambda table: table["silhouette"].isna() | (table["exclusion"] == ""),
     ),
+)
+MEMBERSHIPS = Contract(
+    {
+        "store_id": text(),
+        "cluster": label(),
+        "share": number(between(0, 1, SLACK)),
+        "probability": number(between(0, 1, SLACK)),
+    },
+    ["store_id", "cluster"],
+    may_be_empty=True,
+)
+STABILITY = Contract(
+    {
+        "cluster": label(),
+        "stores": count(1),
+        "jaccard": number(between(0, 1, SLACK), nullable=True),
+        "dissolved": number(between(0, 1, SLACK), nullable=True),
+    },
+    ["cluster"],
 )
 INFINITE = Column(pa.float64(), nullable=True)
 SCORES = Contract(

@@ -82,6 +82,18 @@ def distinct_points(points: Matrix) -> int:
     return len(np.unique(np.round(points / (largest or 1), 12), axis=0))
 
 
+def sphere_of(pooled: Matrix) -> Matrix:
+    """The covariance of a sphere with as much variance in all."""
+    dimensions = len(pooled)
+    sphere: Matrix = np.trace(pooled) / dimensions * np.eye(dimensions)
+    return sphere
+
+
+def tied_covariance(pooled: Matrix) -> Matrix:
+    """The covariance that clusters share, a fifth of it shrunk to a sphere, so that it can be inverted."""
+    return (1 - SHRINKAGE) * pooled + SHRINKAGE * sphere_of(pooled)
+
+
 def bic(axes: Matrix, labels: NDArray[np.int32], shape: str, coarsening: float, distinct: int) -> float:
     """Bayesian information criterion of a partition as Gaussian clusters of one covariance; more is better.
 
@@ -104,11 +116,10 @@ def bic(axes: Matrix, labels: NDArray[np.int32], shape: str, coarsening: float, 
     pooled = residuals.T @ residuals / stores
     if np.trace(pooled) == 0:
         return np.inf
-    sphere = np.trace(pooled) / dimensions * np.eye(dimensions)
     if shape == "spherical":
-        covariance, free = sphere, 1
+        covariance, free = sphere_of(pooled), 1
     else:
-        covariance, free = (1 - SHRINKAGE) * pooled + SHRINKAGE * sphere, dimensions * (dimensions + 1) // 2
+        covariance, free = tied_covariance(pooled), dimensions * (dimensions + 1) // 2
     _, log_determinant = np.linalg.slogdet(covariance)
     # The stores' squared distances in units of the covariance add up to n times this trace.
     quadratic = np.trace(np.linalg.solve(covariance, pooled))

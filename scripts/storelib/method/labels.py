@@ -12,10 +12,14 @@ def canonical_labels(labels: NDArray[np.integer], points: NDArray[np.float64]) -
 
     labels: (n_stores,); points: (n_stores, n_features).
     """
-    names = np.unique(labels)
-    order = sorted(names, key=lambda name: (-int((labels == name).sum()), *points[labels == name].mean(axis=0)))
-    number = {name: position for position, name in enumerate(order, start=1)}
+    number = {name: position for position, name in enumerate(order_of(labels, points), start=1)}
     return np.array([number[label] for label in labels], dtype=np.int32)
+
+
+def order_of(labels: NDArray[np.integer], points: NDArray[np.float64]) -> list[int]:
+    """The labels in canonical order: by size, largest first; equal sizes by their centres' coordinates."""
+    names = np.unique(labels).tolist()
+    return sorted(names, key=lambda name: (-int((labels == name).sum()), *points[labels == name].mean(axis=0)))
 
 
 def match_to_baseline(labels: pd.Series, baseline: pd.Series) -> dict[int, int]:

@@ -1,32 +1,10 @@
-"""k-means partitions, their centres, and the way from a point to its nearest centres."""
-
-from typing import NamedTuple
+"""Partitions into clusters 1..k, their centres, and the way from a point to each centre."""
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans
-
-from storelib.method.labels import canonical_labels
 
 Matrix = NDArray[np.float64]
 Labels = NDArray[np.int32]
-
-
-class Partition(NamedTuple):
-    """labels: (n_stores,), 1 to k in canonical order; inertia: sum of squared distances to the centres."""
-
-    labels: Labels
-    inertia: float
-
-
-def fit_partition(points: Matrix, k: int, n_init: int, seed: int) -> Partition:
-    """Lloyd's k-means, the best of `n_init` starts by k-means++ (Lloyd 1982; Arthur and Vassilvitskii 2007).
-
-    points: (n_stores, n_features), with at least k distinct rows.
-    """
-    model = KMeans(n_clusters=k, n_init=n_init, random_state=seed, algorithm="lloyd", tol=0.0, max_iter=1000)
-    model.fit(points)
-    return Partition(canonical_labels(model.labels_, points), float(model.inertia_))
 
 
 def centres_of(points: Matrix, labels: Labels) -> Matrix:

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import adjusted_rand_score
 from sklearn.metrics.cluster import contingency_matrix
 
-from storelib.method.partitions import Labels, Matrix, centres_of, fit_partition, nearest_centre
+from storelib.method.algorithms import Algorithm
+from storelib.method.partitions import Labels, Matrix
 
 
 def reference_points(points: Matrix, rng: np.random.Generator) -> Matrix:
@@ -30,19 +31,19 @@ def log_dispersion(inertia: float) -> float:
 
 
 def gap(
-    points: Matrix, inertias: dict[int, float], resamples: int, n_init: int, seed: int
+    points: Matrix, inertias: dict[int, float], resamples: int, algorithm: Algorithm
 ) -> tuple[dict[int, float], dict[int, float]]:
     """Gap statistic of each k and its standard error s_k: how much tighter the clusters are than in data without any.
 
     inertias: of the points' own partitions, by k. Source: Tibshirani, Walther and Hastie 2001.
     """
-    rng = np.random.default_rng([seed, 1])
+    rng = np.random.default_rng([algorithm.seed, 1])
     dispersions: dict[int, list[float]] = {k: [] for k in inertias}
     # One made-up set at a time: each is as large as the points.
     for _ in range(resamples):
         drawn = reference_points(points, rng)
         for k, found in dispersions.items():
-            found.append(log_dispersion(fit_partition(drawn, k, n_init, seed).inertia))
+            found.append(log_dispersion(algorithm.fit(drawn, k).inertia))
     gaps, errors = {}, {}
     for k, inertia in inertias.items():
         expected = np.array(dispersions[k])
@@ -62,25 +63,24 @@ def strength_of(predicted: Labels, labels: Labels) -> float:
     return float(np.where(sizes > 1, together / np.maximum(sizes * (sizes - 1), 1), 1.0).min())
 
 
-def prediction_strength(points: Matrix, k: int, resamples: int, n_init: int, seed: int) -> float:
+def prediction_strength(points: Matrix, k: int, resamples: int, algorithm: Algorithm) -> float:
     """How well half of the stores predicts which of the other half belong together; 1 for k = 1.
 
-    Stores are halved `resamples` times. Each half is clustered, and its stores are put to the other half's nearest centres;
+    Stores are halved `resamples` times. Each half is clustered, and its stores are put to the other half's clusters;
     the mean of both directions' strengths. Source: Tibshirani and Walther 2005, with halves as in Hennig's fpc.
     """
     if k == 1:
         return 1.0
-    rng = np.random.default_rng([seed, 2])
+    rng = np.random.default_rng([algorithm.seed, 2])
     strengths = []
     for _ in range(resamples):
         order = rng.permutation(len(points))
         halves = [points[np.sort(part)] for part in (order[: len(order) // 2], order[len(order) // 2 :])]
         if min(len(np.unique(half, axis=0)) for half in halves) < k:
             return np.nan
-        labels = [fit_partition(half, k, n_init, seed).labels for half in halves]
+        fits = [algorithm.fit(half, k) for half in halves]
         for test, train in ((0, 1), (1, 0)):
-            predicted = nearest_centre(halves[test], centres_of(halves[train], labels[train]))
-            strengths.append(strength_of(predicted, labels[test]))
+            strengths.append(strength_of(fits[train].place(halves[test]), fits[test].labels))
     return float(np.mean(strengths))
 
 
@@ -96,7 +96,7 @@ def jaccards_of(labels: Labels, again: Labels) -> NDArray[np.float64]:
 
 
 def bootstrap(
-    points: Matrix, labels: Labels, resamples: int, n_init: int, seed: int
+    points: Matrix, labels: Labels, resamples: int, algorithm: Algorithm
 ) -> tuple[float, NDArray[np.float64]]:
     """Mean adjusted Rand index of the partition with those of bootstrap samples, and each cluster's mean Jaccard (k,).
 
@@ -104,14 +104,14 @@ def bootstrap(
     of which no store was drawn has no coefficient in that sample; NaN where it has none at all. Source: Hennig 2007.
     """
     k = int(labels.max())
-    rng = np.random.default_rng([seed, 3])
+    rng = np.random.default_rng([algorithm.seed, 3])
     agreements = []
     coefficients = np.full((resamples, k), np.nan)
     for sample in range(resamples):
         drawn = np.sort(rng.integers(0, len(points), size=len(points)))
         if len(np.unique(points[drawn], axis=0)) < k:
             return np.nan, np.full(k, np.nan)
-        again = fit_partition(points[drawn], k, n_init, seed).labels
+        again = algorithm.fit(points[drawn], k).labels
         stores, first = np.unique(drawn, return_index=True)
         agreements.append(adjusted_rand_score(labels[stores], again[first]))
         present = np.unique(labels[stores]) - 1

@@ -7,18 +7,6 @@ from numpy.typing import NDArray
 Matrix = NDArray[np.float64]
 
 
-def joint_points(views: list[tuple[Matrix, NDArray[np.bool_], float]]) -> Matrix:
-    """The views' points side by side, each in units in which its stores that train have the total variance weight squared.
-
-    views: points, which stores train, and the view's weight. As merging has it.
-    """
-    blocks = []
-    for points, trains, weight in views:
-        total = float(points[trains].var(axis=0).sum()) if points.shape[1] else 0.0
-        blocks.append(points * (weight / np.sqrt(total) if total > 0 else weight))
-    return np.hstack(blocks)
-
-
 def fit_of(points: Matrix, segments: pd.Series, trains: NDArray[np.bool_], most: int) -> pd.DataFrame:
     """One row per store: its distance to the centre of its segment, and to the nearest other one.
 

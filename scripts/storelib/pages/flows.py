@@ -80,6 +80,8 @@ REASONS = {
     "unmapped_sku": "SKU without need state",
     "no_net_sales": "store without net sales",
     "small_segment": "small segment, dissolved into the nearest",
+    "merged_segment": "segment merged with the nearest",
+    "override": "placed by hand",
 }
 
 
@@ -96,7 +98,7 @@ def total(entries: Iterable[Entry], stage: str, flow: str) -> Decimal:
 
 
 def flows_of(entries: Sequence[Entry], names: dict[str, str]) -> list[Flow]:
-    """Raw sales to categories, not selected or set aside, categories to segmented or set aside; nothing of nothing is left out.
+    """Raw sales to categories, not selected or set aside, categories to segmented or set aside; flows without sales are left out.
 
     names: what to call each category. Stages that only pass on what they were given have no flow of their own. Beyond the
     largest categories the rest are one.

@@ -9,7 +9,8 @@ import pandas as pd
 
 from storelib.method.agreement import crossed
 from storelib.method.borders import borderline
-from storelib.method.k_rules import choices_of
+from storelib.method.k_rules import STABLE, choices_of
+from storelib.method.one_cluster import one_cluster
 from storelib.pages.palette import CLUSTER_COLOURS
 from storelib.pages.words import (
     Trait,
@@ -25,6 +26,8 @@ from storelib.pages.words import (
 )
 
 ROWS_SHOWN = 24
+# Hennig 2007: from 0.6 a cluster indicates a pattern in the data, though which stores are in it is in doubt.
+PATTERN = 0.6
 BLUE, WHITE, ORANGE = (33, 102, 172), (247, 247, 247), (217, 95, 2)
 RULE_WORDS = {
     "silhouette": "silhouette",
@@ -147,6 +150,23 @@ def crossed_words(segments: pd.DataFrame) -> dict[int, str]:
     return notes
 
 
+def stability_words(stability: pd.DataFrame) -> dict[int, str]:
+    """How often each cluster comes back from resampled stores, by the limits of Hennig 2007; nothing of one cluster alone."""
+    if len(stability) == 1:
+        return {}
+    found = {}
+    for row in records(stability[stability["jaccard"].notna()]):
+        kind = (
+            "stable"
+            if row["jaccard"] >= STABLE
+            else "a pattern, not stable"
+            if row["jaccard"] >= PATTERN
+            else "not stable"
+        )
+        found[int(row["cluster"])] = f"{kind}: bootstrap Jaccard {row['jaccard']:.2f}"
+    return found
+
+
 def heat_rows(
     cells: Mapping[tuple[int, str], Trait], groups: Sequence[int], features: Sequence[str], kind: str
 ) -> list[Row]:
@@ -224,7 +244,8 @@ def k_words(scores: pd.DataFrame) -> str:
     if vetoed:
         words += f" Not eligible, since a cluster would be too small: {', '.join(map(str, vetoed))}."
     if chosen == 1:
-        words += " No structure was found: all stores are in one cluster."
+        told = one_cluster(choices_of(scores))
+        words += f" {told[0].upper()}{told[1:]}."
     return words
 
 

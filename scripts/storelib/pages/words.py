@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
+from storelib.names import OVERRIDE
+
 LONGEST_NAME = 60
 # Characters that change the direction of the text around them.
 DIRECTION = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -53,6 +55,8 @@ def printable(text: str) -> str:
 
 def flag_words(flag: str) -> str:
     """A flag such as `internal:thin` in words."""
+    if flag == OVERRIDE:
+        return "placed by hand"
     side, _, reason = flag.partition(":")
     return f"{SIDES.get(side, side)}: {REASONS.get(reason, reason.replace('_', ' '))}"
 

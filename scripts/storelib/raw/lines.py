@@ -60,8 +60,9 @@ HALF = 0.5
 FIRST_DAY = -354_285
 LAST_DAY = 2_932_896
 Value = TypeVar("Value", np.int32, np.bool_)
-# Rows of a batch.
+# Rows of a batch that SQL works on; and of one that numpy does, whose columns stay in the nearest memory of a core.
 BATCH = 1 << 20
+NEAR = 1 << 16
 # What Arrow makes dictionaries of. Other types, such as lists, are read by DuckDB alone.
 PLAIN = (
     pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_integer, pa.types.is_floating,
@@ -214,10 +215,14 @@ def asked_for(source: SalesSource, rules: Rules, notes: Sequence[str]) -> str:
 
 
 class Share(NamedTuple):
-    """A part of a file that one worker reads: row groups of Parquet, or the whole of anything else."""
+    """A part of a file that one worker reads: row groups of Parquet, or the whole of anything else.
+
+    rows: how many it has, where the file says so.
+    """
 
     file: Path
     row_groups: Sequence[int] | None
+    rows: int = 0
 
 
 def shares_of(file: Path, source: SalesSource, raw: Path, rules: Rules, pieces: int) -> list[Share]:
@@ -244,7 +249,19 @@ def shares_of(file: Path, source: SalesSource, raw: Path, rules: Rules, pieces: 
     if not plain or any(pa.types.is_nested(field.type) for field in fields) or not metadata.num_row_groups:
         return [Share(file, None)]
     groups = np.array_split(np.arange(metadata.num_row_groups), min(pieces, metadata.num_row_groups))
-    return [Share(file, part.tolist()) for part in groups]
+    rows = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
+    return [Share(file, part.tolist(), sum(rows[number] for number in part)) for part in groups]
+
+
+class Dictionary(NamedTuple):
+    """A dictionary of texts as it stood in a batch; the code of each, and whether it is not written as an id is.
+
+    Both end with what holds of no text.
+    """
+
+    values: pa.Array
+    codes: NDArray[np.int32]
+    rewritten: NDArray[np.bool_] | None
 
 
 class LineReader:
@@ -262,6 +279,8 @@ class LineReader:
         self.known: dict[str, dict[str, dict[Any, int]]] = {name: {} for name in TEXTS}
         # Those that are not written in the form of an id.
         self.rewritten: dict[str, dict[str, set[Any]]] = {name: {} for name in TEXTS}
+        # Batches of one row group have one dictionary.
+        self.latest: dict[str, Dictionary] = {}
         self.queries: dict[pa.Schema, tuple[str, list[str]]] = {}
 
     def read(self, share: Share) -> Iterator[Lines]:
@@ -278,7 +297,9 @@ class LineReader:
         dictionaries = [name for name in texts if pa.types.is_string(schema.field(name).type)]
         with pq.ParquetFile(share.file, metadata=metadata, read_dictionary=dictionaries, pre_buffer=False) as file:
             names = list(dict.fromkeys(columns.values()))
-            batches = file.iter_batches(BATCH, row_groups=share.row_groups, columns=names, use_threads=False)
+            figures = {ours: schema.field(theirs).type for ours, theirs in columns.items() if ours not in TEXTS}
+            size = NEAR if self.is_plain(figures) else BATCH
+            batches = file.iter_batches(size, row_groups=share.row_groups, columns=names, use_threads=False)
             while (batch := self.next_of(batches, share.file)) is not None:
                 try:
                     lines = self.coded(batch, columns)
@@ -300,10 +321,7 @@ class LineReader:
         for name, theirs in columns.items():
             column = batch.column(theirs)
             arrays[name] = self.codes(name, column, notes_of_ids) if name in TEXTS else column
-        figures = {name: column.type for name, column in arrays.items() if name not in TEXTS}
-        # A date that means 'not known' is told by its text.
-        plain = "sales" in figures and all(is_plain_number(*figure) for figure in figures.items())
-        if plain and not ("date" in figures and self.source.missing):
+        if self.is_plain({name: column.type for name, column in arrays.items() if name not in TEXTS}):
             lines = self.counted(arrays)
             lines.notes.update(notes_of_ids)
             return lines
@@ -320,6 +338,12 @@ class LineReader:
         lines = self.lines(self.connection.sql(query).to_arrow_table(), notes)
         lines.notes.update(notes_of_ids)
         return lines
+
+    def is_plain(self, figures: dict[str, pa.DataType]) -> bool:
+        """Whether no text has to be read for the figures and dates of a line. figures: their types by our names."""
+        # A date that means 'not known' is told by its text.
+        plain = "sales" in figures and all(is_plain_number(*figure) for figure in figures.items())
+        return plain and not ("date" in figures and self.source.missing)
 
     def counted(self, columns: dict[str, Any]) -> Lines:
         """A batch whose figures are numbers and days already: what `line_query` says, at a tenth of its cost."""
@@ -359,21 +383,31 @@ class LineReader:
         """
         if not pa.types.is_dictionary(column.type):
             column = pc.dictionary_encode(column)
-        values = column.dictionary.to_pylist()
-        kind = str(column.dictionary.type)
+        latest = self.latest.get(name)
+        if (
+            latest is None
+            or latest.values.type != column.dictionary.type
+            or not latest.values.equals(column.dictionary)
+        ):
+            latest = self.latest[name] = self.dictionary(name, column.dictionary)
+        if latest.rewritten is not None:
+            notes[REWRITTEN[name]] = at_places(latest.rewritten, column.indices)
+        return at_places(latest.codes, column.indices)
+
+    def dictionary(self, name: str, texts: pa.Array) -> Dictionary:
+        """What is known of the distinct values of a column; new ones are cleaned."""
+        values = texts.to_pylist()
+        kind = str(texts.type)
         known, rewritten = self.known[name].setdefault(kind, {}), self.rewritten[name].setdefault(kind, set())
         new = [value for value in values if value not in known]
         if new:
-            codes, flags = self.cleaned_codes(name, pa.array(new, column.dictionary.type))
+            codes, flags = self.cleaned_codes(name, pa.array(new, texts.type))
             known.update(zip(new, codes.tolist(), strict=True))
             rewritten.update(value for value, flag in zip(new, flags, strict=True) if flag)
-        if rewritten:
-            flagged = np.fromiter((value in rewritten for value in values), np.bool_, len(values))
-            if flagged.any():
-                notes[REWRITTEN[name]] = at_places(np.append(flagged, np.False_), column.indices)
+        flags = np.array([value in rewritten for value in values] if rewritten else [], np.bool_)
+        codes = np.array([known[value] for value in values], np.int32)
         # A null has no place in the dictionary: it takes the last.
-        codes = np.fromiter((known[value] for value in values), np.int32, len(values))
-        return at_places(np.append(codes, np.int32(0)), column.indices)
+        return Dictionary(texts, np.append(codes, np.int32(0)), np.append(flags, np.False_) if flags.any() else None)
 
     def cleaned_codes(self, name: str, values: pa.Array) -> tuple[NDArray[np.int32], list[bool]]:
         """The code of each distinct value, as `id_of` cleans it, and whether it was written otherwise."""
@@ -442,7 +476,7 @@ def at_places(values: NDArray[Value], places: pa.Array) -> NDArray[Value]:
     """Values at places of a dictionary; the last of them where there is no place."""
     if places.null_count:
         places = pc.fill_null(places, len(values) - 1)
-    found: NDArray[Value] = values[places.to_numpy(zero_copy_only=False)]
+    found: NDArray[Value] = values.take(places.to_numpy(zero_copy_only=False))
     return found
 
 
@@ -469,7 +503,8 @@ def exact_cents(column: pa.Array, unknown: Sequence[float]) -> Amounts:
     nearest = np.rint(hundredths)
     faults, rounded = {}, None
     with np.errstate(invalid="ignore"):
-        gap = np.abs(hundredths - nearest)
+        gap = np.subtract(hundredths, nearest)
+        np.abs(gap, out=gap)
         # Mostly there is nothing to round; what is no number compares as neither.
         if not gap.max(initial=0) <= ROUNDED:
             ties = gap == HALF
@@ -498,5 +533,7 @@ def fractions_of(column: pa.Array, amounts: Amounts) -> NDArray[np.int64]:
 def exact_days(column: pa.Array) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
     """Days since 1970, and which are missing or not of our time, as `in_our_time` has it."""
     days = column.cast(pa.int32()).fill_null(FIRST_DAY - 1).to_numpy(zero_copy_only=False)
+    if days.min(initial=FIRST_DAY) >= FIRST_DAY and days.max(initial=FIRST_DAY) <= LAST_DAY:
+        return days, np.zeros(len(days), np.bool_)
     wrong = (days < FIRST_DAY) | (days > LAST_DAY)
     return np.where(wrong, FIRST_DAY, days), wrong

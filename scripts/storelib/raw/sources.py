@@ -7,9 +7,9 @@ import tempfile
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
-import pandas as pd
 import pyarrow as pa
 
 from storelib.configuration.place import CELL_COLUMNS, NumbersSource, SalesSource, Source, listed
@@ -22,6 +22,9 @@ from storelib.raw.readers import UNNAMED, Headed, Numbered, Request, decimal_of,
 from storelib.raw.spellings import JOINT, WHITE, id_text, parts_of
 from storelib.raw.wide import write_long
 from storelib.sql import identifier, literal
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FLOATS = {"FLOAT", "DOUBLE"}
 WHOLE = {
@@ -431,7 +434,7 @@ def read_texts(
     names: Collection[str] = (),
     lines: dict[str, int] | None = None,
     optional: Collection[str] = (),
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """A small source as text columns under our names (ours: theirs), null where missing, in no promised order.
 
     numbers: columns, by our names, whose texts are written with a decimal point where they are numbers of the source's; names:
@@ -492,7 +495,7 @@ def read_numbers(
     numbers: Sequence[str],
     names: Sequence[str] = (),
     lines: dict[str, int] | None = None,
-) -> tuple[pd.Series, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+) -> "tuple[pd.Series, pd.DataFrame, pd.DataFrame, pd.DataFrame]":
     """A small source of numbers by a key: the keys as text, each column of numbers as text and as float64, and columns of names.
 
     key: one column, or several that make it, each perhaps of several. The columns of the tables are positions in `numbers` and
@@ -526,7 +529,7 @@ def read_selected(
     source: Source,
     folder: Path,
     lines: dict[str, int] | None = None,
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """The table of a view `source`; selected: name and SQL. lines: is told how many rows came from each file."""
     columns = ", ".join(f"{expression} AS {identifier(name)}" for name, expression in selected.items())
     try:

@@ -55,3 +55,7 @@ def show_halves(rows: list[dict[str, str]]) -> None:
             console.print(line + (agreed or "none"), soft_wrap=True, highlight=False)
     if console.is_terminal:
         console.print(table)
+    for row in rows:
+        if row["k_odd"] == row["k_even"] == "1":
+            words = f"{row['view']}: one cluster in both halves: nothing to compare"
+            console.print(words, soft_wrap=True, highlight=False)

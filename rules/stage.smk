@@ -1,0 +1,16 @@
+# What stages have in common. The rule of a stage says what is its own; each file that has a name there is a flag of that name.
+
+
+rule stage:
+    """One script, called with its files, its settings and its log."""
+    input:
+        script="scripts/{name}.py",
+    log:
+        "logs/{name}.log",
+    conda:
+        "../envs/stages.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb,
+    shell:
+        "python {input.script:q} {params} --log {log:q}"

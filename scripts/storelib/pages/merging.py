@@ -1,0 +1,51 @@
+"""What the report says of merging, as plain values: what fewer segments would lose, and what was placed by hand."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from storelib.pages.report import Panel
+from storelib.pages.words import percent, printable
+
+# More numbers of segments than this are thinned out.
+NUMBERS_SHOWN = 16
+
+
+class Explained(NamedTuple):
+    """The share of variance explained at each number of segments: a sentence, (number, share, chosen) and a small chart."""
+
+    sentence: str
+    rows: list[tuple[int, str, bool]]
+    panel: Panel
+
+
+def explained_view(table: pd.DataFrame) -> Explained:
+    """Of one category's numbers of segments, as `merge_segments` writes them."""
+    chosen = int(table.loc[table["chosen"], "segments"].iloc[0])
+    numbers, shares = table["segments"].tolist(), dict(zip(table["segments"], table["explained"], strict=True))
+    kept = {numbers[0], chosen, numbers[-1], *numbers[:: -(-len(numbers) // NUMBERS_SHOWN)]}
+    sentence = f"{chosen} explain{'s' if chosen == 1 else ''} {percent(shares[chosen])} of the variance of both views"
+    before = table[(table["segments"] > chosen) & (table["step"] != "merged")]
+    if len(before):
+        first = before.iloc[-1]
+        sentence += f"; {int(first['segments'])}, before small ones were dissolved and near ones merged, {percent(first['explained'])}"
+    span = max(numbers[-1] - numbers[0], 1)
+    dots = []
+    for n in numbers:
+        x, y = round(8 + 134 * (n - numbers[0]) / span, 1), round(48 - 40 * shares[n], 1)
+        dots.append((x, y, int(n), "own" if n == chosen else "", percent(shares[n])))
+    line = " ".join(f"{x:g},{y:g}" for x, y, *_ in dots)
+    panel = Panel(
+        "variance explained", str(chosen), agrees=True, line=line, dots=dots, ticks=[(x, n) for x, _, n, *_ in dots]
+    )
+    return Explained(f"{sentence}.", [(int(n), percent(shares[n]), n == chosen) for n in sorted(kept)], panel)
+
+
+def override_rows(overrides: pd.DataFrame, names: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Every store that a person has placed: its category by name, store, segment, who and why."""
+    return [
+        {"category": names.get(row["category"], row["category"]), "segment": int(row["segment"])}
+        | {name: printable(row[name]) for name in ("store_id", "who", "why")}
+        for row in overrides.to_dict("records")
+    ]
