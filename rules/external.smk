@@ -17,7 +17,6 @@ use rule stage as join_external with:
     benchmark:
         "logs/benchmarks/join_external.tsv"
     params:
-        files=files_of(),
         flags=flags_of(config["external"]["join_external"]),
 
 
@@ -35,7 +34,7 @@ use rule build_features as build_external_features with:
     benchmark:
         "logs/benchmarks/build_external_features.tsv"
     params:
-        files=files_of(),
+        own="",
         flags=flags_of(config["external"]["build_features"]),
 
 
@@ -56,8 +55,8 @@ use rule cluster_stores as cluster_external_stores with:
     benchmark:
         "logs/benchmarks/cluster_external_stores.tsv"
     params:
-        files=files_of(),
-        view="--view external",
+        files=files_of(view="external"),
+        own="",
         flags=flags_of(config["external"]["cluster_stores"]),
 
 
@@ -82,5 +81,4 @@ use rule profile_clusters as profile_external_clusters with:
     benchmark:
         "logs/benchmarks/profile_external_clusters.tsv"
     params:
-        files=files_of(),
-        view="--view external",
+        files=files_of(view="external"),

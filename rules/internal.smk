@@ -2,7 +2,7 @@
 
 
 use rule stage as select_categories with:
-    """List the categories to cluster, and delete the files of those that were dropped."""
+    """List the categories to cluster with their own settings, and delete the files of those that were dropped."""
     input:
         category_totals="data/internal/category_totals.parquet",
         overrides="data/merging/overrides.parquet",
@@ -11,12 +11,13 @@ use rule stage as select_categories with:
     output:
         categories="data/internal/categories.parquet",
         ledger="data/internal/select_ledger.parquet",
+        settings=expand(f"{SETTINGS}/{{stage}}/{{category}}.parquet", stage=OWN_STAGES, category=CATEGORIES),
     log:
         "logs/select_categories.log",
     benchmark:
         "logs/benchmarks/select_categories.tsv"
     params:
-        files=files_of(),
+        files=files_of(settings=SETTINGS),
         flags=flags_of(config["internal"]["categories"]),
 
 
@@ -44,8 +45,7 @@ use rule stage as assign_categories with:
     resources:
         mem_mb=DATABASE_MB,
     params:
-        files=files_of(),
-        config=flags_of({"config": RAW.config}),
+        files=files_of(config=RAW.config),
         flags=flags_of(config["internal"]["assign_categories"]),
 
 
@@ -56,6 +56,7 @@ use rule stage as split_need_states with:
         category_sales="data/internal/category_sales.parquet",
         category_skus="data/internal/category_skus.parquet",
         map_entries="data/internal/map_entries.parquet",
+        settings=ancient("data/internal/settings/split_need_states/{category}.parquet"),
         script="scripts/split_need_states.py",
         lib=LIB["split_need_states"],
     output:
@@ -68,9 +69,8 @@ use rule stage as split_need_states with:
     benchmark:
         "logs/benchmarks/split_need_states/{category}.tsv"
     params:
-        files=files_of(),
-        category="--category {category}",
-        name=lambda wildcards: flags(config["internal"]["categories"][wildcards.category]),
+        files=files_of(category="{category}"),
+        own=own_settings(config, "split_need_states"),
         flags=flags_of(config["internal"]["split_need_states"]),
 
 
@@ -79,6 +79,7 @@ use rule stage as build_features with:
     input:
         table="data/internal/shares/{category}.parquet",
         store_sales="data/internal/store_sales/{category}.parquet",
+        settings=ancient("data/internal/settings/build_features/{category}.parquet"),
         script="scripts/build_features.py",
         lib=LIB["build_features"],
     output:
@@ -89,7 +90,7 @@ use rule stage as build_features with:
     benchmark:
         "logs/benchmarks/build_features/{category}.tsv"
     params:
-        files=files_of(),
+        own=own_settings(config, "build_features"),
         flags=flags_of(config["internal"]["build_features"]),
 
 
@@ -98,6 +99,7 @@ use rule stage as cluster_stores with:
     input:
         features="data/internal/features/{category}.parquet",
         baseline="data/merging/baseline.parquet",
+        settings=ancient("data/internal/settings/cluster_stores/{category}.parquet"),
         script="scripts/cluster_stores.py",
         lib=LIB["cluster_stores"],
     output:
@@ -110,8 +112,8 @@ use rule stage as cluster_stores with:
     benchmark:
         "logs/benchmarks/cluster_stores/{category}.tsv"
     params:
-        files=files_of(),
-        view="--view {category}",
+        files=files_of(view="{category}"),
+        own=own_settings(config, "cluster_stores"),
         flags=flags_of(config["internal"]["cluster_stores"]),
 
 
@@ -136,5 +138,4 @@ use rule stage as profile_clusters with:
     benchmark:
         "logs/benchmarks/profile_clusters/{category}.tsv"
     params:
-        files=files_of(),
-        view="--view {category}",
+        files=files_of(view="{category}"),

@@ -12,6 +12,7 @@ use rule stage as merge_segments with:
         external_memberships="data/external/memberships.parquet",
         store_sales="data/internal/store_sales/{category}.parquet",
         baseline="data/merging/baseline.parquet",
+        settings=ancient("data/internal/settings/merge_segments/{category}.parquet"),
         script="scripts/merge_segments.py",
         lib=LIB["merge_segments"],
     output:
@@ -23,8 +24,8 @@ use rule stage as merge_segments with:
     benchmark:
         "logs/benchmarks/merge_segments/{category}.tsv"
     params:
-        files=files_of(),
-        category="--category {category}",
+        files=files_of(category="{category}"),
+        own=own_settings(config, "merge_segments"),
         flags=flags_of(config["merging"]),
 
 
@@ -44,8 +45,7 @@ use rule stage as apply_overrides with:
     benchmark:
         "logs/benchmarks/apply_overrides/{category}.tsv"
     params:
-        files=files_of(),
-        category="--category {category}",
+        files=files_of(category="{category}"),
 
 
 use rule stage as describe_segments with:
@@ -59,6 +59,7 @@ use rule stage as describe_segments with:
         external_features="data/external/features.parquet",
         names="data/merging/segment_names.parquet",
         baseline="data/merging/baseline.parquet",
+        settings=ancient("data/internal/settings/describe_segments/{category}.parquet"),
         script="scripts/describe_segments.py",
         lib=LIB["describe_segments"],
     output:
@@ -70,8 +71,8 @@ use rule stage as describe_segments with:
     benchmark:
         "logs/benchmarks/describe_segments/{category}.tsv"
     params:
-        files=files_of(),
-        category="--category {category}",
+        files=files_of(category="{category}"),
+        own=own_settings(config, "describe_segments"),
         weights=flags_of({view: config["merging"][view] for view in ("internal_weight", "external_weight")}),
         flags=flags_of(config["describing"]["describe_segments"]),
 
@@ -91,8 +92,7 @@ use rule stage as predict_clusters with:
     benchmark:
         "logs/benchmarks/predict_clusters/{category}.tsv"
     params:
-        files=files_of(),
-        category="--category {category}",
+        files=files_of(category="{category}"),
         flags=flags_of(config["describing"]["predict_clusters"]),
 
 

@@ -16,7 +16,7 @@ use rule stage as make_demo_data with:
     wildcard_constraints:
         env="|".join(PARAMS.demo) or "(?!)",
     params:
-        raw="--raw data/raw/{env}",
+        files=files_of(raw="data/raw/{env}"),
         flags=lambda wildcards: flags(config["demo"][wildcards.env]),
 
 

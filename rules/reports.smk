@@ -79,8 +79,7 @@ use rule stage as build_report with:
             "predictions",
             "importance",
         ),
-        raw_files=lambda wildcards, input: flags({"raw_files": list(input.raw_files)}),
-        settings=sections_of(config, "internal", "external", "merging", "describing"),
+        flags=sections_of(config, "internal", "external", "merging", "describing"),
 
 
 use rule stage as export_workbook with:
@@ -98,6 +97,7 @@ use rule stage as export_workbook with:
         descriptions="data/merging/descriptions/{category}.parquet",
         traits="data/merging/traits/{category}.parquet",
         store_fit="data/merging/store_fit/{category}.parquet",
+        settings=ancient("data/internal/settings/export_workbook/{category}.parquet"),
         script="scripts/export_workbook.py",
         lib=LIB["export_workbook"],
     output:
@@ -107,15 +107,14 @@ use rule stage as export_workbook with:
     benchmark:
         "logs/benchmarks/export_workbook/{category}.tsv"
     params:
-        files=files_of(),
-        category="--category {category}",
-        name=lambda wildcards: flags(config["internal"]["categories"][wildcards.category]),
+        files=files_of(category="{category}"),
+        own=own_settings(config, "export_workbook"),
 
 
 use rule stage as require_checks with:
     """Fail where a check failed. Last, so that the report and the workbooks are there to look at."""
     input:
-        workbooks=expand("reports/workbooks/{category}.xlsx", category=CATEGORIES),
+        expand("reports/workbooks/{category}.xlsx", category=CATEGORIES),
         checks="reports/checks.json",
         report="reports/report.html",
         script="scripts/require_checks.py",
@@ -126,5 +125,3 @@ use rule stage as require_checks with:
         "logs/require_checks.log",
     benchmark:
         "logs/benchmarks/require_checks.tsv"
-    params:
-        files=files_of(),

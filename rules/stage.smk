@@ -12,5 +12,8 @@ rule stage:
     threads: 1
     resources:
         mem_mb=memory_mb,
+    params:
+        files=files_of(),
+        flags="",
     shell:
-        "python {input.script:q} {params} --log {log:q}"
+        "python {input.script:q} {params.files} {params.flags} --log {log:q}"

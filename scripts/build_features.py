@@ -1,7 +1,7 @@
 """Turn one view's table of stores into the points that are clustered.
 
 Everything is fitted on the stores that train and every store is put through it, in this order: transform, winsorising,
-scaling, imputation, near-duplicate features, outliers, principal components. Outliers train nothing: what was fitted with
+scaling, imputation, near-duplicate features, weights, outliers, principal components. Outliers train nothing: what was fitted with
 them is fitted again without. Stores that do not train (`trains` is false) say why: `thin` (too few sales lines, sales or
 need states), `no_net_sales`, `no_data` (no value known), `outlier`. A report says what became of each feature.
 """
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from storelib.configuration.own_settings import parse
 from storelib.contracts.contract import outputs
 from storelib.contracts.views import FEATURE_REPORT, FEATURES
 from storelib.errors import DataError
@@ -45,6 +46,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         required=True,
         help="of features above it one goes; 1 is off",
     )
+    parser.add_argument(
+        "--feature_weights", nargs="*", default=[], help="such as income=2; 1 where none is given, 0 leaves it out"
+    )
     parser.add_argument("--outliers", choices=OUTLIERS, required=True)
     parser.add_argument(
         "--outlier_share", type=storelib.runtime.number(0, 0.5), required=True, help="contamination; 0 is off"
@@ -66,7 +70,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         "--min_need_states", type=storelib.runtime.whole(0), default=0, help="stores that sell fewer do not train"
     )
     parser.add_argument("--seed", type=storelib.runtime.seed, required=True)
-    return parser.parse_args(argv)
+    return parse(parser, argv)
 
 
 def money(text: str) -> Decimal:

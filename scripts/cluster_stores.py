@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from storelib.configuration.own_settings import parse
 from storelib.contracts.contract import outputs
 from storelib.contracts.views import CLUSTERS, FEATURES, MEMBERSHIPS, SCORES, STABILITY
 from storelib.errors import ConfigError, DataError
@@ -84,7 +85,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--n_init", type=storelib.runtime.whole(1, 10_000), required=True, help="random starts")
     parser.add_argument("--seed", type=storelib.runtime.seed, required=True)
-    return parser.parse_args(argv)
+    return parse(parser, argv)
 
 
 def range_of_k(points: Matrix, smallest: int, largest: int) -> range:

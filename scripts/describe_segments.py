@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from storelib.configuration.own_settings import parse
 from storelib.configuration.weights import view_shares
 from storelib.contracts.contract import outputs
 from storelib.contracts.describing import DESCRIPTIONS, STORE_FIT, TRAITS
@@ -52,7 +53,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rule_depth", type=storelib.runtime.whole(1, 10), required=True, help="conditions at most")
     parser.add_argument("--typical_stores", type=storelib.runtime.whole(1), required=True, help="of each segment")
     parser.add_argument("--seed", type=storelib.runtime.seed, required=True)
-    args = parser.parse_args(argv)
+    args = parse(parser, argv)
     try:
         args.view_shares = view_shares(args.internal_weight, args.external_weight)
     except ValueError as error:

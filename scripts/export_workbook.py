@@ -21,6 +21,7 @@ from xlsxwriter.utility import xl_rowcol_to_cell
 from xlsxwriter.worksheet import Worksheet
 
 from storelib.accounts.ledger import read_ledger
+from storelib.configuration.own_settings import parse
 from storelib.errors import DataError
 from storelib.method.profiles import profile_by
 from storelib.pages import describing, sheets, words
@@ -59,7 +60,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--traits", type=Path, required=True, help="what sets each segment apart")
     parser.add_argument("--store_fit", type=Path, required=True, help="typical and odd stores")
     parser.add_argument("--workbook", type=Path, required=True, help="output: the workbook")
-    return parser.parse_args(argv)
+    return parse(parser, argv)
 
 
 class Book:

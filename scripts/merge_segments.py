@@ -20,6 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from storelib.accounts.ledger import Entry, balanced
+from storelib.configuration.own_settings import parse
 from storelib.configuration.weights import least_stores, view_shares
 from storelib.contracts.contract import outputs
 from storelib.contracts.ledger import LEDGER
@@ -75,7 +76,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     weight = storelib.runtime.number(0, 100, above=True)
     parser.add_argument("--internal_weight", type=weight, required=True, help="of what sells, in per cent")
     parser.add_argument("--external_weight", type=weight, required=True, help="of external data, in per cent")
-    args = parser.parse_args(argv)
+    args = parse(parser, argv)
     try:
         args.shares = view_shares(args.internal_weight, args.external_weight)
     except ValueError as error:

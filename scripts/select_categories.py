@@ -1,8 +1,8 @@
-"""List the categories to cluster, account for the others, and delete the files of categories that were dropped.
+"""List the categories to cluster with their own settings, account for the others, and delete files of dropped categories.
 
-The categories come as flags, `--<key>.name <name as the source spells it>`, the way both runners unfold the block
-`internal.categories`. No stage of a single category reads what is written here: selecting another one changes nothing for
-those that were selected before.
+The categories come as flags, `--<key>.name <name as the source spells it>` and `--<key>.<block>.<setting> <value>`, the way
+both runners unfold the block `internal.categories`. Each stage of a category reads the file of its own settings and no other:
+selecting another category, or setting something for it, changes nothing for those that were selected before.
 """
 
 import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
@@ -17,9 +17,10 @@ import pyarrow as pa
 
 from storelib.accounts.ledger import Entry, balanced, log_entries
 from storelib.accounts.selection import category_named
+from storelib.configuration.own_settings import FOLDER, NAME, STAGES, settings_table, told, values_of
 from storelib.contracts.contract import outputs
 from storelib.contracts.ledger import LEDGER
-from storelib.contracts.sales import CATEGORIES
+from storelib.contracts.sales import CATEGORIES, SETTINGS
 from storelib.errors import ConfigError, DataError, nearest_name, shown
 from storelib.leftovers import prune
 from storelib.names import KEY
@@ -27,8 +28,8 @@ from storelib.raw.spellings import id_text
 from storelib.tables import read_table
 
 
-def parse_args(argv: Sequence[str] | None) -> tuple[argparse.Namespace, dict[str, str]]:
-    """Flags of this stage, and the categories: key to name."""
+def parse_args(argv: Sequence[str] | None) -> tuple[argparse.Namespace, dict[str, dict[str, list[str]]]]:
+    """Flags of this stage, and the values of each category's settings, by key; its name is one of them."""
     parser = storelib.runtime.stage_parser(__doc__)
     parser.add_argument("--category_totals", type=Path, required=True, help="the categories of the data")
     parser.add_argument(
@@ -36,21 +37,20 @@ def parse_args(argv: Sequence[str] | None) -> tuple[argparse.Namespace, dict[str
     )
     parser.add_argument("--categories", type=Path, required=True, help="output: one row per category")
     parser.add_argument("--ledger", type=Path, required=True, help="output: what is selected, and what is not")
+    parser.add_argument(
+        "--settings", type=Path, required=True, help=f"output: the folder of settings by stage and category, {FOLDER}"
+    )
     args, rest = parser.parse_known_args(argv)
-    if len(rest) % 2:
-        parser.error(f"a value is missing in {rest}")
-    names = {}
-    for flag, name in zip(rest[::2], rest[1::2], strict=True):
-        key, dot, field = flag.removeprefix("--").partition(".")
-        if not flag.startswith("--") or not dot or field != "name":
-            parser.error(f"{flag} is not --<key>.name")
-        try:
-            names[storelib.runtime.view_key(key)] = id_text(name)
-        except argparse.ArgumentTypeError as error:
-            parser.error(str(error))
-    if not names:
+    try:
+        settings = values_of(rest)
+        for key, values in settings.items():
+            storelib.runtime.view_key(key)
+            values[NAME] = [id_text(values[NAME][0])]
+    except (ValueError, argparse.ArgumentTypeError) as error:
+        parser.error(str(error))
+    if not settings:
         parser.error("at least one --<key>.name is expected")
-    return args, names
+    return args, settings
 
 
 def found_by(names: Mapping[str, str], totals: pa.Table) -> dict[str, str]:
@@ -98,7 +98,8 @@ def check_overrides(overrides: pa.Table, keys: Collection[str]) -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Check, account, prune, write."""
-    args, names = parse_args(argv)
+    args, settings = parse_args(argv)
+    names = {key: values[NAME][0] for key, values in settings.items()}
     log = storelib.runtime.start_log(args.log)
     totals = read_table(args.category_totals)
     check_overrides(read_table(args.overrides), names)
@@ -109,6 +110,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     with outputs() as write:
         write(pa.table({"key": keys, "name": [names[key] for key in keys]}), CATEGORIES, args.categories)
         write(balanced(entries), LEDGER, args.ledger)
+        for stage in STAGES:
+            for key in keys:
+                write(settings_table(told(stage, settings[key])), SETTINGS, args.settings / stage / f"{key}.parquet")
     log.info("%d of %d categories", len(keys), totals.num_rows)
     log_entries(log, [entry for entry in entries if entry.flow == "not_selected"])
 

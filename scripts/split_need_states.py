@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from storelib.accounts.entries import Entries, entries_of
 from storelib.accounts.ledger import Entry, balanced, log_entries, lost_stores
 from storelib.accounts.selection import category_named
+from storelib.configuration.own_settings import parse
 from storelib.contracts.contract import outputs
 from storelib.contracts.ledger import LEDGER
 from storelib.contracts.sales import NEED_STATE_SALES, SHARES, STORE_SALES
@@ -55,7 +56,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--unmapped_skus", choices=["own_need_state", "drop", "fail"], required=True)
     parser.add_argument("--skus_of_other_categories", choices=["keep", "unmapped", "fail"], required=True)
     parser.add_argument("--stores_without_net_sales", choices=["place", "drop", "fail"], required=True)
-    return parser.parse_args(argv)
+    return parse(parser, argv)
 
 
 class Policies(NamedTuple):

@@ -14,7 +14,7 @@ before its time counts. Every section is kept as soon as it is done, in place of
   scan_of_k       the scores of a scan of k by scikit-learn and by ours (benchmarks/scan_of_k.py)
 
 usage: python benchmarks/bench/run_bench.py [--size tiny|small|full] [--only SECTION...] [--rounds 3] [--cores 2]
-           [--folder FOLDER] [--results benchmarks/bench/results.json]
+           [--folder FOLDER [--keep]] [--results benchmarks/bench/results.json]
 """
 
 import argparse
@@ -120,13 +120,17 @@ TINY = {"lines": 4_000, "stores": 40, "categories": 2, "skus": 100}
 
 @dataclass(frozen=True)
 class Settings:
-    """What every section needs to know. distinct: whether the copies of a file are files of their own."""
+    """What every section needs to know.
+
+    distinct: whether the copies of a file are files of their own; keep: whether raw files of an earlier run are used again.
+    """
 
     plan: Plan
     folder: Path
     rounds: int
     cores: int
     distinct: bool
+    keep: bool = False
 
 
 class Stand:
@@ -135,17 +139,25 @@ class Stand:
     def __init__(self, settings: Settings, name: str, size: Size, copies: int = 1) -> None:
         self.size = size
         self.cores = settings.cores
+        self.keep = settings.keep
         self.folder = settings.folder / name
         self.inputs = self.folder / "inputs"
-        tell(f"  making {size.words()}" + (f", {copies} times" if copies > 1 else ""))
-        if self.folder.exists():
-            shutil.rmtree(self.folder)
-        write_retailer(self.inputs, size)
-        repeat_sales(self.inputs, copies, distinct=settings.distinct)
-        # Beside the inputs and not among them: a pipeline has no such file.
-        self.totals = json.loads((self.inputs / TOTALS).read_text(encoding="utf-8"))
-        (self.inputs / TOTALS).rename(self.folder / TOTALS)
-        self.template = make_workspace(self.folder / "template", self.inputs, size, settings.cores)
+        what = json.dumps([asdict(size), copies, settings.distinct])
+        made = self.folder / "size.json"
+        if not (self.keep and made.exists() and made.read_text(encoding="utf-8") == what):
+            tell(f"  making {size.words()}" + (f", {copies} times" if copies > 1 else ""))
+            if self.folder.exists():
+                shutil.rmtree(self.folder)
+            write_retailer(self.inputs, size)
+            repeat_sales(self.inputs, copies, distinct=settings.distinct)
+            # Beside the inputs and not among them: a pipeline has no such file.
+            (self.inputs / TOTALS).rename(self.folder / TOTALS)
+            made.write_text(what, encoding="utf-8")
+        self.totals = json.loads((self.folder / TOTALS).read_text(encoding="utf-8"))
+        template = self.folder / "template"
+        if template.exists():
+            shutil.rmtree(template)
+        self.template = make_workspace(template, self.inputs, size, settings.cores)
 
     def describe(self) -> dict[str, Any]:
         """Size, as kept with the figures."""
@@ -205,8 +217,12 @@ class Stand:
         return Contender(command, root, partial(copy_workspace, self.template, root) if fresh else nothing, check)
 
     def remove(self) -> None:
-        """Make room for the next."""
-        shutil.rmtree(self.folder)
+        """Make room for the next, but for raw files that are kept."""
+        for path in self.folder.iterdir():
+            if path.is_dir() and not (self.keep and path == self.inputs):
+                shutil.rmtree(path)
+        if not self.keep:
+            shutil.rmtree(self.folder)
 
 
 def tell(text: str) -> None:
@@ -401,6 +417,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--folder", type=Path, help="for what is made; by default a temporary one, which is removed")
     parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--keep", action="store_true", help="keep raw files in --folder, and use them again")
     parser.add_argument("--links", action="store_true", help="1 billion lines are hard links of one file, not copies")
     return parser.parse_args()
 
@@ -411,7 +428,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="clustering-bench-") as temporary:
         folder = (args.folder or Path(temporary)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
-        settings = Settings(PLANS[args.size], folder, args.rounds, args.cores, not args.links)
+        settings = Settings(PLANS[args.size], folder, args.rounds, args.cores, not args.links, args.keep)
         for name in args.only:
             tell(name)
             found = SECTIONS[name](settings)

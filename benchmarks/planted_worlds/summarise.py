@@ -122,6 +122,50 @@ def dirt_table(table: pd.DataFrame, rules: list[str]) -> str:
     return markdown(rows)
 
 
+def confidence_table(purpose: str) -> str:
+    """By the class of membership that k-means gave them, the stores that are in their planted segment; views of several clusters."""
+    table = pd.read_csv(FOLDER / f"{purpose}_confidence.csv")
+    several = table[(table["algorithm"] == "kmeans") & (table["found"] > 1)]
+    lows = sorted(several["membership"].unique())
+    ends = dict(zip(lows, [*lows[1:], 1.0], strict=True))
+    rows = []
+    for name, chosen in [
+        *((f"{low:.0%} to {ends[low]:.0%}", several[several["membership"] == low]) for low in lows),
+        ("**at least 90%**", several[several["membership"] >= 0.9]),
+    ]:
+        row = {"membership": name}
+        for view in ("internal", "external"):
+            for words, part in (("", chosen), (", k right", chosen[chosen["found"] == chosen["planted"]])):
+                stores, right = part.loc[part["view"] == view, ["stores", "right"]].sum()
+                row[f"{view}{words}"] = f"{right / stores:.0%} of {int(stores):,}" if stores else ""
+        rows.append(row)
+    return markdown(rows)
+
+
+def algorithms_table(purpose: str) -> str:
+    """Every algorithm on the worlds that all of them clustered, by the default features and rule."""
+    table = pd.read_csv(FOLDER / f"{purpose}_confidence.csv")
+    sure = table[table["membership"] >= 0.9].groupby(["world", "view", "algorithm"])[["stores", "right"]].sum()
+    facts = table.drop_duplicates(["world", "view", "algorithm"]).set_index(["world", "view", "algorithm"])
+    facts = facts.drop(columns=["stores", "right"]).join(sure).reset_index()
+    common = facts.groupby("world")["algorithm"].transform("nunique") > 1
+    rows = []
+    for view in ("internal", "external"):
+        for algorithm, found in facts[common & (facts["view"] == view)].groupby("algorithm", sort=False):
+            several = found[(found["planted"] > 1) & found["oracle_ari"].notna()]
+            known, clustered = several[several["oracle_ari"] >= IDENTIFIABLE], found[found["found"] > 1]
+            rows.append(
+                {
+                    "view, algorithm": f"{view}, `{algorithm}`",
+                    "ARI told k": mean(several["oracle_ari"]),
+                    "ARI": mean(several["ari"]),
+                    "right k where identifiable": share(known["found"] == known["planted"]),
+                    "right of stores at least 90% sure": f"{clustered['right'].sum() / clustered['stores'].sum():.0%}",
+                }
+            )
+    return markdown(rows)
+
+
 def tables(rule: str = "bic_tied") -> dict[str, str]:
     """Every table of the page, by the name of its marker."""
     found = {}
@@ -131,6 +175,8 @@ def tables(rule: str = "bic_tied") -> dict[str, str]:
             found[f"{purpose} {view} rules"] = rules_table(table, view)
             found[f"{purpose} {view} recipes"] = recipes_table(table, view, rule)
         found[f"{purpose} dirt"] = dirt_table(table, [rule, "silhouette"])
+        found[f"{purpose} confidence"] = confidence_table(purpose)
+    found["final algorithms"] = algorithms_table("final")
     return found
 
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from storelib.configuration.own_settings import FOLDER, STAGES
 from storelib.contracts.contract import Contract
 
 WIDE = "<feature>"
@@ -36,10 +37,10 @@ SEGMENTS = {
     "merged_cluster": "the two crossed, such as `2x1`",
     "segment": "what both views make of the store, after small segments were dissolved into the nearest others",
     "is_outlier": "the store trained nothing because it is unlike all others; it was placed all the same",
+    "flags": "why it did not train, such as `internal:thin external:outlier`; empty where it did. `override` where a person placed it",
     "confidence": "how sure the segment is, 0 to 1: from both views' memberships; empty where a person chose it",
     "runner_up_segment": "where it would go otherwise; empty where no other segment is possible",
     "is_borderline": "whether `confidence` is below 0.9",
-    "flags": "why it did not train, such as `internal:thin external:outlier`; empty where it did. `override` where a person placed it",
 }
 CLUSTERS = {
     **STORE,
@@ -112,6 +113,7 @@ REPORT = {
     "centre": "what was subtracted; empty for `none` and `quantile`",
     "scale": "what was divided by; empty for `none` and `quantile`",
     "imputed_value": "what a missing value became, in scaled units; empty for `knn`, where it differs by store",
+    "weight": "what the values were multiplied by in the end",
 }
 FEATURES = {
     **STORE,
@@ -123,6 +125,13 @@ NAME = {"segment_name": "what the segment is called"}
 LABELS = {
     **{name: SEGMENTS[name] for name in ("category", "store_id", "internal_cluster", "external_cluster", "segment")},
     "segment_name": "what it was called; empty where that is not known",
+}
+
+
+SETTINGS = {
+    "setting": "the flag",
+    "number": "which of its values, where it has several",
+    "value": "as it stands in the command; empty for one that is on",
 }
 
 
@@ -292,6 +301,15 @@ FILES = [
         "the categories to cluster",
         {"key": "key in `params.yaml`", "name": "as the source spells it"},
         "sales.CATEGORIES",
+    ),
+    *(
+        File(
+            f"{FOLDER}/{stage}/{{category}}.parquet",
+            f"a category's own settings of `{stage}`",
+            SETTINGS,
+            "sales.SETTINGS",
+        )
+        for stage in STAGES
     ),
     File(
         "data/internal/category_sales.parquet",

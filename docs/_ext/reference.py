@@ -50,7 +50,8 @@ def params_page() -> str:
     shipped = read_yaml(ROOT / "params.yaml")
     page = (
         "# Keys of `params.yaml`\n\nThe method: the same in every environment, versioned by git and DVC, swept by "
-        "`dvc exp run -S`. Every key is required, and an unknown one is an error; the last column is what the demo has. "
+        "`dvc exp run -S`. Keys are required but for `feature_weights` and a "
+        "category's own settings, and an unknown one is an error; the last column is what the demo has. "
         "[Method](../method.md) says what the settings do. `configs/schema/params.json` is the same as a JSON schema.\n"
     )
     groups: dict[str, list[Setting]] = {}

@@ -8,6 +8,7 @@ from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from storelib.configuration.params import Part
 from storelib.names import KEY
 
 # Free keys: what the documentation writes in their place.
@@ -46,7 +47,7 @@ def settings(model: type[BaseModel], prefix: str = "") -> Iterator[Setting]:
         inner = model_in(field.annotation)
         free = is_mapping(field.annotation)
         key = f"{prefix}{name}" + (f".{FREE[name]}" if free else "")
-        if inner is None:
+        if inner is None or issubclass(inner, Part):
             yield Setting(key, values_of(field), default_of(field), field.description or "")
         else:
             yield from settings(inner, f"{key}.")
@@ -102,6 +103,8 @@ def kind_of(annotation: Any) -> str:
         return f"list of {kind_of(get_args(kind)[0])}"
     if get_origin(kind) in {Union, UnionType}:
         return " or ".join(f"{kind_of(part)}{bounds_of(limits_in(part))}" for part in get_args(kind))
+    if isinstance(kind, type) and issubclass(kind, Part):
+        return "some keys of that block"
     return NAMES[kind]
 
 

@@ -13,6 +13,8 @@ _ALLOWED = os.environ.get("OMP_NUM_THREADS", "")
 
 for _variable in THREAD_COUNTS:
     os.environ[_variable] = "1"
+# pydantic would read the metadata of every package that is installed, to see which of them is a plugin of it.
+os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
 
 import argparse
 import logging

@@ -411,14 +411,17 @@ FLAGS = [
     ),
     wrong_flags("flags: a line end in a value", "ingest_sales", "--period", "a\nb", says=("invalid choice: 'a\\nb'",)),
     wrong_flags(
-        "flags: a category without its name", "select_categories", "--snacks.name", says=("a value is missing",)
+        "flags: a category without its name",
+        "select_categories",
+        "--snacks.name",
+        says=("one name is expected after --snacks.name",),
     ),
     wrong_flags(
         "flags: a category with a path for a key",
         "select_categories",
         "--../x.name",
         "X",
-        says=("--../x.name is not --<key>.name",),
+        says=("--../x.name is none of --<key>.name",),
     ),
     wrong_flags(
         "flags: nan for a share",

@@ -49,6 +49,8 @@ def test_explain_says_what_the_files_say(project: Project) -> None:
     ]
     assert f"beauty (BEAUTY): sales {sales['sales']:,.2f} in {sales['lines']} lines" in text
     assert f"segment {row['segment']}, from {row['merged_cluster']}" in text
+    assert f"; {row['confidence']:.0%} sure" in text
+    assert row["runner_up_segment"] is None or f"; otherwise {row['runner_up_segment']}" in text
     raw = project.root / "data/raw/dev/product_map.csv"
     assert f"sha256 {hashlib.sha256(raw.read_bytes()).hexdigest()}" in text
     (cluster,) = [

@@ -336,7 +336,7 @@ def run_chain(bench: Bench, files: dict[str, list[str]], threads: int = 2, seed:
     )  # fmt: skip
     bench.run(
         "select_categories", category_totals=bench / "category_totals.parquet", categories=bench / "categories.parquet",
-        overrides=bench / "overrides.parquet",
+        overrides=bench / "overrides.parquet", settings=bench / "settings",
         ledger=bench / "select_ledger.parquet", **{"beauty.name": "BEAUTY", "snacks.name": "SNACKS"},
     )  # fmt: skip
     bench.run(
@@ -385,6 +385,7 @@ def run_chain(bench: Bench, files: dict[str, list[str]], threads: int = 2, seed:
             "merge_segments", category=key, internal_clusters=bench / f"clusters/{key}.parquet",
             internal_features=bench / f"features/{key}.parquet", external_clusters=bench / "external_clusters.parquet",
             external_features=bench / "external_features.parquet", store_sales=bench / f"store_sales/{key}.parquet",
+            internal_memberships=bench / f"memberships/{key}.parquet", external_memberships=bench / "external_memberships.parquet",
             baseline=bench / "baseline.parquet", segments=bench / f"merged_segments/{key}.parquet",
             explained=bench / f"explained/{key}.parquet", ledger=bench / f"merge_ledgers/{key}.parquet",
             **MERGING | {"min_cluster_size": 3},

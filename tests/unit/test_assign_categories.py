@@ -219,7 +219,7 @@ class TestSelection:
         def run(**names: str) -> list[tuple[Any, ...]]:
             bench.run(
                 select_categories, category_totals=bench / "category_totals.parquet",
-                overrides=bench.overrides(), ledger=bench / "ledger.parquet",
+                overrides=bench.overrides(), ledger=bench / "ledger.parquet", settings=bench / "settings",
                 categories=bench / "categories.parquet", **{f"{key}.name": name for key, name in names.items()},
             )  # fmt: skip
             columns = ("category", "flow", "reason", "stores", "lines", "sales")

@@ -14,7 +14,7 @@ import pytest
 
 import build_features
 from storelib.configuration.params import BuildFeatures, BuildInternalFeatures
-from storelib.errors import ConfigError, DataError
+from storelib.errors import ConfigError, DataError, PipelineError
 from storelib.method.features import IMPUTATIONS, OUTLIERS, SCALINGS, TRANSFORMS, FeatureOptions, Features, fit_features
 from storelib.method.outliers import find_outliers
 from storelib.tables import MONEY
@@ -664,3 +664,55 @@ def test_options_that_make_no_sense_are_refused(option: dict[str, Any], message:
     with pytest.raises(ConfigError) as caught:
         FeatureOptions(**option)
     assert message in caught.value.args[0]
+
+
+# Weights ---------------------------------------------------------------------------------------------------
+
+
+def test_weights_are_applied_after_scaling() -> None:
+    # Mean 1 and standard deviation 1, mean 20 and standard deviation 20.
+    found = fit(
+        {"a.income": [0, 2, 0, 2], "a.area": [0, 40, 40, 0], "b.age": [1, 1, 3, 3]},
+        scaling="standard",
+        feature_weights=["income=2", "a.area=0.5"],
+    )
+    assert found.names == ("a.income", "a.area", "b.age")
+    assert found.points.T.tolist() == [[-2, 2, -2, 2], [-0.5, 0.5, 0.5, -0.5], [-1, -1, 1, 1]]
+    assert found.report["weight"].tolist() == [2, 0.5, 1]
+
+
+def test_feature_without_weight_counts_nowhere() -> None:
+    table: dict[str, list[float]] = {"x": [0, 1, 2, 3], "area": [9, 1, 5, float("nan")], "y": [0, 2, 4, 6]}
+    # x and y repeat each other; area would decide which stores are near, and be imputed.
+    found = fit(table, feature_weights=["area=0"], max_correlation=0.9)
+    assert found.names == ("x",)
+    assert reported(found, "area")["reason"] == "its weight is 0"
+    assert reported(found, "y")["reason"] == "r = 1.00 with x"
+    assert fit(table, feature_weights=["x=0"], max_correlation=0.9).names == ("area", "y")
+
+
+def test_no_weights_change_no_bit() -> None:
+    table = {"x": [0.1, 0.2, 0.7], "y": [0.3, 0.3, 0.1]}
+    assert fit(table).points.tobytes() == fit(table, feature_weights=["x=1"]).points.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (["incme=2"], "'incme' is no feature of this view (nearest: 'income'); features: a.income, a.age, b.age"),
+        (["age=2"], "'age' is no feature of this view, but 'a.age' and 'b.age'"),
+        (["income=2", "a.income=1"], "feature 'a.income' has two weights"),
+        (
+            ["a.income=0", "a.age=0", "b.age=0"],
+            "no feature tells the stores that train apart (of 3: 3 its weight is 0)",
+        ),
+    ],
+)
+def test_weights_that_mean_nothing_are_refused(weights: list[str], message: str) -> None:
+    with pytest.raises(PipelineError) as caught:
+        fit({"a.income": [0, 1], "a.age": [1, 2], "b.age": [2, 1]}, feature_weights=weights)
+    assert message in caught.value.args[0]
+
+
+def test_need_state_with_an_equals_sign_has_a_weight() -> None:
+    assert fit({"a=b": [0, 1], "c": [0, 1]}, feature_weights=["a=b=3"]).points.T.tolist() == [[0, 3], [0, 1]]

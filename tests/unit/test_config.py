@@ -244,6 +244,46 @@ def test_the_projects_own_files_are_right() -> None:
             "",
             "internal.categories.beauty.name: String should have at least 1 character",
         ),
+        (
+            "internal.categories.beauty.cluster_stores",
+            {"max_cluster": 5},
+            "internal.categories.beauty.cluster_stores.max_cluster is not a known key (nearest: 'max_clusters')",
+        ),
+        (
+            "internal.categories.beauty.cluster_stores",
+            {"max_clusters": 0},
+            "internal.categories.beauty.cluster_stores.max_clusters: Input should be greater than or equal to 1, found 0",
+        ),
+        (
+            "internal.categories.beauty.cluster_stores",
+            {"min_clusters": 11},
+            "internal.categories.beauty.cluster_stores: min_clusters 11 is above max_clusters 10",
+        ),
+        # DVC would leave these out of the command.
+        (
+            "internal.categories.beauty.cluster_stores",
+            {"all_rules": False},
+            "all_rules: Input should be True, found False",
+        ),
+        (
+            "internal.categories.beauty.build_features",
+            {"feature_weights": []},
+            "feature_weights: List should have at least 1 item",
+        ),
+        (
+            "internal.categories.beauty.merging",
+            {"min_cluster_size": None},
+            "min_cluster_size: Input should be a valid integer",
+        ),
+        ("internal.categories.beauty.checks", {}, "internal.categories.beauty.checks is not a known key"),
+        (
+            "external.build_features.feature_weights",
+            ["income"],
+            "a feature and its weight from 0 to 1000000, such as income=2, is expected, found 'income'",
+        ),
+        ("external.build_features.feature_weights", ["income=-1"], "found 'income=-1'"),
+        ("external.build_features.feature_weights", ["income=nan"], "found 'income=nan'"),
+        ("external.build_features.feature_weights", ["--x=1"], "found '--x=1'"),
         ("internal.ingest_sales.negative_sales", "ignore", "'keep', 'drop' or 'fail', found 'ignore'"),
         ("internal.ingest_sales.negative_sale", "keep", "negative_sale is not a known key (nearest: 'negative_sales')"),
         ("internal.ingest_sales.invalid_lines", "keep", "'drop' or 'fail', found 'keep'"),

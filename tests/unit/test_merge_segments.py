@@ -12,9 +12,11 @@ import pytest
 import merge_segments
 from merge_segments import flags_of
 from storelib.configuration.weights import least_stores, view_shares
+from storelib.contracts.views import MEMBERSHIPS
 from storelib.errors import DataError
 from storelib.method.joint import dissolve_small, explained, merged, merges, weighted
 from storelib.method.scan import clusters_by_rule
+from storelib.method.segment_confidence import probabilities_of, sureness
 from unit.conftest import MERGING
 
 MONEY = pa.decimal128(38, 2)
@@ -221,8 +223,13 @@ def store_sales(bench: Any, stores: Sequence[str]) -> None:
 @pytest.fixture
 def merge(bench: Any) -> Callable[..., dict[str, Any]]:
     def run(smallest: float | str, **settings: Any) -> dict[str, Any]:
+        for view in ("internal", "external"):
+            if not (bench / f"{view}_memberships.parquet").exists():
+                certain(bench, view)
         bench.run(
-            merge_segments, category="beauty", internal_clusters=bench / "internal_clusters.parquet",
+            merge_segments, category="beauty",
+            internal_memberships=bench / "internal_memberships.parquet",
+            external_memberships=bench / "external_memberships.parquet", internal_clusters=bench / "internal_clusters.parquet",
             internal_features=bench / "internal_features.parquet", external_clusters=bench / "external_clusters.parquet",
             external_features=bench / "external_features.parquet", store_sales=bench / "store_sales.parquet",
             baseline=bench / "baseline.parquet", segments=bench / "segments.parquet", ledger=bench / "ledger.parquet",
@@ -231,6 +238,20 @@ def merge(bench: Any) -> Callable[..., dict[str, Any]]:
         return bench.frame("segments.parquet").to_dict("index")
 
     return run
+
+
+def certain(bench: Any, view: str) -> None:
+    """Memberships of stores that are sure of their clusters."""
+    placed = bench.frame(f"{view}_clusters.parquet")["cluster"]
+    rows = [(store, k, float(k == own)) for store, own in sorted(placed.items()) for k in sorted(set(placed))]
+    memberships(bench, view, rows)
+
+
+def memberships(bench: Any, view: str, rows: list[tuple[str, int, float]]) -> None:
+    """Store, cluster and probability, as `cluster_stores` writes them."""
+    stores, clusters, probabilities = (list(column) for column in zip(*rows, strict=True))
+    columns = {"store_id": stores, "cluster": clusters, "share": probabilities, "probability": probabilities}
+    bench.parquet(f"{view}_memberships.parquet", columns, MEMBERSHIPS.schema())
 
 
 class TestMerging:
@@ -435,3 +456,40 @@ def test_view_without_structure_leaves_the_other_views_clusters(
     }
     # by size: c, d and e make the larger one
     assert [row["segment"] for row in found.values()] == [2, 2, 1, 1, 1]
+
+
+class TestSureness:
+    """Stores a, b, c in cell 1x1 and d in 1x2 went to segment 1; e and f of 2x1 went half to 1 and half to 2."""
+
+    SEGMENTS = pd.Series([1, 1, 1, 1, 1, 2], index=list("abcdef"))
+    CLUSTERS = (
+        pd.Series([1, 1, 1, 1, 2, 2], index=list("abcdef")),
+        pd.Series([1, 1, 1, 2, 1, 1], index=list("abcdef")),
+    )
+
+    @staticmethod
+    def view(*first: float) -> pd.DataFrame:
+        return pd.DataFrame({1: first, 2: [1 - p for p in first]}, index=list("abcdef"))
+
+    def test_both_views_err_independently_and_cells_go_where_their_stores_went(self) -> None:
+        found = sureness(
+            self.SEGMENTS, self.CLUSTERS, (self.view(1, 0.9, 0.6, 0.5, 0.2, 0.2), self.view(1, 0.5, 1, 0.5, 1, 1))
+        )
+        # a: surely 1. b: of 0.45, 0.45 in 1x1, 1x2 and 0.05 in 2x1; 2x2 has no store, and its 0.05 is left out:
+        # (0.9 + 0.025) / 0.95. c: 0.6 + 0.4 / 2. d: (0.25 + 0.25 + 0.125) / 0.75. e: 0.2 + 0.8 / 2; f: 0.8 / 2.
+        assert found.confidence.tolist() == pytest.approx([1, 0.925 / 0.95, 0.8, 0.625 / 0.75, 0.6, 0.4])
+        assert found.runner_up.tolist() == [0, 2, 2, 2, 2, 1]
+        assert found.is_borderline.tolist() == [False, False, True, True, True, True]
+
+    def test_without_refits_nothing_is_known(self) -> None:
+        empty = pd.DataFrame({"store_id": [], "cluster": [], "share": [], "probability": []})
+        views = tuple(probabilities_of(empty, clusters, "x") for clusters in self.CLUSTERS)
+        found = sureness(self.SEGMENTS, self.CLUSTERS, views)
+        assert np.isnan(found.confidence).all()
+        assert found.runner_up.tolist() == [0] * 6
+        assert not found.is_borderline.any()
+
+    def test_a_store_without_memberships_is_told(self) -> None:
+        rows = pd.DataFrame({"store_id": ["a"], "cluster": [1], "share": [1.0], "probability": [1.0]})
+        with pytest.raises(DataError, match="x: 5 stores have no memberships, such as 'b'"):
+            probabilities_of(rows, self.CLUSTERS[0], "x")

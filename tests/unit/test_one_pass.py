@@ -1,5 +1,6 @@
 """The pass over raw sales: what it counts, what it keeps, and that no way of reading gives another result."""
 
+import json
 import random
 from collections.abc import Callable
 from datetime import date
@@ -437,3 +438,49 @@ def test_sales_without_a_category_column_by_every_way_of_reading(bench: Any, ing
     (bench / "raw/parts/all.parquet").unlink()
     bench.csv("raw/parts/all.csv", "STORE,SKU,AMOUNT,DAY", "1,a,1.00,2024-01-01", "2,b,2.00,2024-01-01")
     assert ingest(sales={**source, "reader": "csv"}) == plain
+
+
+@pytest.mark.parametrize("memory", [1e9, 200.0, 0.0])
+def test_tables_of_sums_are_added_to_each_other_whatever_their_shapes(memory: float) -> None:
+    """memory: both are dense, the larger one goes on in DuckDB, both do."""
+
+    def sums(grid: Grid) -> dict[tuple[int, int], tuple[int, int]]:
+        found = [column.tolist() for column in grid.take()]
+        return {(row, column): (cents, lines) for row, column, cents, lines in zip(*found, strict=True)}
+
+    def add(grid: Grid, places: list[tuple[int, int]], shape: tuple[int, int], cents: list[int]) -> None:
+        rows, columns = np.array(places, np.int32).T
+        grid.add(rows, columns, shape, np.array(cents, np.int64), 1)
+
+    with database(Compute()) as connection:
+        one, other = Grid(memory, connection, "one"), Grid(memory, connection, "other")
+        add(one, [(0, 0), (1, 1), (1, 1)], (2, 2), [5, 7, 8])
+        add(other, [(1, 1), (2, 3)], (3, 4), [-20, 9])
+        one.absorb(other, (3, 4))
+        assert sums(other) == {}
+        assert sums(one) == {(0, 0): (5, 1), (1, 1): (-5, 3), (2, 3): (9, 1)}
+        assert sums(one) == {}
+
+
+def test_rows_are_ordered_by_their_keys_whether_many_places_are_empty_or_few() -> None:
+    for size in (10, 10_000):
+        keys = np.array([7, 0, 9, 3])
+        assert ingest_sales.order_of(keys, size).tolist() == [1, 3, 0, 2]
+
+
+def test_files_that_are_worth_keeping_are_kept_beside_those_that_are_not(
+    bench: Any, ingest: Callable[..., Any]
+) -> None:
+    """Long files have four lines for each sum at the least, short ones do not: these are counted into one table."""
+    for number, rows in enumerate([900, 5, 900, 5, 5, 900]):
+        write_part(bench, f"part-{number}", number, rows=rows)
+    cold = ingest(sales=PARTS)
+    assert ingest(bench / "cache", sales=PARTS) == cold
+    held = [json.loads(path.read_bytes().partition(b"\n")[0]) for path in (bench / "cache").glob("*.sums")]
+    alone = [sum(lines for lines, _ in head["counts"].values()) for head in held if len(head["contents"]) == 1]
+    assert 900 in alone
+    assert 5 not in alone
+    # A long file is replaced: the others' sums, kept apart or in no entry of their own, come to the same.
+    write_part(bench, "part-2", 77, rows=900)
+    assert ingest(bench / "cache", sales=PARTS) == ingest(sales=PARTS)
+    assert bench.rows("files.parquet", "lines") == [900, 5, 900, 5, 5, 900]

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pytest
 
 import apply_overrides
@@ -78,7 +79,8 @@ class TestApplying:
         rows = {
             "category": ["beauty"] * 5, "store_id": stores, "internal_cluster": [1, 1, 1, 2, 2], "external_cluster": [1] * 5,
             "merged_cluster": ["1x1"] * 3 + ["2x1"] * 2, "segment": [1, 1, 1, 2, 3], "is_outlier": [False] * 5,
-            "flags": ["", "internal:thin", "", "", ""],
+            "flags": ["", "internal:thin", "", "", ""], "confidence": [0.8, 0.7, 1.0, 0.95, None],
+            "runner_up_segment": [2, 3, None, 1, None], "is_borderline": [True, True, False, False, False],
         }  # fmt: skip
         bench.parquet("merged.parquet", rows, SEGMENTS.schema())
         sales = [Decimal(n) for n in ("1.10", "2.20", "3.30", "4.40", "-5.50")]
@@ -110,6 +112,11 @@ class TestApplying:
             "a": (1, ""), "b": (3, "internal:thin override"), "c": (1, ""), "d": (2, "override"), "e": (3, ""),
         }  # fmt: skip
         assert (found["b"]["internal_cluster"], found["b"]["merged_cluster"]) == (1, "1x1")
+        # A person's choice is neither likely nor unlikely.
+        sure = [(s, r["confidence"], r["runner_up_segment"], r["is_borderline"]) for s, r in found.items()]
+        assert [row[0] for row in sure if np.isnan(row[1])] == ["b", "d", "e"]
+        assert sure[0] == ("a", 0.8, 2, True)
+        assert not found["b"]["is_borderline"]
         # b and d: 2 + 4 lines, 2.20 + 4.40
         assert bench.ledger()["noted", "override"] == (2, 6, Decimal("6.60"))
         assert "2 stores were placed by hand, 1 of them in another segment" in bench.log(apply_overrides)

@@ -1,13 +1,15 @@
 """The method, `params.yaml`, as a model."""
 
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_origin
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, create_model, field_validator, model_validator
 
+from storelib.configuration.own_settings import BLOCKS
 from storelib.configuration.place import Key, Model, validated
 from storelib.configuration.weights import view_shares
 from storelib.configuration.yaml_files import read_yaml
+from storelib.method.weights import weight_of
 from storelib.names import LARGEST_SEED
 from storelib.raw.spellings import folded, id_text
 
@@ -28,28 +30,6 @@ class Demo(Model):
     weeks: int = Field(ge=2, description="weeks of sales")
     lines_per_store: int = Field(ge=10, description="sales lines per store and category")
     concentration: float = Field(gt=0, description="how alike the stores of a planted segment are (Dirichlet)")
-
-
-class Category(Model):
-    """One category to cluster."""
-
-    name: str = Field(min_length=1, description="a category to cluster, as the source spells it")
-
-    @field_validator("name")
-    @classmethod
-    def survives_a_command(cls, name: str) -> str:
-        r"""DVC shortens `\${`, and a program takes a leading dash for a flag."""
-        if name.startswith("-") or "\\${" in name:
-            raise ValueError("a name that does not start with '-' and does not hold '\\${' is expected")
-        return name
-
-    @field_validator("name")
-    @classmethod
-    def is_in_the_form_of_ids(cls, name: str) -> str:
-        """As the stages read it in the data."""
-        if not id_text(name):
-            raise ValueError("a name is expected, not spaces alone")
-        return id_text(name)
 
 
 class IngestSales(Model):
@@ -109,6 +89,15 @@ class JoinExternal(Model):
     stores_without_sales: Literal["keep", "drop"] = Field(description="stores of the store table that sell nothing")
 
 
+def is_weight(text: str) -> str:
+    """Of a feature's weight. Raises ValueError where it is none."""
+    weight_of(text)
+    return text
+
+
+FeatureWeights = list[Annotated[str, AfterValidator(is_weight)]]
+
+
 class BuildFeatures(Model):
     """A table of stores to the points that are clustered. Applied in this order, but for the seed."""
 
@@ -127,6 +116,10 @@ class BuildFeatures(Model):
     )
     max_correlation: float = Field(
         gt=0, le=1, description="of two features with a larger absolute correlation the later one is dropped; 1 is off"
+    )
+    feature_weights: FeatureWeights = Field(
+        default=[],
+        description="how much a feature counts besides others, such as `floor_area=0.5`; 1 where none is named, 0 leaves it out",
     )
     outliers: Literal["none", "isolation_forest", "elliptic_envelope", "local_outlier_factor"] = Field(
         description="what finds outliers"
@@ -221,6 +214,102 @@ class ClusterStores(Model):
         return self
 
 
+class Merging(Model):
+    """The clusters of both views to segments."""
+
+    method: Literal["cross", "nested", "joint"] = Field(
+        description="`cross`: each cluster by what sells with each by place; `nested`: clusters of one view within each of the "
+        "other's; `joint`: one clustering of both views' points side by side"
+    )
+    inner_view: Literal["internal", "external"] = Field(
+        description="of `nested`: the view that is clustered within each cluster of the other one"
+    )
+    rule: Literal["silhouette", "calinski_harabasz", "davies_bouldin", "consensus", "bic", "bic_tied"] = Field(
+        description="of `nested` and `joint`: what chooses the number of clusters"
+    )
+    max_clusters: int = Field(ge=1, description="of `nested` and `joint`: largest k tried, as far as the data allow")
+    bic_coarsening: float = Field(ge=0, description="of `nested` and `joint`: as of `cluster_stores`")
+    n_init: int = Field(ge=1, le=10_000, description="of `nested` and `joint`: starts of k-means; the best is kept")
+    seed: int = Field(ge=0, le=LARGEST_SEED, description="of `nested` and `joint`: of k-means")
+    min_cluster_size: Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)] = Field(
+        description="smaller segments are dissolved into the nearest others; below 1 it is a share of the category's stores"
+    )
+    max_segments: int = Field(
+        ge=0, description="segments of a category at most: the nearest are merged until there are no more; 0 is off"
+    )
+    internal_weight: float = Field(
+        gt=0,
+        le=100,
+        description="share of the sales mix in the distance between segments; both add to 100 (per cent), or to 1",
+    )
+    external_weight: float = Field(gt=0, le=100, description="share of external data in that distance")
+
+    @model_validator(mode="after")
+    def weights_are_a_whole(self) -> "Merging":
+        """Shares of one thing."""
+        view_shares(self.internal_weight, self.external_weight)
+        return self
+
+
+class Part(Model):
+    """Some settings of a block."""
+
+
+def partial(model: type[Model]) -> type[Part]:
+    """A model of some of another one's settings: each may be left out.
+
+    What DVC leaves out of a command cannot stand for something: false, and a list of nothing.
+    """
+    fields: dict[str, Any] = {}
+    for name, field in model.model_fields.items():
+        annotation = Literal[True] if field.annotation is bool else field.rebuild_annotation()
+        if get_origin(field.annotation) is list:
+            annotation = Annotated[annotation, Field(min_length=1)]
+        fields[name] = (annotation, Field(default=None, description=field.description))
+    return create_model(f"Own{model.__name__}", __base__=Part, __doc__="A category's own settings.", **fields)
+
+
+if TYPE_CHECKING:
+    OwnSplitNeedStates, OwnBuildFeatures, OwnClusterStores, OwnMerging = Part, Part, Part, Part
+else:
+    OwnSplitNeedStates = partial(SplitNeedStates)
+    OwnBuildFeatures = partial(BuildInternalFeatures)
+    OwnClusterStores = partial(ClusterStores)
+    OwnMerging = partial(Merging)
+
+
+class Category(Model):
+    """One category to cluster."""
+
+    name: str = Field(min_length=1, description="a category to cluster, as the source spells it")
+    split_need_states: OwnSplitNeedStates = Field(
+        default=OwnSplitNeedStates(), description="this category's own, instead of `internal.split_need_states`"
+    )
+    build_features: OwnBuildFeatures = Field(
+        default=OwnBuildFeatures(), description="its own, instead of `internal.build_features`"
+    )
+    cluster_stores: OwnClusterStores = Field(
+        default=OwnClusterStores(), description="its own, instead of `internal.cluster_stores`"
+    )
+    merging: OwnMerging = Field(default=OwnMerging(), description="its own, instead of `merging`")
+
+    @field_validator("name")
+    @classmethod
+    def survives_a_command(cls, name: str) -> str:
+        r"""DVC shortens `\${`, and a program takes a leading dash for a flag."""
+        if name.startswith("-") or "\\${" in name:
+            raise ValueError("a name that does not start with '-' and does not hold '\\${' is expected")
+        return name
+
+    @field_validator("name")
+    @classmethod
+    def is_in_the_form_of_ids(cls, name: str) -> str:
+        """As the stages read it in the data."""
+        if not id_text(name):
+            raise ValueError("a name is expected, not spaces alone")
+        return id_text(name)
+
+
 class Internal(Model):
     """What sells where."""
 
@@ -267,43 +356,6 @@ class External(Model):
     join_external: JoinExternal
     build_features: BuildFeatures
     cluster_stores: ClusterStores
-
-
-class Merging(Model):
-    """The clusters of both views to segments."""
-
-    method: Literal["cross", "nested", "joint"] = Field(
-        description="`cross`: each cluster by what sells with each by place; `nested`: clusters of one view within each of the "
-        "other's; `joint`: one clustering of both views' points side by side"
-    )
-    inner_view: Literal["internal", "external"] = Field(
-        description="of `nested`: the view that is clustered within each cluster of the other one"
-    )
-    rule: Literal["silhouette", "calinski_harabasz", "davies_bouldin", "consensus", "bic", "bic_tied"] = Field(
-        description="of `nested` and `joint`: what chooses the number of clusters"
-    )
-    max_clusters: int = Field(ge=1, description="of `nested` and `joint`: largest k tried, as far as the data allow")
-    bic_coarsening: float = Field(ge=0, description="of `nested` and `joint`: as of `cluster_stores`")
-    n_init: int = Field(ge=1, le=10_000, description="of `nested` and `joint`: starts of k-means; the best is kept")
-    seed: int = Field(ge=0, le=LARGEST_SEED, description="of `nested` and `joint`: of k-means")
-    min_cluster_size: Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)] = Field(
-        description="smaller segments are dissolved into the nearest others; below 1 it is a share of the category's stores"
-    )
-    max_segments: int = Field(
-        ge=0, description="segments of a category at most: the nearest are merged until there are no more; 0 is off"
-    )
-    internal_weight: float = Field(
-        gt=0,
-        le=100,
-        description="share of the sales mix in the distance between segments; both add to 100 (per cent), or to 1",
-    )
-    external_weight: float = Field(gt=0, le=100, description="share of external data in that distance")
-
-    @model_validator(mode="after")
-    def weights_are_a_whole(self) -> "Merging":
-        """Shares of one thing."""
-        view_shares(self.internal_weight, self.external_weight)
-        return self
 
 
 class DescribeSegments(Model):
@@ -421,6 +473,21 @@ class Params(Model):
     merging: Merging
     describing: Describing
     checks: Checks
+
+    @model_validator(mode="after")
+    def own_settings_fit_the_others(self) -> "Params":
+        """A category's settings are one block with those of all categories."""
+        blocks: dict[str, Model] = {name: getattr(self.internal, name) for name in BLOCKS if name != "merging"}
+        blocks["merging"] = self.merging
+        for key, category in self.internal.categories.items():
+            for name, block in blocks.items():
+                own = getattr(category, name).model_dump(exclude_unset=True)
+                try:
+                    type(block).model_validate(block.model_dump() | own)
+                except ValidationError as error:
+                    reason = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
+                    raise ValueError(f"internal.categories.{key}.{name}: {reason}") from None
+        return self
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:

@@ -8,6 +8,7 @@ from typing import Any
 
 from snakemake.io import report
 
+from storelib.configuration.own_settings import STAGES
 from storelib.configuration.params import Params
 from storelib.configuration.place import Compute, Place, Source, load_place, validated
 from storelib.configuration.yaml_files import read_yaml
@@ -78,19 +79,37 @@ def sections_of(config: Mapping[str, Any], *names: str) -> Callable[[Any], str]:
     return verbatim(" ".join(f"--{name} {flags(config[name])}" for name in names))
 
 
-def files_of(*folders: str) -> Callable[..., str]:
-    """A rule's parameter: each input and output that has a name, as a flag of that name; not its script and modules.
+def own_settings(config: Mapping[str, Any], stage: str) -> Callable[[Any], str]:
+    """A rule's parameter: what is in the file of a category's own settings, which is the input `settings`.
 
-    folders: lists of input files that are given as the folder in which they lie. A list that is not among them is not given.
+    The file is made anew for all categories at once, which Snakemake would take for a change in each of them. So it is an
+    `ancient` input, and this parameter says whether it has changed.
     """
 
-    def files(wildcards: Any, input: Any, output: Any) -> str:  # noqa: A002, ARG001
-        words = {}
+    def own(wildcards: Any) -> str:
+        category = config["internal"]["categories"][wildcards.category]
+        return flags({name: category.get(name, {}) for name in STAGES[stage]})
+
+    return own
+
+
+# Inputs that are no flags: the script itself, its modules, and raw files, which are found by the configuration.
+NO_FLAGS = ("script", "lib", "raw")
+
+
+def files_of(*folders: str, **more: str) -> Callable[..., str]:
+    """A rule's parameter: each input and output that has a name, as a flag of that name, but for NO_FLAGS.
+
+    folders: lists of input files that are given as the folder in which they lie. more: other flags; a value may hold wildcards.
+    """
+
+    def files(wildcards: Any, input: Any, output: Any) -> str:  # noqa: A002
+        words: dict[str, Any] = {name: value.format(**wildcards) for name, value in more.items()}
         for name, paths in [*input.items(), *output.items()]:
             if name in folders:
                 words[name] = Path(paths[0]).parent.as_posix()
-            elif name != "script" and isinstance(paths, str):
-                words[name] = str(paths)
+            elif name not in (*NO_FLAGS, *more):
+                words[name] = str(paths) if isinstance(paths, str) else list(paths)
         return flags(words)
 
     return files

@@ -66,6 +66,12 @@ PRODUCT_MAP = Contract(
     nulls_last=True,
 )
 CATEGORIES = Contract({"key": text(KEY), "name": text(NAMED)}, ["key"])
+# Flags of one stage and category, of a list one row per value; a setting that is on has no value.
+SETTINGS = Contract(
+    {"setting": text(), "number": count(1), "value": Column(pa.string(), (NAMED,), nullable=True)},
+    ["setting", "number"],
+    may_be_empty=True,
+)
 # What the map says, by entry; categories have one spelling.
 MAP_ENTRIES = Contract(
     {"entry": Column(pa.int32(), (at_least(1),)), "category": text(nullable=True), "need_state": text(nullable=True)},

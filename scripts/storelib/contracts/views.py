@@ -44,6 +44,7 @@ FEATURE_REPORT = Contract(
         "centre": number(nullable=True),
         "scale": number(at_least(0), nullable=True),
         "imputed_value": number(nullable=True),
+        "weight": number(at_least(0)),
     },
     ["feature"],
     rule(

@@ -1,4 +1,4 @@
-"""One view's table of stores to points: transform, clip, scale, impute, thin out, find outliers, take components.
+"""One view's table of stores to points: transform, clip, scale, impute, thin out, weigh, find outliers, take components.
 
 Everything is learned from the rows that train, and every row is put through it. Outliers are found on points that were
 learned with them; then everything is learned again without them, so that outliers train nothing.
@@ -17,6 +17,7 @@ from sklearn.preprocessing import QuantileTransformer, RobustScaler, StandardSca
 from storelib.errors import ConfigError, DataError, shown
 from storelib.method.outliers import SCORES, find_outliers
 from storelib.method.transforms import HUGE, clr, hellinger, log1p, replaceable_parts, skewness, yeo_johnson
+from storelib.method.weights import weights_of
 
 Matrix = NDArray[np.float64]
 Rows = NDArray[np.bool_]
@@ -27,6 +28,7 @@ OUTLIERS = ("none", *SCORES)
 NEIGHBOURS = 5
 QUANTILES = 1000
 RARE = "above 0 in fewer than two stores"
+UNWANTED = "its weight is 0"
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class FeatureOptions:
 
     transform: one of TRANSFORMS. winsorise_iqr: Tukey's fences in interquartile ranges, 0 is off. scaling: one of
     SCALINGS. imputation: one of IMPUTATIONS. max_correlation: of two features with a larger |r| one goes, 1 is off.
+    feature_weights: such as `income=2`; 0 leaves a feature out, and 1 is what one that is not named has.
     outliers: one of OUTLIERS, `outlier_share` of the rows that train, 0 is off. pca_variance: share of variance kept,
     1 is off. pca_components: number of components, 0 is off. seed: of the outliers' forest or covariance, and of quantiles.
     """
@@ -44,6 +47,7 @@ class FeatureOptions:
     scaling: str = "none"
     imputation: str = "median"
     max_correlation: float = 1.0
+    feature_weights: Sequence[str] = ()
     outliers: str = "none"
     outlier_share: float = 0.0
     pca_variance: float = 1.0
@@ -121,13 +125,16 @@ def fit_features(
 def prepare(
     table: pd.DataFrame, trains: Rows, options: FeatureOptions, totals: NDArray[np.float64] | None
 ) -> tuple[Matrix, pd.DataFrame]:
-    """Transform, winsorise, scale, impute, drop near-duplicates: the points before principal components, and a report.
+    """Transform, winsorise, scale, impute, drop near-duplicates, weigh: the points before principal components, and a report.
 
     For the report's columns see FeatureReport.
     """
     values = table.to_numpy(dtype="float64")
     refuse_huge(values, table, "the table of features holds values")
+    weights = np.array(weights_of(options.feature_weights, list(table.columns)))
     report = FeatureReport(values, trains, list(table.columns))
+    report.note(weight=weights)
+    values = report.keep(values, [UNWANTED if weight == 0 else "" for weight in weights])
     if options.transform == "clr":
         if totals is None:
             raise DataError(
@@ -154,7 +161,7 @@ def prepare(
     points, filled = impute(points, trains, options.imputation)
     report.note(imputed_value=filled)
     points = report.keep(points, near_duplicates(points[trains], report.names, options.max_correlation))
-    return points, report.frame
+    return points * report.frame.loc[report.frame["used"], "weight"].to_numpy(), report.frame
 
 
 class FeatureReport:
@@ -163,7 +170,8 @@ class FeatureReport:
     feature, used, reason: why it is not used, else empty. missing: values that were imputed. skewness: of the known values
     that train, before the transform. transformed: whether the transform changed it. lower_fence, upper_fence: in
     transformed units, NaN where it is not clipped. clipped_low, clipped_high: values beyond them, of all rows. centre,
-    scale: what was subtracted and divided by, NaN for none and quantile. imputed_value: in scaled units, NaN for knn.
+    scale: what was subtracted and divided by, NaN for none and quantile. imputed_value: in scaled units, NaN for knn. weight: what
+    points were multiplied by in the end.
     """
 
     def __init__(self, values: Matrix, trains: Rows, names: Sequence[str]) -> None:
@@ -182,6 +190,7 @@ class FeatureReport:
                 "centre": np.nan,
                 "scale": np.nan,
                 "imputed_value": np.nan,
+                "weight": 1.0,
             }
         )
 

@@ -26,7 +26,13 @@ def explain(
     def placed(row: dict[str, Any]) -> str:
         text = f"cluster {row['cluster']} at distance {row['distance']:.3f}"
         other = row["runner_up"]
-        return f"{text}; runner-up {other} at {row['runner_up_distance']:.3f}" if other else f"{text}; no other cluster"
+        text += f"; runner-up {other} at {row['runner_up_distance']:.3f}" if other else "; no other cluster"
+        return text + sure(row["membership"], row["is_borderline"])
+
+    def sure(probability: float | None, is_borderline: bool) -> str:
+        if probability is None:
+            return ""
+        return f"; {probability:.0%} sure" + (", on a border" if is_borderline else "")
 
     say(f"Store {store}" + (f": {known['name']}" if known["name"] else ""))
     for part in known["categories"]:
