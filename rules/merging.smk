@@ -73,8 +73,10 @@ use rule stage as describe_segments with:
     params:
         files=files_of(category="{category}"),
         own=own_settings(config, "describe_segments"),
-        weights=flags_of({view: config["merging"][view] for view in ("internal_weight", "external_weight")}),
-        flags=flags_of(config["describing"]["describe_segments"]),
+        flags=flags_of(
+            {view: config["merging"][view] for view in ("internal_weight", "external_weight")}
+            | config["describing"]["describe_segments"]
+        ),
 
 
 use rule stage as predict_clusters with:

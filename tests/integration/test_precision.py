@@ -76,7 +76,8 @@ AFTER_SALES = {
 }
 CLUSTERED = of(*KEYS, stages=OF_CATEGORY[2:])
 PREDICTED = of(*KEYS, stages=("predict_clusters",))
-MERGED = of(*KEYS, stages=("merge_segments", "apply_overrides", "describe_segments", "export_workbook"))
+OF_MERGING = ("merge_segments", "apply_overrides", "describe_segments", "export_workbook")
+MERGED = of(*KEYS, stages=OF_MERGING)
 BASELINE = "  baseline:\n    reader: parquet\n    path: planted_segments.parquet\n  reference:"
 OVERRIDES = "  overrides:\n    reader: csv\n    path: stores.csv\n  reference:"
 # What is changed; the stages that Snakemake would run; those that DVC finds changed.
@@ -99,7 +100,7 @@ CHANGES: dict[str, tuple[Edit, set[str], set[str]]] = {
     ),
     "the least size of one category's segments": (
         param("internal.categories.beauty.merging", {"min_cluster_size": 5}),
-        {"select_categories", *of("beauty", stages=("merge_segments", "export_workbook")), *GATHERED},
+        {"select_categories", *of("beauty", stages=OF_MERGING), *GATHERED},
         {"select_categories", "build_report"},
     ),
     "a category gets another key": (

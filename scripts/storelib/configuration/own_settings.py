@@ -56,14 +56,14 @@ def values_of(words: Sequence[str]) -> dict[str, dict[str, list[str]]]:
     return found
 
 
+def is_of(stage: str, name: str) -> bool:
+    """Whether a setting, `name` or `<block>.<setting>`, is meant for a stage."""
+    return not {name, name.partition(".")[0]}.isdisjoint(STAGES[stage])
+
+
 def told(stage: str, settings: Values) -> dict[str, Sequence[str]]:
     """What a stage is told of a category's settings: values by flag."""
-    parts = STAGES[stage]
-    return {
-        name.rpartition(".")[2]: values
-        for name, values in settings.items()
-        if name in parts or name.split(".", maxsplit=1)[0] in parts
-    }
+    return {name.rpartition(".")[2]: values for name, values in settings.items() if is_of(stage, name)}
 
 
 def settings_table(flags: Values) -> pa.Table:
