@@ -99,22 +99,18 @@ def place_of(root: Path, key: str, store: str, segment: int, runner_up: int | No
 
 
 def segment_lines(part: dict[str, Any]) -> list[str]:
-    """Why a store is in its segment, how sure that is, and where it would be otherwise. part: one category of `explain`."""
-    sure = "unknown" if part["confidence"] is None else f"{part['confidence']:.0%}"
-    lines = [f"sure: {sure}" + (", a borderline store" if part["is_borderline"] else "")]
+    """Why a store is in its segment: what sets that apart, its rule, and how far centres are. part: one category of `explain`."""
+    lines = []
     for reason in part["reasons"]:
         told = (lambda value: f"{value:.1%}") if reason["kind"] == "mix" else figure
         own = "unknown" if reason["value"] is None else told(reason["value"])
         name = labels_of([reason["feature"]])[reason["feature"]] if reason["kind"] == "place" else reason["feature"]
         lines.append(f"why: {name} {own}; its segment {told(reason['mean'])}, all other stores {told(reason['rest'])}")
-    lines.append(f"rule of its segment: {part['rules'] or 'none of so few conditions'}")
     fit = part["fit"]
-    lines.append(f"distance to its segment's centre {fit['distance']:.3f}")
-    if part["other_segment"] is None:
-        return [*lines, "otherwise: there is no other segment"]
-    to_nearest = f"; the nearest other centre is {fit['nearest_other']}'s, at {fit['nearest_other_distance']:.3f}"
-    lines.append(f"otherwise: segment {part['other_segment']}, {part['other_name']}{to_nearest}")
-    return lines
+    away = f"distance to the segment's centre {fit['distance']:.3f}"
+    if fit["nearest_other"] is not None:
+        away += f"; to the nearest other one, of segment {fit['nearest_other']}, {fit['nearest_other_distance']:.3f}"
+    return [*lines, f"rule: {part['rules'] or 'none of so few conditions finds the segment'}", away]
 
 
 def reasons(root: Path, key: str, store: str, segment: int) -> list[dict[str, Any]]:
