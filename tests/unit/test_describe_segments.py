@@ -49,6 +49,10 @@ class TestEffects:
         assert found["stores"].tolist() == [3, 2]
         assert effects([math.nan, math.nan, 1, 2], [1, 1, 2, 2])["effect"].isna().all()
 
+    def test_no_feature_is_no_effect(self) -> None:
+        groups = series(1, 2, 2)
+        assert effects_of(pd.DataFrame(index=groups.index), groups).empty
+
     @pytest.mark.parametrize(("values", "effect"), [([1, 1, 5, 5], -LARGEST), ([3, 3, 3, 3], 0.0)])
     def test_values_without_any_spread(self, values: list[float], effect: float) -> None:
         assert effects(values, [1, 1, 2, 2])["effect"][1] == effect
