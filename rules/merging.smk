@@ -48,6 +48,56 @@ use rule stage as apply_overrides with:
         files=files_of(category="{category}"),
 
 
+use rule stage as describe_segments with:
+    """Say what each segment of one category is."""
+    input:
+        segments="data/merging/category_segments/{category}.parquet",
+        shares="data/internal/shares/{category}.parquet",
+        store_sales="data/internal/store_sales/{category}.parquet",
+        store_features="data/external/store_features.parquet",
+        internal_features="data/internal/features/{category}.parquet",
+        external_features="data/external/features.parquet",
+        names="data/merging/segment_names.parquet",
+        baseline="data/merging/baseline.parquet",
+        settings=ancient("data/internal/settings/describe_segments/{category}.parquet"),
+        script="scripts/describe_segments.py",
+        lib=LIB["describe_segments"],
+    output:
+        descriptions="data/merging/descriptions/{category}.parquet",
+        traits="data/merging/traits/{category}.parquet",
+        store_fit="data/merging/store_fit/{category}.parquet",
+    log:
+        "logs/describe_segments/{category}.log",
+    benchmark:
+        "logs/benchmarks/describe_segments/{category}.tsv"
+    params:
+        files=files_of(category="{category}"),
+        own=own_settings(config, "describe_segments"),
+        flags=flags_of(
+            {view: config["merging"][view] for view in ("internal_weight", "external_weight")}
+            | config["describing"]["describe_segments"]
+        ),
+
+
+use rule stage as predict_clusters with:
+    """Say whether external data tell one category's clusters by what sells."""
+    input:
+        clusters="data/internal/clusters/{category}.parquet",
+        store_features="data/external/store_features.parquet",
+        script="scripts/predict_clusters.py",
+        lib=LIB["predict_clusters"],
+    output:
+        predictions="data/merging/predictions/{category}.parquet",
+        importance="data/merging/importance/{category}.parquet",
+    log:
+        "logs/predict_clusters/{category}.log",
+    benchmark:
+        "logs/benchmarks/predict_clusters/{category}.tsv"
+    params:
+        files=files_of(category="{category}"),
+        flags=flags_of(config["describing"]["predict_clusters"]),
+
+
 use rule stage as collect_segments with:
     """Collect the segments of every category, the ledger of every stage, and the metrics."""
     input:
@@ -56,6 +106,7 @@ use rule stage as collect_segments with:
         merge_ledgers=expand("data/merging/category_ledger/{category}.parquet", category=CATEGORIES),
         override_ledgers=expand("data/merging/override_ledger/{category}.parquet", category=CATEGORIES),
         category_segments=expand("data/merging/category_segments/{category}.parquet", category=CATEGORIES),
+        descriptions=expand("data/merging/descriptions/{category}.parquet", category=CATEGORIES),
         explained=expand("data/merging/explained/{category}.parquet", category=CATEGORIES),
         categories="data/internal/categories.parquet",
         ingest_ledger="data/internal/ingest_ledger.parquet",
@@ -82,5 +133,11 @@ use rule stage as collect_segments with:
         "logs/benchmarks/collect_segments.tsv"
     params:
         files=files_of(
-            "split_ledgers", "merge_ledgers", "override_ledgers", "category_segments", "explained", "internal_k_scores"
+            "split_ledgers",
+            "merge_ledgers",
+            "override_ledgers",
+            "category_segments",
+            "explained",
+            "descriptions",
+            "internal_k_scores",
         ),

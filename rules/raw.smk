@@ -139,6 +139,23 @@ use rule ingest_baseline as ingest_reference with:
         **RAW.table_params("reference", source="reference"),
 
 
+use rule ingest_stores as ingest_segment_names with:
+    """Read the names that a person has given to segments."""
+    input:
+        raw=lambda wildcards: RAW.of(SOURCES.segment_names),
+        script="scripts/ingest_segment_names.py",
+        lib=LIB["ingest_segment_names"],
+    output:
+        names="data/merging/segment_names.parquet",
+        files="data/merging/segment_names_files.parquet",
+    log:
+        "logs/ingest_segment_names.log",
+    benchmark:
+        "logs/benchmarks/ingest_segment_names.tsv"
+    params:
+        **RAW.table_params("segment_names"),
+
+
 use rule ingest_stores as ingest_overrides with:
     """Read which stores a person has placed in another segment."""
     input:

@@ -34,6 +34,11 @@ use rule stage as build_report with:
         k_scores=expand("data/internal/k_scores/{category}.parquet", category=CATEGORIES),
         stability=expand("data/internal/stability/{category}.parquet", category=CATEGORIES),
         profiles=expand("data/internal/profiles/{category}.parquet", category=CATEGORIES),
+        descriptions=expand("data/merging/descriptions/{category}.parquet", category=CATEGORIES),
+        traits=expand("data/merging/traits/{category}.parquet", category=CATEGORIES),
+        store_fit=expand("data/merging/store_fit/{category}.parquet", category=CATEGORIES),
+        predictions=expand("data/merging/predictions/{category}.parquet", category=CATEGORIES),
+        importance=expand("data/merging/importance/{category}.parquet", category=CATEGORIES),
         categories="data/internal/categories.parquet",
         period_sales="data/internal/period_sales.parquet",
         stores="data/external/stores.parquet",
@@ -60,8 +65,21 @@ use rule stage as build_report with:
     benchmark:
         "logs/benchmarks/build_report.tsv"
     params:
-        files=files_of("shares", "store_sales", "clusters", "k_scores", "stability", "profiles", "explained"),
-        flags=sections_of(config, "internal", "external", "merging"),
+        files=files_of(
+            "shares",
+            "store_sales",
+            "clusters",
+            "k_scores",
+            "stability",
+            "profiles",
+            "explained",
+            "descriptions",
+            "traits",
+            "store_fit",
+            "predictions",
+            "importance",
+        ),
+        flags=sections_of(config, "internal", "external", "merging", "describing"),
 
 
 use rule stage as export_workbook with:
@@ -76,6 +94,9 @@ use rule stage as export_workbook with:
         stores="data/external/stores.parquet",
         external_clusters="data/external/clusters.parquet",
         store_features="data/external/store_features.parquet",
+        descriptions="data/merging/descriptions/{category}.parquet",
+        traits="data/merging/traits/{category}.parquet",
+        store_fit="data/merging/store_fit/{category}.parquet",
         settings=ancient("data/internal/settings/export_workbook/{category}.parquet"),
         script="scripts/export_workbook.py",
         lib=LIB["export_workbook"],

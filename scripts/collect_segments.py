@@ -21,7 +21,7 @@ import pyarrow as pa
 from storelib.accounts.ledger import Entry, balanced, read_ledger
 from storelib.contracts.contract import checked, outputs
 from storelib.contracts.ledger import LEDGER
-from storelib.contracts.segments import RECOVERY, SEGMENTS
+from storelib.contracts.segments import COLLECTED, RECOVERY
 from storelib.errors import DataError
 from storelib.method.agreement import Agreement, compare, pairs
 from storelib.method.k_rules import INDICES
@@ -43,6 +43,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--merge_ledgers", type=Path, required=True, help="folder, one file per category")
     parser.add_argument("--override_ledgers", type=Path, required=True, help="folder, one file per category")
     parser.add_argument("--category_segments", type=Path, required=True, help="folder, one file per category")
+    parser.add_argument("--descriptions", type=Path, required=True, help="folder, one file per category")
     parser.add_argument("--explained", type=Path, required=True, help="folder, one file per category")
     parser.add_argument("--internal_k_scores", type=Path, required=True, help="folder, one file per category")
     parser.add_argument("--external_k_scores", type=Path, required=True)
@@ -164,6 +165,14 @@ def metrics_of(
     return metrics
 
 
+def named(segments: pa.Table, descriptions: Path) -> pa.Table:
+    """A category's segments with their names."""
+    described = read_table(descriptions, ["segment", "name"]).rename_columns(["segment", "segment_name"])
+    names = dict(zip(*described.to_pydict().values(), strict=True))
+    column = pa.array([names[number] for number in segments["segment"].to_pylist()], pa.string())
+    return segments.append_column("segment_name", column).select(COLLECTED.names)
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Collect, check, compare, write."""
     args = parse_args(argv)
@@ -182,7 +191,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     ledger = balanced(entries)
     check_chain(entries)
 
-    tables = [read_table(path) for path in per_category(args.category_segments).values()]
+    descriptions = per_category(args.descriptions)
+    tables = [named(read_table(path), descriptions[key]) for key, path in per_category(args.category_segments).items()]
     segments = pa.concat_tables(tables).sort_by([("category", "ascending"), ("store_id", "ascending")])
     frame = segments.to_pandas()
     by_category = {str(key): part for key, part in frame.groupby("category")}
@@ -200,7 +210,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     recovered = recovery_table(recovery)
     checked(recovered, RECOVERY, str(args.recovery))
     with outputs() as write:
-        write(segments, SEGMENTS, args.segments)
+        write(segments, COLLECTED, args.segments)
         write(ledger, LEDGER, args.ledger)
         for table, path in (
             (for_spreadsheets(frame), args.segments_csv),

@@ -22,7 +22,7 @@ CATEGORIES: dict[str, Any] = {
         "cluster_stores": {"max_clusters": 5, "all_rules": True},
         "build_features": {"feature_weights": ["dry skin=0.5", "a=b=2"], "min_lines": 9},
     },
-    "snacks": {"name": "@home", "merging": {"min_cluster_size": 12}},
+    "snacks": {"name": "@home", "merging": {"min_cluster_size": 12, "internal_weight": 70}},
 }
 
 
@@ -34,13 +34,16 @@ def test_each_stage_is_told_its_own_settings() -> None:
             "build_features": {"feature_weights": ["dry skin=0.5", "a=b=2"], "min_lines": ["9"]},
             "cluster_stores": {"max_clusters": ["5"], "all_rules": []},
             "merge_segments": {},
+            "describe_segments": {},
             "export_workbook": {"name": [CATEGORIES["beauty"]["name"]]},
         },
         "snacks": {
             "split_need_states": {"name": ["@home"]},
             "build_features": {},
             "cluster_stores": {},
-            "merge_segments": {"min_cluster_size": ["12"]},
+            "merge_segments": {"min_cluster_size": ["12"], "internal_weight": ["70"]},
+            # of the weights alone
+            "describe_segments": {"internal_weight": ["70"]},
             "export_workbook": {"name": ["@home"]},
         },
     }

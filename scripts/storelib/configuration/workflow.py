@@ -8,7 +8,7 @@ from typing import Any
 
 from snakemake.io import report
 
-from storelib.configuration.own_settings import STAGES
+from storelib.configuration.own_settings import is_of
 from storelib.configuration.params import Params
 from storelib.configuration.place import Compute, Place, Source, load_place, validated
 from storelib.configuration.yaml_files import read_yaml
@@ -88,7 +88,7 @@ def own_settings(config: Mapping[str, Any], stage: str) -> Callable[[Any], str]:
 
     def own(wildcards: Any) -> str:
         category = config["internal"]["categories"][wildcards.category]
-        return flags({name: category.get(name, {}) for name in STAGES[stage]})
+        return flags({name: value for name, value in flattened(category) if is_of(stage, name)})
 
     return own
 

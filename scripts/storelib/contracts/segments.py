@@ -51,9 +51,16 @@ EXPLAINED = Contract(
     ["category", "segments"],
     rule("one number of segments is chosen", lambda table: int(table["chosen"].sum()) == 1),
 )
+# Of all categories, with the names.
+COLLECTED = Contract({**SEGMENTS.columns, "segment_name": text()}, SEGMENTS.key, *SEGMENTS.rules[1:])
 # Empty where no such source is configured.
 KNOWN_LABELS = Contract(
-    {"category": text(), "store_id": text(), **{name: label() for name in LABELS}},
+    {
+        "category": text(),
+        "store_id": text(),
+        **{name: label() for name in LABELS},
+        "segment_name": text(nullable=True),
+    },
     ["category", "store_id"],
     may_be_empty=True,
 )
