@@ -84,6 +84,8 @@ rule collect_segments:
         segments="data/merging/segments.parquet",
         ledger="data/merging/ledger.parquet",
         segments_csv="reports/segments.csv",
+        migrations="data/merging/migrations.parquet",
+        migrations_csv="reports/migrations.csv",
         metrics="reports/metrics.json",
         scores="reports/k_scores.csv",
         recovery="reports/recovery.csv",
@@ -110,6 +112,7 @@ rule collect_segments:
         "--category_segments {params.category_segments:q} --explained {params.explained:q} "
         "--internal_k_scores {params.internal_k_scores:q} --external_k_scores {input.external_k_scores:q} "
         "--reference {input.reference:q} --baseline {input.baseline:q} --segments {output.segments:q} "
-        "--ledger {output.ledger:q} --segments_csv {output.segments_csv:q} --metrics {output.metrics:q} "
+        "--ledger {output.ledger:q} --segments_csv {output.segments_csv:q} --migrations {output.migrations:q} "
+        "--migrations_csv {output.migrations_csv:q} --metrics {output.metrics:q} "
         "--scores {output.scores:q} --recovery {output.recovery:q} --figure {output.figure:q} "
         "--recovery_figure {output.recovery_figure:q} --log {log:q}"

@@ -9,6 +9,7 @@ rule check_results:
         external=expand("data/external/{table}.parquet", table=["clusters", "stores", "sources"]),
         segments="data/merging/segments.parquet",
         ledger="data/merging/ledger.parquet",
+        migrations="data/merging/migrations.parquet",
         script="scripts/check_results.py",
         lib=LIB["check_results"],
     output:
@@ -28,7 +29,7 @@ rule check_results:
     shell:
         "python {input.script:q} --categories {input.categories:q} --segments {input.segments:q} "
         "--ledger {input.ledger:q} --clusters {params.clusters:q} --external_clusters {input.external[0]:q} "
-        "--stores {input.external[1]:q} --sources {input.external[2]:q} --checks {output.checks:q} {params.flags} --log {log:q}"
+        "--stores {input.external[1]:q} --sources {input.external[2]:q} --migrations {input.migrations:q} --checks {output.checks:q} {params.flags} --log {log:q}"
 
 
 rule build_report:
@@ -51,6 +52,7 @@ rule build_report:
         ledger="data/merging/ledger.parquet",
         explained=expand("data/merging/explained/{category}.parquet", category=CATEGORIES),
         overrides="data/merging/overrides.parquet",
+        migrations="data/merging/migrations.parquet",
         reference="data/merging/reference.parquet",
         recovery="reports/recovery.csv",
         checks="reports/checks.json",
@@ -82,6 +84,7 @@ rule build_report:
         "--external_clusters {input.external_clusters:q} --external_k_scores {input.external_k_scores:q} "
         "--external_profile {input.external_profile:q} --segments {input.segments:q} --ledger {input.ledger:q} "
         "--explained {params.explained:q} --overrides {input.overrides:q} "
+        "--migrations {input.migrations:q} "
         "--reference {input.reference:q} --recovery {input.recovery:q} --checks {input.checks:q} "
         "--template {input.template:q} --outlines {input.outlines:q} --report {output.report:q} "
         "--internal {params.internal} --external {params.external} --merging {params.merging} --log {log:q}"

@@ -100,6 +100,13 @@ FEATURES = {
     "exclusion": "why not; empty where it does",
     WIDE: "the points: one column per feature or principal component",
 }
+MIGRATIONS = {
+    "category": "the category's key in `params.yaml`",
+    "before": "segment in the baseline; empty for stores that it does not have",
+    "after": "segment now; empty for stores that are gone",
+    "stores": "how many",
+    "share": "of the stores that `before` had",
+}
 LABELS = {name: SEGMENTS[name] for name in ("category", "store_id", "internal_cluster", "external_cluster", "segment")}
 
 
@@ -340,6 +347,12 @@ FILES = [
         "segments.KNOWN_LABELS",
     ),
     File(
+        "data/merging/migrations.parquet",
+        "from the segments of the baseline to these; no row where there is none",
+        MIGRATIONS,
+        "segments.MIGRATIONS",
+    ),
+    File(
         "data/merging/reference.parquet",
         "known labels; no row where there are none",
         LABELS,
@@ -373,6 +386,7 @@ FILES = [
         "take one off to have the value",
         SEGMENTS,
     ),
+    File("reports/migrations.csv", "`data/merging/migrations.parquet` as CSV", MIGRATIONS),
     File("reports/k_scores.csv", "the scores of every view", {"view": "the category's key, or `external`", **SCORES}),
     File(
         "reports/recovery.csv",

@@ -10,6 +10,7 @@ import typer
 from typer._completion_classes import completion_init
 
 from clustering import __version__
+from clustering.commands.approve import approve
 from clustering.commands.categories import categories
 from clustering.commands.compare import compare
 from clustering.commands.completion import completion
@@ -40,6 +41,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     init,
     upgrade,
     fetch,
+    approve,
     publish,
     record,
     sync,

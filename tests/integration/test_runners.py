@@ -32,9 +32,7 @@ def of_category(key: str) -> set[str]:
 
 
 MERGE_STAGES = ("merge_segments", "apply_overrides", "export_workbook")
-EVERY_MERGE = {
-    f"{stage}/{key}" for stage in MERGE_STAGES for key in ("beauty", "cocktails_rtd")
-}
+EVERY_MERGE = {f"{stage}/{key}" for stage in MERGE_STAGES for key in ("beauty", "cocktails_rtd")}
 
 
 def assert_same_tables(found: dict[str, bytes], expected: dict[str, bytes]) -> None:
