@@ -122,6 +122,8 @@ use rule stage as collect_segments with:
         segments="data/merging/segments.parquet",
         ledger="data/merging/ledger.parquet",
         segments_csv="reports/segments.csv",
+        migrations="data/merging/migrations.parquet",
+        migrations_csv="reports/migrations.csv",
         metrics="reports/metrics.json",
         scores="reports/k_scores.csv",
         recovery="reports/recovery.csv",

@@ -11,6 +11,7 @@ use rule stage as check_results with:
         sources="data/external/sources.parquet",
         segments="data/merging/segments.parquet",
         ledger="data/merging/ledger.parquet",
+        migrations="data/merging/migrations.parquet",
         script="scripts/check_results.py",
         lib=LIB["check_results"],
     output:
@@ -51,6 +52,7 @@ use rule stage as build_report with:
         ledger="data/merging/ledger.parquet",
         explained=expand("data/merging/explained/{category}.parquet", category=CATEGORIES),
         overrides="data/merging/overrides.parquet",
+        migrations="data/merging/migrations.parquet",
         reference="data/merging/reference.parquet",
         recovery="reports/recovery.csv",
         checks="reports/checks.json",

@@ -133,6 +133,13 @@ SETTINGS = {
     "number": "which of its values, where it has several",
     "value": "as it stands in the command; empty for one that is on",
 }
+MIGRATIONS = {
+    "category": "the category's key in `params.yaml`",
+    "before": "segment in the baseline; empty for stores that it does not have",
+    "after": "segment now; empty for stores that are gone",
+    "stores": "how many",
+    "share": "of the stores that `before` had",
+}
 
 
 class File(NamedTuple):
@@ -483,6 +490,12 @@ FILES = [
         "segments.KNOWN_LABELS",
     ),
     File(
+        "data/merging/migrations.parquet",
+        "from the segments of the baseline to these; no row where there is none",
+        MIGRATIONS,
+        "segments.MIGRATIONS",
+    ),
+    File(
         "data/merging/reference.parquet",
         "known labels; no row where there are none",
         LABELS,
@@ -516,6 +529,7 @@ FILES = [
         "take one off to have the value",
         SEGMENTS | NAME,
     ),
+    File("reports/migrations.csv", "`data/merging/migrations.parquet` as CSV", MIGRATIONS),
     File("reports/k_scores.csv", "the scores of every view", {"view": "the category's key, or `external`", **SCORES}),
     File(
         "reports/recovery.csv",

@@ -10,6 +10,7 @@ import typer
 from typer._completion_classes import completion_init
 
 from clustering import __version__
+from clustering.commands.approve import approve
 from clustering.commands.assign import assign
 from clustering.commands.categories import categories
 from clustering.commands.compare import compare
@@ -41,6 +42,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     init,
     upgrade,
     fetch,
+    approve,
     publish,
     record,
     sync,

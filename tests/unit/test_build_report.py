@@ -34,6 +34,9 @@ CHECKS = [
 ]
 
 
+MOVED = {
+    "category": ["beauty"] * 2, "before": [1, 1], "after": [1, 2], "stores": [2, 1], "share": [2 / 3, 1 / 3],
+}  # fmt: skip
 FILES = {
     "source": ["sales"],
     "file": ["sales/<a>.csv"],
@@ -153,6 +156,7 @@ def report(bench: Any) -> Any:
             external_profile=bench.parquet("external_profile.parquet", long(profile_table(features, by_cluster.assign(cluster=1), sales))),
             segments=bench.parquet("segments.parquet", segments), ledger=bench / "ledger.parquet",
             overrides=bench.overrides(*([("beauty", NASTY, 2, "Ann <b>", NASTY)] if known else [])),
+            migrations=bench.parquet("migrations.parquet", MOVED if known else {name: [] for name in MOVED}),
             explained=bench / "explained", reference=bench.parquet("reference.parquet", reference), recovery=bench / "recovery.csv",
             checks=bench / "checks.json", template=ROOT / "scripts/templates/report.html.j2",
             outlines=ROOT / "scripts/outlines/outlines.json",
@@ -222,7 +226,9 @@ def test_page_shows_what_fewer_segments_lose_and_what_was_placed_by_hand(report:
     assert "<td>75\u00a0%</td>" in text
     section = text[text.index('<section id="overrides">') : text.index('<section id="known">')]
     assert "Ann &lt;b&gt;" in section
-    assert '<section id="overrides">' not in report("none.html", known=False)
+    assert "1 of 3 stores that are in both (33\u00a0%) changed their segment" in section
+    without = report("none.html", known=False)
+    assert not any(f'<section id="{name}">' in without for name in ("overrides", "migrations"))
 
 
 def test_page_without_structure_coordinates_or_reference(report: Any) -> None:

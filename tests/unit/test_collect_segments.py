@@ -33,6 +33,7 @@ def collect(bench: Any, keys: dict[str, str] | None = None) -> None:
         category_segments=bench / "category_segments", internal_k_scores=bench / "k_scores",
         external_k_scores=bench / "external_k_scores.parquet", segments=bench / "merging/segments.parquet",
         ledger=bench / "merging/ledger.parquet", segments_csv=bench / "reports/segments.csv",
+        migrations=bench / "merging/migrations.parquet", migrations_csv=bench / "reports/migrations.csv",
         metrics=bench / "reports/metrics.json", scores=bench / "reports/k_scores.csv", figure=bench / "reports/segments.png",
         recovery=bench / "reports/recovery.csv", recovery_figure=bench / "reports/recovery.png",
     )  # fmt: skip

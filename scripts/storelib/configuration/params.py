@@ -453,6 +453,9 @@ class Checks(Model):
     dissolved_stores: AtMost = Field(
         description="share of each category's stores whose segment is below `merging.min_cluster_size`"
     )
+    churn: AtMost = Field(
+        description="share of each category's stores that are in another segment than in the baseline, of those in both"
+    )
     borderline_stores: AtMost = Field(description="share of each view's stores that are on a border")
     borderline_ratio: float = Field(
         gt=0,

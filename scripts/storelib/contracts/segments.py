@@ -69,6 +69,19 @@ OVERRIDES = Contract(
     ["category", "store_id"],
     may_be_empty=True,
 )
+# No row without a baseline. `before` is missing for new stores, `after` for stores that are gone.
+MIGRATIONS = Contract(
+    {
+        "category": text(KEY),
+        "before": label(nullable=True),
+        "after": label(nullable=True),
+        "stores": count(1),
+        "share": number(between(0, 1, SLACK), nullable=True),
+    },
+    ["category", "before", "after"],
+    nulls_last=True,
+    may_be_empty=True,
+)
 RECOVERY = Contract(
     {
         "view": text(),
