@@ -36,7 +36,7 @@ from storelib.contracts.sales import (
     SKU_SALES,
     STORE_SALES,
 )
-from storelib.contracts.segments import COLLECTED, KNOWN_LABELS, RECOVERY, SEGMENTS
+from storelib.contracts.segments import COLLECTED, EXPLAINED, KNOWN_LABELS, MIGRATIONS, OVERRIDES, RECOVERY, SEGMENTS
 from storelib.contracts.views import CLUSTERS, FEATURE_REPORT, FEATURES, MEMBERSHIPS, PROFILE, SCORES, STABILITY
 from storelib.errors import DataError
 
@@ -230,6 +230,36 @@ GOOD: dict[str, tuple[Contract, Table]] = {
             "mean": [1.0, 2.0, None],
             "chain_mean": [1.0, 2.0, 1.0],
             "index": [100.0, 100.0, None],
+        },
+    ),
+    "explained": (
+        EXPLAINED,
+        {
+            "category": ["beauty", "beauty", "beauty"],
+            "segments": [1, 2, 3],
+            "explained": [0.0, 0.4, 0.5],
+            "step": ["merged", "dissolved", "views"],
+            "chosen": [False, True, False],
+        },
+    ),
+    "overrides": (
+        OVERRIDES,
+        {
+            "category": ["beauty", "beauty"],
+            "store_id": ["s1", "s2"],
+            "segment": [1, 2],
+            "who": ["Ann", "Ann"],
+            "why": ["new owner", "as its neighbour"],
+        },
+    ),
+    "migrations": (
+        MIGRATIONS,
+        {
+            "category": ["beauty", "beauty", "beauty"],
+            "before": [1, 2, None],
+            "after": [1, None, 1],
+            "stores": [3, 1, 2],
+            "share": [1.0, 1.0, None],
         },
     ),
     "segments": (
@@ -522,6 +552,10 @@ BROKEN: list[tuple[str, Table, str]] = [
     ("ledger", {"stores": [2, -2, 0, 1]}, "column 'stores' is not at least 0"),
     ("ledger", {"lines": [3, 2, -1, 1]}, "column 'lines' is not at least 0"),
     ("ledger", {"sales": [*dec("3.00", "2.00", "1.00"), None]}, "column 'sales' is empty"),
+    ("explained", {"chosen": [False, True, True]}, "one number of segments is chosen"),
+    ("explained", {"segments": [1, 2, 2]}, "rows are sorted by category, segments, each once"),
+    ("migrations", {"before": [1, 1, None], "after": [1, 1, 1]}, "rows are sorted by category, before, after, each once"),
+    ("overrides", {"store_id": ["s1", "s1"]}, "rows are sorted by category, store_id, each once"),
 ]  # fmt: skip
 
 
@@ -636,6 +670,9 @@ def test_table_without_a_row_is_refused_but_for_those_that_may_be_empty(tmp_path
         "memberships",
         "segment names",
         "importance",
+        "settings",
+        "overrides",
+        "migrations",
     }
     assert contract.may_be_empty == (name in may_be_empty)
     if contract.may_be_empty:
