@@ -13,8 +13,7 @@ use rule stage as merge_segments with:
         store_sales="data/internal/store_sales/{category}.parquet",
         baseline="data/merging/baseline.parquet",
         settings=ancient("data/internal/settings/merge_segments/{category}.parquet"),
-        script="scripts/merge_segments.py",
-        lib=LIB["merge_segments"],
+        code=CODE["merge_segments"],
     output:
         segments="data/merging/merged_segments/{category}.parquet",
         explained="data/merging/explained/{category}.parquet",
@@ -35,8 +34,7 @@ use rule stage as apply_overrides with:
         merged="data/merging/merged_segments/{category}.parquet",
         overrides="data/merging/overrides.parquet",
         store_sales="data/internal/store_sales/{category}.parquet",
-        script="scripts/apply_overrides.py",
-        lib=LIB["apply_overrides"],
+        code=CODE["apply_overrides"],
     output:
         segments="data/merging/category_segments/{category}.parquet",
         ledger="data/merging/override_ledger/{category}.parquet",
@@ -60,8 +58,7 @@ use rule stage as describe_segments with:
         names="data/merging/segment_names.parquet",
         baseline="data/merging/baseline.parquet",
         settings=ancient("data/internal/settings/describe_segments/{category}.parquet"),
-        script="scripts/describe_segments.py",
-        lib=LIB["describe_segments"],
+        code=CODE["describe_segments"],
     output:
         descriptions="data/merging/descriptions/{category}.parquet",
         traits="data/merging/traits/{category}.parquet",
@@ -84,8 +81,7 @@ use rule stage as predict_clusters with:
     input:
         clusters="data/internal/clusters/{category}.parquet",
         store_features="data/external/store_features.parquet",
-        script="scripts/predict_clusters.py",
-        lib=LIB["predict_clusters"],
+        code=CODE["predict_clusters"],
     output:
         predictions="data/merging/predictions/{category}.parquet",
         importance="data/merging/importance/{category}.parquet",
@@ -116,8 +112,7 @@ use rule stage as collect_segments with:
         external_k_scores="data/external/k_scores.parquet",
         reference="data/merging/reference.parquet",
         baseline="data/merging/baseline.parquet",
-        script="scripts/collect_segments.py",
-        lib=LIB["collect_segments"],
+        code=CODE["collect_segments"],
     output:
         segments="data/merging/segments.parquet",
         ledger="data/merging/ledger.parquet",
@@ -133,13 +128,3 @@ use rule stage as collect_segments with:
         "logs/collect_segments.log",
     benchmark:
         "logs/benchmarks/collect_segments.tsv"
-    params:
-        files=files_of(
-            "split_ledgers",
-            "merge_ledgers",
-            "override_ledgers",
-            "category_segments",
-            "explained",
-            "descriptions",
-            "internal_k_scores",
-        ),

@@ -12,8 +12,7 @@ use rule stage as check_results with:
         segments="data/merging/segments.parquet",
         ledger="data/merging/ledger.parquet",
         migrations="data/merging/migrations.parquet",
-        script="scripts/check_results.py",
-        lib=LIB["check_results"],
+        code=CODE["check_results"],
     output:
         checks="reports/checks.json",
     log:
@@ -21,7 +20,6 @@ use rule stage as check_results with:
     benchmark:
         "logs/benchmarks/check_results.tsv"
     params:
-        files=files_of("clusters"),
         flags=flags_of(config["checks"]),
 
 
@@ -58,8 +56,7 @@ use rule stage as build_report with:
         checks="reports/checks.json",
         template="scripts/templates/report.html.j2",
         outlines="scripts/outlines/outlines.json",
-        script="scripts/build_report.py",
-        lib=LIB["build_report"],
+        code=CODE["build_report"],
     output:
         report=in_report("reports/report.html", "Segments", "report"),
     log:
@@ -67,20 +64,6 @@ use rule stage as build_report with:
     benchmark:
         "logs/benchmarks/build_report.tsv"
     params:
-        files=files_of(
-            "shares",
-            "store_sales",
-            "clusters",
-            "k_scores",
-            "stability",
-            "profiles",
-            "explained",
-            "descriptions",
-            "traits",
-            "store_fit",
-            "predictions",
-            "importance",
-        ),
         flags=sections_of(config, "internal", "external", "merging", "describing"),
 
 
@@ -100,8 +83,7 @@ use rule stage as export_workbook with:
         traits="data/merging/traits/{category}.parquet",
         store_fit="data/merging/store_fit/{category}.parquet",
         settings=ancient("data/internal/settings/export_workbook/{category}.parquet"),
-        script="scripts/export_workbook.py",
-        lib=LIB["export_workbook"],
+        code=CODE["export_workbook"],
     output:
         workbook="reports/workbooks/{category}.xlsx",
     log:
@@ -119,8 +101,7 @@ use rule stage as require_checks with:
         expand("reports/workbooks/{category}.xlsx", category=CATEGORIES),
         checks="reports/checks.json",
         report="reports/report.html",
-        script="scripts/require_checks.py",
-        lib=LIB["require_checks"],
+        code=CODE["require_checks"],
     output:
         passed="reports/checks_passed.txt",
     log:
