@@ -130,7 +130,7 @@ def nearest_of(
     for row, (point, name) in enumerate(zip(points, names, strict=True)):
         distances = np.where(allowed[row], ((known - point) ** 2).sum(axis=1), np.inf)
         found[row] = distances.argmin()
-        itself = known_names.get_indexer([name])[0]
+        itself = known_names.get_indexer(pd.Index([name]))[0]
         if itself >= 0 and distances[itself] <= distances[found[row]] + 1e-12:
             found[row] = itself
     return found

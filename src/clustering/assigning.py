@@ -25,16 +25,6 @@ from storelib.raw.spellings import id_text
 from storelib.tables import read_frame, read_table, write_table
 
 OPTIONS = ("transform", "scaling", "imputation", "pca_variance", "pca_components")
-COLUMNS = [
-    "store_id",
-    "category",
-    "segment",
-    "confidence",
-    "internal_cluster",
-    "external_cluster",
-    "like_store",
-    "reason",
-]
 
 
 def assign(root: Path, env: str | None, files: Sequence[Path], key: str | None) -> pd.DataFrame:
@@ -87,8 +77,12 @@ def header_of(path: Path) -> list[str]:
 
 def is_sales(path: Path, place: Place) -> bool:
     """Whether a file has the columns of sales lines, as the project's source of sales calls them."""
-    named = place.sources.sales.named
-    return {named["store_id"], named["sku"], named["sales"]} <= set(header_of(path))
+    return all(has_columns(path, place.sources.sales.named[name]) for name in ("store_id", "sku", "sales"))
+
+
+def has_columns(path: Path, theirs: str | list[str]) -> bool:
+    """Whether a file has a column, or all of those that make one id."""
+    return {*([theirs] if isinstance(theirs, str) else theirs)} <= set(header_of(path))
 
 
 def shares_of(
@@ -100,7 +94,7 @@ def shares_of(
     shutil.copyfile(path, raw / f"sales{path.suffix}")
     config = read_yaml(root / "configs" / f"{env}.yml")
     sales = {name: value for name, value in config["sources"]["sales"].items() if name not in OF_FILES}
-    columns = {ours: theirs for ours, theirs in place.sources.sales.named.items() if theirs in header_of(path)}
+    columns = {ours: theirs for ours, theirs in place.sources.sales.named.items() if has_columns(path, theirs)}
     config["sources"]["sales"] = sales | {"reader": path.suffix[1:], "path": f"sales{path.suffix}", "columns": columns}
     write_yaml(config, folder / "place.yml")
     internal, data = params.internal, root / "data"
@@ -152,8 +146,9 @@ def features_of(root: Path, place: Place, path: Path) -> pd.DataFrame:
     short = {name.partition(".")[2]: name for name in known}
     table = read_frame(path) if path.suffix == ".parquet" else pd.read_csv(path, dtype="str", encoding="utf-8-sig")
     ids = "store_id"
-    if ids not in table and place.sources.stores is not None:
-        ids = place.sources.stores.named["store_id"]
+    theirs = place.sources.stores.columns["store_id"] if place.sources.stores else ids
+    if ids not in table and isinstance(theirs, str):
+        ids = theirs
     named = {column: column if column in known else short.get(column) for column in table.columns if column != ids}
     used = {column: name for column, name in named.items() if name}
     if ids not in table or not used:

@@ -50,10 +50,8 @@ def test_new_stores_are_placed_by_what_is_known_of_them(project: Project) -> Non
     # With its place too, it is as that store in both.
     places = features.loc[[known.store_id]].rename(index={known.store_id: "new 1"})
     other = features.loc[[known.store_id]].rename(index={known.store_id: "new 2"})
-    few = other.rename(index={"new 2": "new 3"}).where(other.columns == other.columns[0])
-    pd.concat([places, other, few.set_axis(["new 3"])]).rename_axis("store_id").to_csv(
-        project.root / "places_of_new.csv"
-    )
+    few = other.rename(index={"new 2": "new 3"}).assign(**dict.fromkeys(other.columns[1:]))
+    pd.concat([places, other, few]).rename_axis("store_id").to_csv(project.root / "places_of_new.csv")
     found = placed(project, "sales.csv", "places_of_new.csv", "--category", "beauty")
     assert found["beauty", "new 1"]["external_cluster"] == str(known.external_cluster)
     assert found["beauty", "new 1"]["segment"] == str(known.segment)
