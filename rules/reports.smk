@@ -5,6 +5,7 @@ use rule stage as check_results with:
     """Hold the result against what is expected of it."""
     input:
         clusters=expand("data/internal/clusters/{category}.parquet", category=CATEGORIES),
+        store_sales=expand("data/internal/store_sales/{category}.parquet", category=CATEGORIES),
         categories="data/internal/categories.parquet",
         external_clusters="data/external/clusters.parquet",
         stores="data/external/stores.parquet",

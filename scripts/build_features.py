@@ -14,13 +14,24 @@ from dataclasses import fields
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from storelib.configuration.own_settings import parse
 from storelib.contracts.contract import outputs
 from storelib.contracts.views import FEATURE_REPORT, FEATURES
 from storelib.errors import DataError
-from storelib.method.features import IMPUTATIONS, OUTLIERS, SCALINGS, TRANSFORMS, FeatureOptions, fit_features
+from storelib.method.features import (
+    IMPUTATIONS,
+    OUTLIERS,
+    SCALINGS,
+    TRANSFORMS,
+    Block,
+    FeatureOptions,
+    fit_features,
+    level_of,
+)
 from storelib.tables import read_frame
 
 
@@ -68,6 +79,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--min_sales", type=money, default=Decimal(0), help="stores with less sales do not train")
     parser.add_argument(
         "--min_need_states", type=storelib.runtime.whole(0), default=0, help="stores that sell fewer do not train"
+    )
+    parser.add_argument(
+        "--level_weight",
+        type=storelib.runtime.number(0, 1_000_000),
+        default=0,
+        help="of the level of a store's sales beside the table, which has 1; 0 is off",
     )
     parser.add_argument("--seed", type=storelib.runtime.seed, required=True)
     return parse(parser, argv)
@@ -128,6 +145,15 @@ def counted(reasons: pd.Series) -> str:
     )
 
 
+def blocks_of(history: pd.DataFrame | None, trains: NDArray[np.bool_], level_weight: float) -> list[Block]:
+    """What counts beside the table. Raises DataError where it cannot be told."""
+    if level_weight == 0:
+        return []
+    if history is None:
+        raise DataError("level_weight needs --store_sales", solution="set level_weight: 0 for this view")
+    return [level_of(history["sales"].to_numpy(dtype="float64"), trains, level_weight)]
+
+
 def refuse_reserved(names: Sequence[str]) -> None:
     """Raise DataError where a feature is called like a column of this stage's own."""
     if reserved := {"trains", "exclusion"} & set(names):
@@ -151,8 +177,10 @@ def main(argv: Sequence[str] | None = None) -> None:
             solution="lower min_lines, min_sales and min_need_states, or look at the data",
         )
     totals = None if history is None else history["lines"].to_numpy(dtype="float64")
+    trains = (reasons == "").to_numpy()
     try:
-        features = fit_features(table, (reasons == "").to_numpy(), options, totals)
+        blocks = blocks_of(history, trains, args.level_weight)
+        features = fit_features(table, trains, options, totals, blocks)
     except DataError as error:
         raise DataError(f"{args.table}: {error.args[0]}", solution=error.solution) from None
     refuse_reserved(features.names)

@@ -24,6 +24,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--segments", type=Path, required=True, help="segments of every category")
     parser.add_argument("--ledger", type=Path, required=True, help="ledger of every stage")
     parser.add_argument("--clusters", type=Path, required=True, help="folder, one file per category")
+    parser.add_argument("--store_sales", type=Path, required=True, help="folder, one file per category")
     parser.add_argument("--external_clusters", type=Path, required=True)
     parser.add_argument("--stores", type=Path, required=True, help="store table; header only where there is none")
     parser.add_argument("--sources", type=Path, required=True, help="external sources, by name")
@@ -47,12 +48,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     log = storelib.runtime.start_log(args.log)
     levels = {name: Levels(*(vars(args)[f"{name}.{level}"] for level in Levels._fields)) for name in EXPECTATIONS}
     clusters = {key: read_frame(args.clusters / f"{key}.parquet") for key in read_frame(args.categories)["key"]}
+    store_sales = {key: read_frame(args.store_sales / f"{key}.parquet") for key in clusters}
     clusters["external"] = read_frame(args.external_clusters)
     tables = ["sources.stores"] if len(read_frame(args.stores, ["store_id"])) else []
     tables += [f"sources.external.{name}" for name in sorted(read_frame(args.sources, ["source"])["source"].unique())]
     entries, segments = read_ledger(args.ledger), read_frame(args.segments)
     found = list(
-        findings(entries, segments, clusters, tables, read_frame(args.migrations), levels, args.borderline_ratio)
+        findings(
+            entries, segments, clusters, store_sales, tables, read_frame(args.migrations), levels, args.borderline_ratio
+        )
     )
     result = summary(found, args.borderline_ratio)
     write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", args.checks)

@@ -2,7 +2,8 @@
 
 A SKU's sales are divided evenly over its distinct need states in the category; the weight depends on the map alone. The
 split is exact: cents are counted in integer fractions (the least common multiple of the numbers of need states), so the
-ledger balances without rounding. Shares are of the positive part of a store's net sales per need state, and each row sums to 1.
+ledger balances without rounding. Shares are of the positive part of a store's net sales per need state, or of its lines, and each
+row sums to 1.
 """
 
 import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
@@ -32,6 +33,8 @@ from storelib.money import LARGEST_SUM, cents_of, money_column, money_of, sums_a
 from storelib.tables import read_rows, read_table
 
 UNMAPPED = "(unmapped)"
+# Times the usual amount of a line beyond which an amount is far above.
+USUAL = 3
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -56,6 +59,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--unmapped_skus", choices=["own_need_state", "drop", "fail"], required=True)
     parser.add_argument("--skus_of_other_categories", choices=["keep", "unmapped", "fail"], required=True)
     parser.add_argument("--stores_without_net_sales", choices=["place", "drop", "fail"], required=True)
+    parser.add_argument("--measure", choices=["sales", "lines"], default="sales", help="what shares are of")
     return parse(parser, argv)
 
 
@@ -65,6 +69,7 @@ class Policies(NamedTuple):
     unmapped_skus: str
     skus_of_other_categories: str
     stores_without_net_sales: str
+    measure: str = "sales"
 
 
 class Sales(NamedTuple):
@@ -224,7 +229,10 @@ def split_category(
     }
     ledger = ledger_entries(key, sales, kept, aside, notes, split)
     long = need_state_table(sales, split)
-    shares = shares_of(long.to_pandas(), name)
+    measured = long
+    if policies.measure == "lines":
+        measured = need_state_table(sales, split_sales(sales._replace(cents=100 * sales.lines), kept, placing))
+    shares = shares_of(measured.to_pandas(), name)
     if "store_id" in shares.columns:
         raise DataError(
             "a need state is called 'store_id', the name of the key", solution="rename it in the product map"
@@ -283,6 +291,22 @@ def need_state_table(sales: Sales, split: Split) -> pa.Table:
     )
 
 
+def in_large_lines(sales: Sales, kept: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The part of each store's sales that is in amounts far above usual lines, (n_stores,); 0 where it sells nothing.
+
+    The usual line of an entry is the median, over the stores that sell it, of its sales by its lines. What an entry has in a
+    store beyond USUAL times as much for each of its lines is far above. Returns are left out.
+    """
+    rows = np.flatnonzero(kept & (sales.cents > 0))
+    means = sales.cents[rows] / sales.lines[rows]
+    usual = pd.Series(means).groupby(sales.entry[rows]).transform("median").to_numpy()
+    above = np.maximum(sales.cents[rows] - USUAL * usual * sales.lines[rows], 0.0)
+    size = len(sales.stores)
+    whole = np.bincount(sales.store[rows], sales.cents[rows], size)
+    parts: NDArray[np.float64] = np.bincount(sales.store[rows], above, size) / np.where(whole > 0, whole, 1.0)
+    return parts
+
+
 def store_table(sales: Sales, kept: NDArray[np.bool_], empty: NDArray[np.bool_]) -> pa.Table:
     """Lines and net sales of each store that is kept."""
     cents, lines = sums_at(sales.store[kept], len(sales.stores), sales.cents[kept], sales.lines[kept])
@@ -293,6 +317,7 @@ def store_table(sales: Sales, kept: NDArray[np.bool_], empty: NDArray[np.bool_])
             "lines": lines[stores],
             "sales": money_column(cents[stores]),
             "has_net_sales": ~empty[stores],
+            "large_lines": in_large_lines(sales, kept)[stores],
         }
     )
 
@@ -300,7 +325,7 @@ def store_table(sales: Sales, kept: NDArray[np.bool_], empty: NDArray[np.bool_])
 def shares_of(sales: pd.DataFrame, name: str) -> pd.DataFrame:
     """Shares of positive sales, stores x need states, both sorted.
 
-    sales: store_id, need_state, sales (net, may be negative). A store without positive sales gets the chain's shares.
+    sales: store_id, need_state, sales (net, may be negative; or lines). A store without positive sales gets the chain's shares.
     name: of the category. Raises DataError where nothing is positive.
     """
     wide = sales.pivot(index="store_id", columns="need_state", values="sales").fillna(0.0).clip(lower=0.0)
@@ -327,7 +352,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     sales = sales_of(read_rows(args.category_sales, "category", name, ["store_id"]))
     skus: pd.DataFrame = read_rows(args.category_skus, "category", name).to_pandas()
     entries = entries_of(read_table(args.map_entries))
-    policies = Policies(args.unmapped_skus, args.skus_of_other_categories, args.stores_without_net_sales)
+    policies = Policies(args.unmapped_skus, args.skus_of_other_categories, args.stores_without_net_sales, args.measure)
     found = split_category(args.category, name, sales, entries, skus, policies)
     with outputs() as write:
         write(found.need_state_sales, NEED_STATE_SALES, args.need_state_sales)

@@ -238,6 +238,7 @@ FILES = [
             "lines": "sales lines in the category",
             "sales": "net sales in the category",
             "has_net_sales": "whether any need state nets to more than 0",
+            "large_lines": "the part of its sales that is in amounts far above usual lines",
         },
         "sales.STORE_SALES",
     ),

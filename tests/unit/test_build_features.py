@@ -15,7 +15,16 @@ import pytest
 import build_features
 from storelib.configuration.params import BuildFeatures, BuildInternalFeatures
 from storelib.errors import ConfigError, DataError, PipelineError
-from storelib.method.features import IMPUTATIONS, OUTLIERS, SCALINGS, TRANSFORMS, FeatureOptions, Features, fit_features
+from storelib.method.features import (
+    IMPUTATIONS,
+    OUTLIERS,
+    SCALINGS,
+    TRANSFORMS,
+    FeatureOptions,
+    Features,
+    fit_features,
+    level_of,
+)
 from storelib.method.outliers import find_outliers
 from storelib.tables import MONEY
 
@@ -716,3 +725,38 @@ def test_weights_that_mean_nothing_are_refused(weights: list[str], message: str)
 
 def test_need_state_with_an_equals_sign_has_a_weight() -> None:
     assert fit({"a=b": [0, 1], "c": [0, 1]}, feature_weights=["a=b=3"]).points.T.tolist() == [[0, 3], [0, 1]]
+
+
+# Level of sales --------------------------------------------------------------------------------------------
+
+
+def test_level_counts_beside_shares_by_its_weight(bench: Any, build: Callable[..., dict[str, Any]]) -> None:
+    sales = ["1.00", "7.389056", "54.59815", "403.428793"]
+    store_sales(bench, [9] * 4, sales=[f"{float(amount):.2f}" for amount in sales])
+    found = build({"x": [0, 1, 0, 1], "y": [0, 0, 3, 3]}, store_sales=bench / "store_sales.parquet", level_weight=2)
+    # Variances 1/4 and 9/4: the total is 5/2.
+    assert found["x"] == pytest.approx([0, 0.4**0.5, 0, 0.4**0.5])
+    assert found["y"] == pytest.approx([0, 0, 3 * 0.4**0.5, 3 * 0.4**0.5])
+    # Logarithms 0, 2, 4, 6 have the variance 5, and get a standard deviation of 2.
+    level = np.array(found["level.log_sales"])
+    assert level - level[0] == pytest.approx(np.array([0, 2, 4, 6]) * 2 / 5**0.5, abs=1e-3)
+    assert found.keys() == {"trains", "exclusion", "x", "y", "level.log_sales"}
+
+
+def test_level_of_a_store_without_net_sales_is_the_median() -> None:
+    trains = np.array([True, True, True, False, False])
+    block = level_of(np.exp([1.0, 2.0, 3.0, 90.0, 0.0]) * [1, 1, 1, 1, -1], trains, 1.0)
+    # Quartiles 1.5 and 2.5; nothing lies beyond three ranges from them, which is 5.5.
+    assert block.values[:, 0] == pytest.approx([-1, 0, 1, 3.5, 0])
+
+
+def test_level_is_off_by_default(bench: Any, build: Callable[..., dict[str, Any]]) -> None:
+    store_sales(bench, [9, 9])
+    assert build({"x": [0.1, 0.7]}, store_sales=bench / "store_sales.parquet")["x"] == [0.1, 0.7]
+
+
+def test_level_needs_sales(build: Callable[..., dict[str, Any]]) -> None:
+    with pytest.raises(DataError, match="level_weight needs --store_sales"):
+        build({"x": [0, 1]}, level_weight=1)
+    with pytest.raises(DataError, match="no store that trains has net sales above 0"):
+        level_of(np.array([-1.0, 0.0, 5.0]), np.array([True, True, False]), 1.0)

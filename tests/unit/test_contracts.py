@@ -133,7 +133,13 @@ GOOD: dict[str, tuple[Contract, Table]] = {
     "shares": (SHARES, {"store_id": ["s1", "s2"], "x": [0.25, 1.0], "a\nb (y)": [0.75, 0.0]}),
     "store_sales": (
         STORE_SALES,
-        {"store_id": ["s1", "s2"], "lines": [1, 2], "sales": dec("1.00", "-1.00"), "has_net_sales": [True, False]},
+        {
+            "store_id": ["s1", "s2"],
+            "lines": [1, 2],
+            "sales": dec("1.00", "-1.00"),
+            "has_net_sales": [True, False],
+            "large_lines": [0.0, 1.0],
+        },
     ),
     "stores": (STORES, {"store_id": ["s1", "s2"], "county": ["01", None]}),
     "sources": (
@@ -447,6 +453,7 @@ BROKEN: list[tuple[str, Table, str]] = [
     ("shares", {"store_id": ["s2", "s1"]}, "rows are sorted by store_id, each once"),
     ("store_sales", {"store_id": ["s1", "s1"]}, "rows are sorted by store_id, each once"),
     ("store_sales", {"lines": [0, 2]}, "column 'lines' is not at least 1"),
+    ("store_sales", {"large_lines": [0.0, 1.1]}, "column 'large_lines' is not between 0 and 1 on 1 rows"),
     ("store_sales", {"has_net_sales": [True, None]}, "column 'has_net_sales' is empty"),
     ("stores", {"county": ["01 ", None]}, f"column 'county' {TRIMMED}"),
     ("stores", {"store_id": ["s2", "s1"]}, "rows are sorted by store_id"),

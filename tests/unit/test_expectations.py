@@ -214,6 +214,7 @@ def check(bench: Any) -> Callable[..., dict[str, Any]]:
         stores = [f"s{i}" for i in range(6)]
         distances = {"distance": [0.95, 0.1, 0.1, 0.1, 0.1, 0.1], "runner_up_distance": [1.0] * 6}
         bench.parquet("clusters/beauty.parquet", {"store_id": stores, **distances})
+        (bench / "store_sales/beauty.parquet").unlink(missing_ok=True)
         off = {name: (0, 0) if e.sense == "at least" else (1, 1) for name, e in EXPECTATIONS.items()} | levels
         flags = {
             f"{name}.{level}": value
@@ -225,6 +226,7 @@ def check(bench: Any) -> Callable[..., dict[str, Any]]:
             categories=bench.parquet("categories.parquet", {"key": ["beauty"], "name": ["BEAUTY"]}),
             segments=bench.parquet("segments.parquet", {"category": ["beauty"] * 6, "store_id": stores, "segment": [1, 1, 1, 1, 2, 2]}),
             ledger=bench / "ledger.parquet", clusters=bench / "clusters",
+            store_sales=bench.parquet("store_sales/beauty.parquet", {"large_lines": [0.0, 0.25, 0.26, 0.0]}).parent,
             stores=bench.parquet("stores.parquet", {"store_id": ["1", "2"]}),
             sources=bench.parquet("sources.parquet", {"source": ["county", "county", "own"]}),
             external_clusters=bench.parquet("external.parquet", {"distance": [1.0] * 6, "runner_up_distance": [math.nan] * 6}),
@@ -255,6 +257,7 @@ def test_every_expectation_is_looked_at(check: Any) -> None:
         ("found_stores", "sources.external.county"): 0.75,
         ("found_stores", "sources.external.own"): 1.0,
         ("smallest_segment", "beauty"): 2.0,
+        ("large_lines", "beauty"): 0.25,
         # 1 of 6 stores; those of merged segments are no matter of size
         ("dissolved_stores", "beauty"): 0.166667,
         # 1 of the 4 that are in both; stores that are new or gone changed no segment

@@ -20,6 +20,7 @@ def split(bench: Any) -> Callable[..., None]:
         stores_without_net_sales: str = "place",
         name: str = "BEAUTY",
         skus_of_other_categories: str = "keep",
+        measure: str = "sales",
     ) -> None:
         if bench.sold:
             bench.write_sums("category_sales", "category_skus")
@@ -30,7 +31,7 @@ def split(bench: Any) -> Callable[..., None]:
             category_sales=bench / "category_sales.parquet", category_skus=bench / "category_skus.parquet",
             map_entries=bench / "product_map.parquet", **{output: bench / f"{output}.parquet" for output in outputs},
             unmapped_skus=unmapped_skus, skus_of_other_categories=skus_of_other_categories,
-            stores_without_net_sales=stores_without_net_sales,
+            stores_without_net_sales=stores_without_net_sales, measure=measure,
         )  # fmt: skip
 
     return run
@@ -43,7 +44,7 @@ def test_sku_in_two_need_states_is_split_once(bench: Any, split: Callable[..., N
     # dry: 10/2 + 6 = 11; oily: 10/2 = 5
     assert bench.rows("need_state_sales.parquet") == [("1", "dry", 11.0), ("1", "oily", 5.0)]
     assert bench.rows("shares.parquet") == [("1", 11 / 16, 5 / 16)]
-    assert bench.rows("store_sales.parquet") == [("1", 5, Decimal("16.00"), True)]
+    assert bench.rows("store_sales.parquet") == [("1", 5, Decimal("16.00"), True, 0.0)]
 
 
 def test_repeated_map_rows_weigh_once(bench: Any, split: Callable[..., None]) -> None:
@@ -171,7 +172,7 @@ class TestUnmappedSkus:
             ("out", ""): (1, 3, Decimal("6.00")),
             ("set_aside", "unmapped_sku"): (1, 3, Decimal("7.00")),
         }
-        assert bench.rows("store_sales.parquet") == [("1", 3, Decimal("6.00"), True)]
+        assert bench.rows("store_sales.parquet") == [("1", 3, Decimal("6.00"), True, 0.0)]
 
     def test_they_stop_the_stage(self, bench: Any, split: Callable[..., None]) -> None:
         with pytest.raises(
@@ -345,3 +346,26 @@ class TestSkusOfOtherCategories:
         bench.product_map(("a", "BEAUTY", "dry"), ("s", "SNACKS", "sweet"), ("s", None, "new"))
         split(skus_of_other_categories="unmapped")
         assert ("2", "new", 5.0) in bench.rows("need_state_sales.parquet")
+
+
+def test_shares_of_lines_do_not_see_a_large_receipt(bench: Any, split: Callable[..., None]) -> None:
+    bench.category_sales(
+        ("BEAUTY", "1", "a", "900.00", 3), ("BEAUTY", "1", "b", "4.00", 2), ("BEAUTY", "2", "b", "-1.00", 1)
+    )
+    bench.product_map(("a", "BEAUTY", "dry"), ("a", "BEAUTY", "oily"), ("b", "BEAUTY", "dry"))
+    split(measure="lines")
+    # Of five lines dry has 3/2 + 2 and oily 3/2; a return is a line too.
+    assert bench.rows("shares.parquet") == [("1", 0.7, 0.3), ("2", 1.0, 0.0)]
+    # Money stays as it is.
+    assert bench.rows("need_state_sales.parquet") == [("1", "dry", 454.0), ("1", "oily", 450.0), ("2", "dry", -1.0)]
+    assert bench.rows("store_sales.parquet", "sales") == [Decimal("904.00"), Decimal("-1.00")]
+
+
+def test_sales_in_large_lines_are_told(bench: Any, split: Callable[..., None]) -> None:
+    rows = [("BEAUTY", store, "a", "20.00", 10) for store in "123"]
+    rows += [("BEAUTY", "4", "a", "1020.00", 10), ("BEAUTY", "4", "b", "200.00", 1), ("BEAUTY", "5", "a", "60.00", 10)]
+    bench.category_sales(*rows)
+    bench.product_map(("a", "BEAUTY", "dry"), ("b", "BEAUTY", "oily"))
+    split()
+    # A usual line of `a` is 2.00, so ten lines are far above usual beyond 3 x 20.00; the only line of `b` is usual.
+    assert bench.rows("store_sales.parquet", "large_lines") == [0.0, 0.0, 0.0, 960 / 1220, 0.0]

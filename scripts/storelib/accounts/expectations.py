@@ -21,6 +21,8 @@ from storelib.method.migrations import moved
 CHAIN_STAGES = ("ingest_sales", "assign_categories")
 CATEGORY_STAGES = ("split_need_states", "merge_segments")
 STATES = ("pass", "warn", "fail")
+# The part of a store's sales in large lines from which on they decide what it is like.
+DECISIVE = 0.25
 
 
 class Expectation(NamedTuple):
@@ -65,6 +67,12 @@ EXPECTATIONS = {
         "the smallest segment has {value}",
         "raise merging.min_cluster_size, or take out a category that too few stores sell",
         is_share=False,
+    ),
+    "large_lines": Expectation(
+        "at most",
+        "{value} of stores have more than a quarter of their sales in amounts far above usual lines",
+        "look at the largest receipts of the stores with a high large_lines in data/internal/store_sales; where they are right, set "
+        "measure: lines under internal.split_need_states, or for this category alone, so that they do not decide its segments",
     ),
     "dissolved_stores": Expectation(
         "at most",
@@ -201,6 +209,11 @@ def smallest(segments: pd.DataFrame, category: str) -> Fraction:
     return Fraction(int(own.value_counts().min()))
 
 
+def share_large_lines(store_sales: pd.DataFrame) -> Fraction | None:
+    """Share of a category's stores whose sales hang on large lines."""
+    return share(int((store_sales["large_lines"] > DECISIVE).sum()), len(store_sales))
+
+
 def share_dissolved(entries: Iterable[Entry], category: str) -> Fraction | None:
     """Share of a category's stores whose segment was below the minimum size."""
     own = [e for e in entries if (e.stage, e.category) == ("merge_segments", category)]
@@ -217,6 +230,7 @@ def findings(
     entries: Sequence[Entry],
     segments: pd.DataFrame,
     clusters: Mapping[str, pd.DataFrame],
+    store_sales: Mapping[str, pd.DataFrame],
     tables: Sequence[str],
     moves: pd.DataFrame,
     levels: Mapping[str, Levels],
@@ -224,8 +238,8 @@ def findings(
 ) -> Iterator[Finding]:
     """Every figure, expectation by expectation.
 
+    clusters: by view, categories first and `external` last. store_sales: by category. tables: those of `share_found` that there are.
     moves: as `migrations` has them; a category that the baseline does not have cannot churn.
-    clusters: by view, categories first and `external` last. tables: those of `share_found` that there are.
     levels: by expectation. ratio: from which a store is on a border.
     """
     categories = [view for view in clusters if view != "external"]
@@ -241,6 +255,7 @@ def findings(
     for view in categories:
         yield Finding("smallest_segment", view, smallest(segments, view), levels["smallest_segment"])
     for view in categories:
+        yield Finding("large_lines", view, share_large_lines(store_sales[view]), levels["large_lines"])
         yield Finding("dissolved_stores", view, share_dissolved(entries, view), levels["dissolved_stores"])
     for view in categories:
         gone, both = moved(moves, view)

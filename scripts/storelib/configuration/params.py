@@ -81,6 +81,10 @@ class SplitNeedStates(Model):
     stores_without_net_sales: Literal["place", "drop", "fail"] = Field(
         description="stores whose every need state nets to nothing; `place` gives them the chain's shares and a flag"
     )
+    measure: Literal["sales", "lines"] = Field(
+        default="sales",
+        description="what shares are of: net sales, or sales lines, of which a large one counts as any other",
+    )
 
 
 class JoinExternal(Model):
@@ -152,6 +156,12 @@ class BuildInternalFeatures(BuildFeatures):
     min_need_states: int = Field(
         ge=0,
         description="the same of distinct need states sold, or of all that the chain sells if these are fewer; 0 is off",
+    )
+    level_weight: float = Field(
+        default=0,
+        ge=0,
+        le=1_000_000,
+        description="how much the level of a store's net sales counts beside its shares, which have 1; 0 is off",
     )
 
 
@@ -270,7 +280,10 @@ def partial(model: type[Model]) -> type[Part]:
 
 
 if TYPE_CHECKING:
-    OwnSplitNeedStates, OwnBuildFeatures, OwnClusterStores, OwnMerging = Part, Part, Part, Part
+    OwnSplitNeedStates = Part
+    OwnBuildFeatures = Part
+    OwnClusterStores = Part
+    OwnMerging = Part
 else:
     OwnSplitNeedStates = partial(SplitNeedStates)
     OwnBuildFeatures = partial(BuildInternalFeatures)
@@ -450,6 +463,9 @@ class Checks(Model):
         description="share of the stores that sell which the store table has, and each external source"
     )
     smallest_segment: AtLeastStores = Field(description="stores in the smallest segment of each category")
+    large_lines: AtMost = Field(
+        description="share of each category's stores that have more than a quarter of their sales in amounts far above usual lines"
+    )
     dissolved_stores: AtMost = Field(
         description="share of each category's stores whose segment is below `merging.min_cluster_size`"
     )

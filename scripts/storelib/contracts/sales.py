@@ -99,4 +99,13 @@ SHARES = Contract(
     rule("each row of shares sums to 1", sums_to_one),
     others=number(between(0, 1)),
 )
-STORE_SALES = Contract({"store_id": text(), "lines": count(1), "sales": money(), "has_net_sales": TRUTH}, ["store_id"])
+STORE_SALES = Contract(
+    {
+        "store_id": text(),
+        "lines": count(1),
+        "sales": money(),
+        "has_net_sales": TRUTH,
+        "large_lines": number(between(0, 1)),
+    },
+    ["store_id"],
+)

@@ -5,7 +5,7 @@ learned with them; then everything is learned again without them, so that outlie
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -29,6 +29,8 @@ NEIGHBOURS = 5
 QUANTILES = 1000
 RARE = "above 0 in fewer than two stores"
 UNWANTED = "its weight is 0"
+# In interquartile ranges beyond the quartiles: one huge store does not make the variance of all.
+LEVEL_FENCES = 3
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,19 @@ class FeatureOptions:
 
 
 @dataclass(frozen=True)
+class Block:
+    """Further features, beside the table's, in the order of its rows: (n, d) finite values, called `<name>.<column>`.
+
+    weight: how much all of them count beside the table, which has 1. Above 0.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    values: Matrix
+    weight: float
+
+
+@dataclass(frozen=True)
 class Features:
     """The points of one view, in the order of the table's rows.
 
@@ -94,32 +109,83 @@ class Features:
 
 
 def fit_features(
-    table: pd.DataFrame, trains: Rows, options: FeatureOptions, totals: NDArray[np.float64] | None = None
+    table: pd.DataFrame,
+    trains: Rows,
+    options: FeatureOptions,
+    totals: NDArray[np.float64] | None = None,
+    blocks: Sequence[Block] = (),
 ) -> Features:
     """Points of every row of `table`, by what was fitted on the rows that train.
 
     table: one row per store under a unique index, one float column per feature, NaN where a value is missing. The order of
     rows changes no value: rows are taken in the order of the index. trains: (n,) rows to learn from. totals: (n,)
-    number of sales lines of each store, for the clr transform alone.
+    number of sales lines of each store, for the clr transform alone. blocks: what counts beside the table.
     Raises DataError where the data do not allow what the options ask for.
     """
     order = np.argsort(table.index.to_numpy(), kind="stable")
     back = np.argsort(order, kind="stable")
     table, trains = table.iloc[order], trains[order]
     totals = None if totals is None else totals[order]
+    blocks = [replace(block, values=block.values[order]) for block in blocks]
     if not trains.any():
         raise DataError("no store can train", solution="look at the data of this view, or take it out")
     outliers = np.zeros(len(table), dtype=bool)
     if options.outliers != "none" and options.outlier_share > 0:
         candidates, _ = prepare(table, trains, options, totals)
+        candidates, _ = beside(candidates, (), blocks, trains)
         outliers[trains] = find_outliers(candidates[trains], options.outliers, options.outlier_share, options.seed)
         trains = trains & ~outliers
     points, report = prepare(table, trains, options, totals)
-    names = tuple(report.loc[report["used"], "feature"])
+    points, names = beside(points, tuple(report.loc[report["used"], "feature"]), blocks, trains)
     if options.pca_variance < 1 or options.pca_components > 0:
         points = principal_components(points, trains, options.pca_variance, options.pca_components)
         names = tuple(f"pc_{i:02d}" for i in range(1, points.shape[1] + 1))
     return Features(points[back], names, outliers[back], report)
+
+
+def beside(
+    points: Matrix, names: tuple[str, ...], blocks: Sequence[Block], trains: Rows
+) -> tuple[Matrix, tuple[str, ...]]:
+    """Points with those of blocks beside them, and all names; nothing changes where there is no block.
+
+    Each part is divided by the root of its total variance among the rows that train, and multiplied by its weight, so that neither
+    its units nor the number of its features decide how much it counts. Multiple factor analysis (Escofier and Pages 1994) does
+    this with the largest variance of any direction in place of the total. A block that is the same in every row that
+    trains adds nothing.
+    """
+    if not blocks:
+        return points, names
+    parts, called = [of_unit_variance(points, trains)], list(names)
+    for block in blocks:
+        parts.append(block.weight * of_unit_variance(block.values, trains))
+        called += [f"{block.name}.{column}" for column in block.columns]
+    return np.hstack(parts), tuple(called)
+
+
+def of_unit_variance(points: Matrix, trains: Rows) -> Matrix:
+    """Points in units in which the rows that train have a total variance of 1; zeros where they do not differ."""
+    total = float(points[trains].var(axis=0).sum())
+    return points / np.sqrt(total) if total > 0 else np.zeros_like(points)
+
+
+def level_of(sales: Matrix, trains: Rows, weight: float) -> Block:
+    """The level of sales: their logarithm in robust units, within Tukey's fences at 3 interquartile ranges.
+
+    sales: (n,) net sales. Those that are not above 0 have no logarithm, and become the median of the rows that train.
+    Raises DataError where no row that trains has net sales above 0.
+    """
+    known = sales > 0
+    if not (known & trains).any():
+        raise DataError(
+            "level_weight: no store that trains has net sales above 0", solution="set level_weight: 0 for this category"
+        )
+    logs = np.log(np.where(known, sales, 1.0))
+    first, middle, third = np.quantile(logs[known & trains], [0.25, 0.5, 0.75])
+    reach = LEVEL_FENCES * (third - first)
+    if reach > 0:
+        logs = np.clip(logs, first - reach, third + reach)
+    level = np.where(known, logs - middle, 0.0) / (third - first or 1.0)
+    return Block("level", ("log_sales",), level[:, None], weight)
 
 
 def prepare(
