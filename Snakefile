@@ -18,7 +18,7 @@ from storelib.configuration.workflow import (
     flags,
     flags_of,
     in_report,
-    modules_by_stage,
+    code_by_stage,
     own_settings,
     sections_of,
 )
@@ -31,8 +31,8 @@ configfile: "params.yaml"
 
 try:
     PARAMS = check_params(config)
-    # What each stage imports: the one list of it is in dvc.yaml.
-    LIB = modules_by_stage(Path("dvc.yaml"))
+    # The script of each stage and what it imports: the one list of it is in dvc.yaml.
+    CODE = code_by_stage(Path("dvc.yaml"))
     MADE = Made(Path("dvc.yaml"), PARAMS.internal.categories, PARAMS.env)
     RAW = RawFiles(PARAMS)
 except PipelineError as error:

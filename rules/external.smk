@@ -7,8 +7,7 @@ use rule stage as join_external with:
         selling_stores="data/internal/selling_stores.parquet",
         stores="data/external/stores.parquet",
         sources="data/external/sources.parquet",
-        script="scripts/join_external.py",
-        lib=LIB["join_external"],
+        code=CODE["join_external"],
     output:
         store_features="data/external/store_features.parquet",
         ledger="data/external/join_ledger.parquet",
@@ -24,8 +23,7 @@ use rule build_features as build_external_features with:
     """Turn store features into the points that are clustered."""
     input:
         table="data/external/store_features.parquet",
-        script="scripts/build_features.py",
-        lib=LIB["build_external_features"],
+        code=CODE["build_external_features"],
     output:
         features="data/external/features.parquet",
         feature_report="data/external/feature_report.parquet",
@@ -43,13 +41,13 @@ use rule cluster_stores as cluster_external_stores with:
     input:
         features="data/external/features.parquet",
         baseline="data/merging/baseline.parquet",
-        script="scripts/cluster_stores.py",
-        lib=LIB["cluster_external_stores"],
+        code=CODE["cluster_external_stores"],
     output:
         clusters="data/external/clusters.parquet",
         k_scores="data/external/k_scores.parquet",
         memberships="data/external/memberships.parquet",
         stability="data/external/stability.parquet",
+        model="data/external/model.json",
     log:
         "logs/cluster_external_stores.log",
     benchmark:
@@ -68,8 +66,7 @@ use rule profile_clusters as profile_external_clusters with:
         features="data/external/features.parquet",
         clusters="data/external/clusters.parquet",
         k_scores="data/external/k_scores.parquet",
-        script="scripts/profile_clusters.py",
-        lib=LIB["profile_external_clusters"],
+        code=CODE["profile_external_clusters"],
     output:
         profile="data/external/profile.parquet",
         k_figure=in_report("reports/figures/k_scores/external.png", "Where stores are", "number of clusters"),

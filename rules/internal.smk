@@ -6,8 +6,7 @@ use rule stage as select_categories with:
     input:
         category_totals="data/internal/category_totals.parquet",
         overrides="data/merging/overrides.parquet",
-        script="scripts/select_categories.py",
-        lib=LIB["select_categories"],
+        code=CODE["select_categories"],
     output:
         categories="data/internal/categories.parquet",
         ledger="data/internal/select_ledger.parquet",
@@ -28,8 +27,7 @@ use rule stage as assign_categories with:
         sku_sales="data/internal/sku_sales.parquet",
         product_map="data/internal/product_map.parquet",
         stores="data/external/stores.parquet",
-        script="scripts/assign_categories.py",
-        lib=LIB["assign_categories"],
+        code=CODE["assign_categories"],
     output:
         map_entries="data/internal/map_entries.parquet",
         category_totals="data/internal/category_totals.parquet",
@@ -57,8 +55,7 @@ use rule stage as split_need_states with:
         category_skus="data/internal/category_skus.parquet",
         map_entries="data/internal/map_entries.parquet",
         settings=ancient("data/internal/settings/split_need_states/{category}.parquet"),
-        script="scripts/split_need_states.py",
-        lib=LIB["split_need_states"],
+        code=CODE["split_need_states"],
     output:
         need_state_sales="data/internal/need_state_sales/{category}.parquet",
         shares="data/internal/shares/{category}.parquet",
@@ -80,8 +77,7 @@ use rule stage as build_features with:
         table="data/internal/shares/{category}.parquet",
         store_sales="data/internal/store_sales/{category}.parquet",
         settings=ancient("data/internal/settings/build_features/{category}.parquet"),
-        script="scripts/build_features.py",
-        lib=LIB["build_features"],
+        code=CODE["build_features"],
     output:
         features="data/internal/features/{category}.parquet",
         feature_report="data/internal/feature_reports/{category}.parquet",
@@ -100,13 +96,13 @@ use rule stage as cluster_stores with:
         features="data/internal/features/{category}.parquet",
         baseline="data/merging/baseline.parquet",
         settings=ancient("data/internal/settings/cluster_stores/{category}.parquet"),
-        script="scripts/cluster_stores.py",
-        lib=LIB["cluster_stores"],
+        code=CODE["cluster_stores"],
     output:
         clusters="data/internal/clusters/{category}.parquet",
         k_scores="data/internal/k_scores/{category}.parquet",
         memberships="data/internal/memberships/{category}.parquet",
         stability="data/internal/stability/{category}.parquet",
+        model="data/internal/models/{category}.json",
     log:
         "logs/cluster_stores/{category}.log",
     benchmark:
@@ -125,8 +121,7 @@ use rule stage as profile_clusters with:
         features="data/internal/features/{category}.parquet",
         clusters="data/internal/clusters/{category}.parquet",
         k_scores="data/internal/k_scores/{category}.parquet",
-        script="scripts/profile_clusters.py",
-        lib=LIB["profile_clusters"],
+        code=CODE["profile_clusters"],
     output:
         profile="data/internal/profiles/{category}.parquet",
         k_figure=in_report("reports/figures/k_scores/{category}.png", "What sells", "number of clusters"),

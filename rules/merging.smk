@@ -13,8 +13,7 @@ use rule stage as merge_segments with:
         store_sales="data/internal/store_sales/{category}.parquet",
         baseline="data/merging/baseline.parquet",
         settings=ancient("data/internal/settings/merge_segments/{category}.parquet"),
-        script="scripts/merge_segments.py",
-        lib=LIB["merge_segments"],
+        code=CODE["merge_segments"],
     output:
         segments="data/merging/merged_segments/{category}.parquet",
         explained="data/merging/explained/{category}.parquet",
@@ -35,8 +34,7 @@ use rule stage as apply_overrides with:
         merged="data/merging/merged_segments/{category}.parquet",
         overrides="data/merging/overrides.parquet",
         store_sales="data/internal/store_sales/{category}.parquet",
-        script="scripts/apply_overrides.py",
-        lib=LIB["apply_overrides"],
+        code=CODE["apply_overrides"],
     output:
         segments="data/merging/category_segments/{category}.parquet",
         ledger="data/merging/override_ledger/{category}.parquet",
@@ -48,6 +46,54 @@ use rule stage as apply_overrides with:
         files=files_of(category="{category}"),
 
 
+use rule stage as describe_segments with:
+    """Say what each segment of one category is."""
+    input:
+        segments="data/merging/category_segments/{category}.parquet",
+        shares="data/internal/shares/{category}.parquet",
+        store_sales="data/internal/store_sales/{category}.parquet",
+        store_features="data/external/store_features.parquet",
+        internal_features="data/internal/features/{category}.parquet",
+        external_features="data/external/features.parquet",
+        names="data/merging/segment_names.parquet",
+        baseline="data/merging/baseline.parquet",
+        settings=ancient("data/internal/settings/describe_segments/{category}.parquet"),
+        code=CODE["describe_segments"],
+    output:
+        descriptions="data/merging/descriptions/{category}.parquet",
+        traits="data/merging/traits/{category}.parquet",
+        store_fit="data/merging/store_fit/{category}.parquet",
+    log:
+        "logs/describe_segments/{category}.log",
+    benchmark:
+        "logs/benchmarks/describe_segments/{category}.tsv"
+    params:
+        files=files_of(category="{category}"),
+        own=own_settings(config, "describe_segments"),
+        flags=flags_of(
+            {view: config["merging"][view] for view in ("internal_weight", "external_weight")}
+            | config["describing"]["describe_segments"]
+        ),
+
+
+use rule stage as predict_clusters with:
+    """Say whether external data tell one category's clusters by what sells."""
+    input:
+        clusters="data/internal/clusters/{category}.parquet",
+        store_features="data/external/store_features.parquet",
+        code=CODE["predict_clusters"],
+    output:
+        predictions="data/merging/predictions/{category}.parquet",
+        importance="data/merging/importance/{category}.parquet",
+    log:
+        "logs/predict_clusters/{category}.log",
+    benchmark:
+        "logs/benchmarks/predict_clusters/{category}.tsv"
+    params:
+        files=files_of(category="{category}"),
+        flags=flags_of(config["describing"]["predict_clusters"]),
+
+
 use rule stage as collect_segments with:
     """Collect the segments of every category, the ledger of every stage, and the metrics."""
     input:
@@ -56,6 +102,7 @@ use rule stage as collect_segments with:
         merge_ledgers=expand("data/merging/category_ledger/{category}.parquet", category=CATEGORIES),
         override_ledgers=expand("data/merging/override_ledger/{category}.parquet", category=CATEGORIES),
         category_segments=expand("data/merging/category_segments/{category}.parquet", category=CATEGORIES),
+        descriptions=expand("data/merging/descriptions/{category}.parquet", category=CATEGORIES),
         explained=expand("data/merging/explained/{category}.parquet", category=CATEGORIES),
         categories="data/internal/categories.parquet",
         ingest_ledger="data/internal/ingest_ledger.parquet",
@@ -65,12 +112,13 @@ use rule stage as collect_segments with:
         external_k_scores="data/external/k_scores.parquet",
         reference="data/merging/reference.parquet",
         baseline="data/merging/baseline.parquet",
-        script="scripts/collect_segments.py",
-        lib=LIB["collect_segments"],
+        code=CODE["collect_segments"],
     output:
         segments="data/merging/segments.parquet",
         ledger="data/merging/ledger.parquet",
         segments_csv="reports/segments.csv",
+        migrations="data/merging/migrations.parquet",
+        migrations_csv="reports/migrations.csv",
         metrics="reports/metrics.json",
         scores="reports/k_scores.csv",
         recovery="reports/recovery.csv",
@@ -80,7 +128,3 @@ use rule stage as collect_segments with:
         "logs/collect_segments.log",
     benchmark:
         "logs/benchmarks/collect_segments.tsv"
-    params:
-        files=files_of(
-            "split_ledgers", "merge_ledgers", "override_ledgers", "category_segments", "explained", "internal_k_scores"
-        ),

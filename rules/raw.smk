@@ -4,8 +4,7 @@
 use rule stage as make_demo_data with:
     """A planted retailer, so that the pipeline has something to find."""
     input:
-        script="scripts/make_demo_data.py",
-        lib=LIB["make_demo_data"],
+        code=CODE["make_demo_data"],
     output:
         expand("data/raw/{{env}}/{file}", file=DEMO_FILES),
     log:
@@ -24,8 +23,7 @@ rule ingest_stores:
     """Read the store table."""
     input:
         raw=lambda wildcards: RAW.of(SOURCES.stores),
-        script="scripts/ingest_stores.py",
-        lib=LIB["ingest_stores"],
+        code=CODE["ingest_stores"],
     output:
         stores="data/external/stores.parquet",
         files="data/external/stores_files.parquet",
@@ -41,7 +39,7 @@ rule ingest_stores:
     params:
         **RAW.table_params("stores"),
     shell:
-        "python {input.script:q} --config {params.config:q} --raw {params.folder:q} {params.flags} --log {log:q}"
+        "python {input.code[0]:q} --config {params.config:q} --raw {params.folder:q} {params.flags} --log {log:q}"
 
 
 use rule ingest_stores as ingest_sales with:
@@ -49,8 +47,7 @@ use rule ingest_stores as ingest_sales with:
     input:
         raw=lambda wildcards: RAW.of(SOURCES.sales),
         product_map="data/internal/product_map.parquet",
-        script="scripts/ingest_sales.py",
-        lib=LIB["ingest_sales"],
+        code=CODE["ingest_sales"],
     output:
         sales="data/internal/sales.parquet",
         sku_sales="data/internal/sku_sales.parquet",
@@ -75,8 +72,7 @@ use rule ingest_stores as ingest_product_map with:
     """Read which need states each SKU serves."""
     input:
         raw=lambda wildcards: RAW.of(SOURCES.product_map),
-        script="scripts/ingest_product_map.py",
-        lib=LIB["ingest_product_map"],
+        code=CODE["ingest_product_map"],
     output:
         product_map="data/internal/product_map.parquet",
         files="data/internal/product_map_files.parquet",
@@ -92,8 +88,7 @@ use rule ingest_stores as ingest_external with:
     """Read every external source."""
     input:
         raw=lambda wildcards: RAW.of(*SOURCES.external.values()),
-        script="scripts/ingest_external.py",
-        lib=LIB["ingest_external"],
+        code=CODE["ingest_external"],
     output:
         sources="data/external/sources.parquet",
         files="data/external/sources_files.parquet",
@@ -109,8 +104,7 @@ use rule ingest_stores as ingest_baseline with:
     """Read earlier segments, whose numbers are kept."""
     input:
         raw=lambda wildcards: RAW.of(SOURCES.baseline),
-        script="scripts/ingest_labels.py",
-        lib=LIB["ingest_baseline"],
+        code=CODE["ingest_baseline"],
     output:
         labels="data/merging/baseline.parquet",
         files="data/merging/baseline_files.parquet",
@@ -126,8 +120,7 @@ use rule ingest_baseline as ingest_reference with:
     """Read known segments, to compare with."""
     input:
         raw=lambda wildcards: RAW.of(SOURCES.reference),
-        script="scripts/ingest_labels.py",
-        lib=LIB["ingest_reference"],
+        code=CODE["ingest_reference"],
     output:
         labels="data/merging/reference.parquet",
         files="data/merging/reference_files.parquet",
@@ -139,12 +132,27 @@ use rule ingest_baseline as ingest_reference with:
         **RAW.table_params("reference", source="reference"),
 
 
+use rule ingest_stores as ingest_segment_names with:
+    """Read the names that a person has given to segments."""
+    input:
+        raw=lambda wildcards: RAW.of(SOURCES.segment_names),
+        code=CODE["ingest_segment_names"],
+    output:
+        names="data/merging/segment_names.parquet",
+        files="data/merging/segment_names_files.parquet",
+    log:
+        "logs/ingest_segment_names.log",
+    benchmark:
+        "logs/benchmarks/ingest_segment_names.tsv"
+    params:
+        **RAW.table_params("segment_names"),
+
+
 use rule ingest_stores as ingest_overrides with:
     """Read which stores a person has placed in another segment."""
     input:
         raw=lambda wildcards: RAW.of(SOURCES.overrides),
-        script="scripts/ingest_overrides.py",
-        lib=LIB["ingest_overrides"],
+        code=CODE["ingest_overrides"],
     output:
         overrides="data/merging/overrides.parquet",
         files="data/merging/overrides_files.parquet",

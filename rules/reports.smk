@@ -12,8 +12,8 @@ use rule stage as check_results with:
         sources="data/external/sources.parquet",
         segments="data/merging/segments.parquet",
         ledger="data/merging/ledger.parquet",
-        script="scripts/check_results.py",
-        lib=LIB["check_results"],
+        migrations="data/merging/migrations.parquet",
+        code=CODE["check_results"],
     output:
         checks="reports/checks.json",
     log:
@@ -21,7 +21,6 @@ use rule stage as check_results with:
     benchmark:
         "logs/benchmarks/check_results.tsv"
     params:
-        files=files_of("clusters", "store_sales"),
         flags=flags_of(config["checks"]),
 
 
@@ -35,6 +34,11 @@ use rule stage as build_report with:
         k_scores=expand("data/internal/k_scores/{category}.parquet", category=CATEGORIES),
         stability=expand("data/internal/stability/{category}.parquet", category=CATEGORIES),
         profiles=expand("data/internal/profiles/{category}.parquet", category=CATEGORIES),
+        descriptions=expand("data/merging/descriptions/{category}.parquet", category=CATEGORIES),
+        traits=expand("data/merging/traits/{category}.parquet", category=CATEGORIES),
+        store_fit=expand("data/merging/store_fit/{category}.parquet", category=CATEGORIES),
+        predictions=expand("data/merging/predictions/{category}.parquet", category=CATEGORIES),
+        importance=expand("data/merging/importance/{category}.parquet", category=CATEGORIES),
         categories="data/internal/categories.parquet",
         period_sales="data/internal/period_sales.parquet",
         stores="data/external/stores.parquet",
@@ -47,13 +51,13 @@ use rule stage as build_report with:
         ledger="data/merging/ledger.parquet",
         explained=expand("data/merging/explained/{category}.parquet", category=CATEGORIES),
         overrides="data/merging/overrides.parquet",
+        migrations="data/merging/migrations.parquet",
         reference="data/merging/reference.parquet",
         recovery="reports/recovery.csv",
         checks="reports/checks.json",
         template="scripts/templates/report.html.j2",
         outlines="scripts/outlines/outlines.json",
-        script="scripts/build_report.py",
-        lib=LIB["build_report"],
+        code=CODE["build_report"],
     output:
         report=in_report("reports/report.html", "Segments", "report"),
     log:
@@ -61,8 +65,7 @@ use rule stage as build_report with:
     benchmark:
         "logs/benchmarks/build_report.tsv"
     params:
-        files=files_of("shares", "store_sales", "clusters", "k_scores", "stability", "profiles", "explained"),
-        flags=sections_of(config, "internal", "external", "merging"),
+        flags=sections_of(config, "internal", "external", "merging", "describing"),
 
 
 use rule stage as export_workbook with:
@@ -77,9 +80,11 @@ use rule stage as export_workbook with:
         stores="data/external/stores.parquet",
         external_clusters="data/external/clusters.parquet",
         store_features="data/external/store_features.parquet",
+        descriptions="data/merging/descriptions/{category}.parquet",
+        traits="data/merging/traits/{category}.parquet",
+        store_fit="data/merging/store_fit/{category}.parquet",
         settings=ancient("data/internal/settings/export_workbook/{category}.parquet"),
-        script="scripts/export_workbook.py",
-        lib=LIB["export_workbook"],
+        code=CODE["export_workbook"],
     output:
         workbook="reports/workbooks/{category}.xlsx",
     log:
@@ -97,8 +102,7 @@ use rule stage as require_checks with:
         expand("reports/workbooks/{category}.xlsx", category=CATEGORIES),
         checks="reports/checks.json",
         report="reports/report.html",
-        script="scripts/require_checks.py",
-        lib=LIB["require_checks"],
+        code=CODE["require_checks"],
     output:
         passed="reports/checks_passed.txt",
     log:

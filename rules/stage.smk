@@ -4,7 +4,7 @@
 rule stage:
     """One script, called with its files, its settings and its log."""
     input:
-        script="scripts/{name}.py",
+        code="scripts/{name}.py",
     log:
         "logs/{name}.log",
     conda:
@@ -16,4 +16,4 @@ rule stage:
         files=files_of(),
         flags="",
     shell:
-        "python {input.script:q} {params.files} {params.flags} --log {log:q}"
+        "python {input.code[0]:q} {params.files} {params.flags} --log {log:q}"

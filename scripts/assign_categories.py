@@ -130,19 +130,14 @@ def refuse_ambiguous(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def tag_sales(connection: duckdb.DuckDBPyConnection, unknown_stores: str) -> None:
-    """Table `tagged`: sums by category, store and entry, with the reason to set them aside (empty: kept)."""
+    """View `tagged`: sums by category, store and entry, with the reason to set them aside (empty: kept)."""
+    aside = "FALSE" if unknown_stores == "keep" else "is_unknown"
     connection.execute(
-        """
-        CREATE TABLE tagged AS
-        SELECT *,
-            CASE
-                WHEN is_unknown AND ? <> 'keep' THEN 'unknown_store'
-                WHEN category IS NULL THEN 'no_category'
-                ELSE ''
-            END AS reason
+        f"""
+        CREATE VIEW tagged AS
+        SELECT *, CASE WHEN {aside} THEN 'unknown_store' WHEN category IS NULL THEN 'no_category' ELSE '' END AS reason
         FROM joined
-        """,
-        [unknown_stores],
+        """  # noqa: S608 (ours)
     )
 
 

@@ -23,11 +23,11 @@ from storelib.accounts.ledger import Entry, read_ledger
 from storelib.method.agreement import pairs, shared_labels
 from storelib.method.borders import borderline
 from storelib.method.profiles import profile_by
-from storelib.pages import flows, maps, merging, report, words
+from storelib.pages import describing, flows, maps, merging, report, sheets, words
 from storelib.pages.palette import CLUSTER_COLOURS, INK
 from storelib.tables import read_frame, read_table, write_text
 
-SECTIONS = ("internal", "external", "merging")
+SECTIONS = ("internal", "external", "merging", "describing")
 PACKAGES = (
     "duckdb", "jinja2", "matplotlib", "numpy", "pandas", "pandera", "pyarrow", "pydantic", "scikit-learn", "scipy",
     "threadpoolctl", "xlsxwriter",
@@ -54,8 +54,11 @@ def parse_args(argv: Sequence[str] | None) -> tuple[argparse.Namespace, dict[str
     parser.add_argument("--external_profile", type=Path, required=True)
     parser.add_argument("--segments", type=Path, required=True, help="segments of every category")
     parser.add_argument("--ledger", type=Path, required=True, help="ledger of every stage")
+    for name in ("descriptions", "traits", "store_fit", "predictions", "importance"):
+        parser.add_argument(f"--{name}", type=Path, required=True, help="folder, one file per category")
     parser.add_argument("--explained", type=Path, required=True, help="folder, one file per category")
     parser.add_argument("--overrides", type=Path, required=True, help="stores that a person placed")
+    parser.add_argument("--migrations", type=Path, required=True, help="from the baseline's segments to these")
     parser.add_argument("--reference", type=Path, required=True, help="known labels; header only where there are none")
     parser.add_argument("--recovery", type=Path, required=True, help="agreement with the known labels")
     parser.add_argument("--checks", type=Path, required=True, help="what was expected, and how far it holds")
@@ -186,6 +189,17 @@ def category_view(
     }
 
 
+def segment_views(key: str, args: argparse.Namespace, names: dict[str, str], depth: str) -> dict[str, Any]:
+    """What each of a category's segments is, and whether external data help. names: of stores; depth: of the rules."""
+    folders = (args.descriptions, args.traits, args.store_fit, args.predictions, args.importance)
+    descriptions, traits, fit, prediction, importance = (read_frame(folder / f"{key}.parquet") for folder in folders)
+    return {
+        "described": describing.described(descriptions, traits, fit, names),
+        "fidelity": describing.fidelity_words(descriptions, depth),
+        "prediction": describing.prediction_words(prediction, importance),
+    }
+
+
 def map_views(args: argparse.Namespace, segments: pd.DataFrame) -> dict[str, Any] | None:
     """Outlines, and each category's dots by segment; None where no store has coordinates."""
     places = maps.coordinates(read_frame(args.stores))
@@ -306,8 +320,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     entries = read_ledger(args.ledger)
     checks = json.loads(args.checks.read_text(encoding="utf-8"))
     external = External(args, checks["borderline_ratio"])
+    store_names = sheets.names_of(read_frame(args.stores))
+    depth = method.get("describing", {}).get("describe_segments.rule_depth", "few")
     views = [
         category_view(key, name, args, segments[segments["category"] == key].set_index("store_id"), external)
+        | segment_views(key, args, store_names, depth)
         for key, name in zip(categories["key"], categories["name"], strict=True)
     ]
     ledger_picture = flows.picture_of(flows.flows_of(entries, names))
@@ -327,6 +344,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             "aside": aside,
             "unselected": flows.total(entries, "select_categories", "not_selected"),
             "overrides": merging.override_rows(read_frame(args.overrides), names),
+            "migrations": merging.migration_views(read_frame(args.migrations), names),
             "known": known_views(args, segments),
             "names": {**names, "external": "External view"},
             "method": method,

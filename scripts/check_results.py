@@ -28,6 +28,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--external_clusters", type=Path, required=True)
     parser.add_argument("--stores", type=Path, required=True, help="store table; header only where there is none")
     parser.add_argument("--sources", type=Path, required=True, help="external sources, by name")
+    parser.add_argument("--migrations", type=Path, required=True, help="from the baseline's segments to these")
     parser.add_argument("--checks", type=Path, required=True, help="output: checks.json")
     for name, expectation in EXPECTATIONS.items():
         for level in Levels._fields:
@@ -52,7 +53,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     tables = ["sources.stores"] if len(read_frame(args.stores, ["store_id"])) else []
     tables += [f"sources.external.{name}" for name in sorted(read_frame(args.sources, ["source"])["source"].unique())]
     entries, segments = read_ledger(args.ledger), read_frame(args.segments)
-    found = list(findings(entries, segments, clusters, store_sales, tables, levels, args.borderline_ratio))
+    found = list(
+        findings(
+            entries, segments, clusters, store_sales, tables, read_frame(args.migrations), levels, args.borderline_ratio
+        )
+    )
     result = summary(found, args.borderline_ratio)
     write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", args.checks)
     for check in result["checks"]:

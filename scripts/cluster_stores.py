@@ -26,12 +26,13 @@ from storelib.method.confidence import refit
 from storelib.method.indices import bic, calinski_harabasz, davies_bouldin, distinct_points, moments_of, principal_axes
 from storelib.method.k_rules import RESAMPLING, RULES, choices_of, choose_k, consensus
 from storelib.method.labels import known_labels, match_to_baseline
+from storelib.method.models import cluster_model, digest_of
 from storelib.method.one_cluster import one_cluster
 from storelib.method.partitions import Labels, Matrix, sizes_of
 from storelib.method.resampling import bootstrap, gap, prediction_strength
 from storelib.method.silhouette import silhouettes
 from storelib.names import SURE
-from storelib.tables import read_frame
+from storelib.tables import read_frame, write_text
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -46,6 +47,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--k_scores", type=Path, required=True, help="output: one row per k")
     parser.add_argument("--memberships", type=Path, required=True, help="output: each store's share of each cluster")
     parser.add_argument("--stability", type=Path, required=True, help="output: one row per cluster")
+    parser.add_argument("--model", type=Path, required=True, help="output: the clusters as they were fitted")
     parser.add_argument("--algorithm", choices=ALGORITHMS, required=True)
     parser.add_argument(
         "--least_stores",
@@ -311,6 +313,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         write(scores[SCORES.names], SCORES, args.k_scores)
         write(again.memberships(features["store_id"], names), MEMBERSHIPS, args.memberships)
         write(again.stability(fitted, names), STABILITY, args.stability)
+    columns = list(FEATURES.others_of(features).columns)
+    write_text(cluster_model(args.view, algorithm.name, fitted, names, columns, digest_of(args.features)), args.model)
     sizes = placed["cluster"].value_counts().sort_index().to_dict()
     log.info("k = %d by %s of k = %d..%d; stores per cluster: %s", chosen, args.rule, wanted[0], wanted[-1], sizes)
     log.info("choices: %s", ", ".join(f"{rule} {choice or 'none'}" for rule, choice in choices.items()))

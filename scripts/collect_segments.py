@@ -21,10 +21,11 @@ import pyarrow as pa
 from storelib.accounts.ledger import Entry, balanced, read_ledger
 from storelib.contracts.contract import checked, outputs
 from storelib.contracts.ledger import LEDGER
-from storelib.contracts.segments import RECOVERY, SEGMENTS
+from storelib.contracts.segments import COLLECTED, MIGRATIONS, RECOVERY
 from storelib.errors import DataError
 from storelib.method.agreement import Agreement, compare, pairs
 from storelib.method.k_rules import INDICES
+from storelib.method.migrations import migrations, moved
 from storelib.names import LABELS
 from storelib.pages.segment_charts import recovery_chart, sizes_chart
 from storelib.spreadsheets import for_spreadsheets
@@ -43,6 +44,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--merge_ledgers", type=Path, required=True, help="folder, one file per category")
     parser.add_argument("--override_ledgers", type=Path, required=True, help="folder, one file per category")
     parser.add_argument("--category_segments", type=Path, required=True, help="folder, one file per category")
+    parser.add_argument("--descriptions", type=Path, required=True, help="folder, one file per category")
     parser.add_argument("--explained", type=Path, required=True, help="folder, one file per category")
     parser.add_argument("--internal_k_scores", type=Path, required=True, help="folder, one file per category")
     parser.add_argument("--external_k_scores", type=Path, required=True)
@@ -53,6 +55,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--segments_csv", type=Path, required=True, help="output: the segments as CSV, for spreadsheets"
     )
+    parser.add_argument("--migrations", type=Path, required=True, help="output: from the baseline's segments to these")
+    parser.add_argument("--migrations_csv", type=Path, required=True, help="output: the same as CSV")
     parser.add_argument("--metrics", type=Path, required=True, help="output: metrics.json")
     parser.add_argument("--scores", type=Path, required=True, help="output: scores of every k and view, as CSV")
     parser.add_argument("--recovery", type=Path, required=True, help="output: found against planted labels, as CSV")
@@ -164,6 +168,14 @@ def metrics_of(
     return metrics
 
 
+def named(segments: pa.Table, descriptions: Path) -> pa.Table:
+    """A category's segments with their names."""
+    described = read_table(descriptions, ["segment", "name"]).rename_columns(["segment", "segment_name"])
+    names = dict(zip(*described.to_pydict().values(), strict=True))
+    column = pa.array([names[number] for number in segments["segment"].to_pylist()], pa.string())
+    return segments.append_column("segment_name", column).select(COLLECTED.names)
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Collect, check, compare, write."""
     args = parse_args(argv)
@@ -182,7 +194,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     ledger = balanced(entries)
     check_chain(entries)
 
-    tables = [read_table(path) for path in per_category(args.category_segments).values()]
+    descriptions = per_category(args.descriptions)
+    tables = [named(read_table(path), descriptions[key]) for key, path in per_category(args.category_segments).items()]
     segments = pa.concat_tables(tables).sort_by([("category", "ascending"), ("store_id", "ascending")])
     frame = segments.to_pandas()
     by_category = {str(key): part for key, part in frame.groupby("category")}
@@ -190,7 +203,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     scores["external"] = read_frame(args.external_k_scores)
     reference = read_frame(args.reference)
     recovery = agreement(frame, reference)
-    known = {"recovery": recovery, "baseline": agreement(frame, read_frame(args.baseline))}
+    baseline = read_frame(args.baseline)
+    known = {"recovery": recovery, "baseline": agreement(frame, baseline)}
+    moves = migrations(frame, baseline)
     shares = {key: read_frame(path) for key, path in per_category(args.explained).items()}
     explained = {key: float(table.loc[table["chosen"], "explained"].iloc[0]) for key, table in shares.items()}
     metrics = metrics_of(by_category, scores, entries, known, explained)
@@ -200,12 +215,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     recovered = recovery_table(recovery)
     checked(recovered, RECOVERY, str(args.recovery))
     with outputs() as write:
-        write(segments, SEGMENTS, args.segments)
+        write(segments, COLLECTED, args.segments)
         write(ledger, LEDGER, args.ledger)
+        write(moves, MIGRATIONS, args.migrations)
         for table, path in (
             (for_spreadsheets(frame), args.segments_csv),
             (every_score, args.scores),
             (recovered, args.recovery),
+            (moves.assign(share=moves["share"].round(6)), args.migrations_csv),
         ):
             write_text(as_csv(table), write.temporary(path))
         sizes_chart(frame).save(write.temporary(args.figure))
@@ -216,6 +233,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         "%d stores in %d categories; sales %.2f in, %.2f segmented, %.2f set aside, %.2f not selected",
         frame["store_id"].nunique(), len(keys), *amounts.values(),
     )  # fmt: skip
+    for key in sorted(set(moves["category"])):
+        log.info("%s: %d of %d stores are in another segment than in the baseline", key, *moved(moves, key))
     for key in keys:
         found = metrics["merging"][key]
         log.info(

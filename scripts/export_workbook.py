@@ -1,8 +1,8 @@
 """Write one category's segments as an Excel workbook.
 
-Sheets: what is what; every store's clusters, segment and sales; what each segment is like; need-state sales by segment with
-totals. Totals are Excel's own sums, with their values kept beside the formula. Texts from data are texts: never formulas,
-links or numbers. The same inputs give the same bytes.
+Sheets: what is what; every store's clusters, segment and sales; each segment's name, rules and typical stores; its profile;
+need-state sales by segment with totals. Totals are Excel's own sums, with their values kept beside the formula. Texts from data
+are texts: never formulas, links or numbers. The same inputs give the same bytes.
 """
 
 import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
@@ -24,7 +24,7 @@ from storelib.accounts.ledger import read_ledger
 from storelib.configuration.own_settings import parse
 from storelib.errors import DataError
 from storelib.method.profiles import profile_by
-from storelib.pages import sheets, words
+from storelib.pages import describing, sheets, words
 from storelib.tables import read_frame, replacing
 
 # Excel keeps the date of creation; this one never changes.
@@ -56,6 +56,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--stores", type=Path, required=True, help="store table, for names")
     parser.add_argument("--external_clusters", type=Path, required=True)
     parser.add_argument("--store_features", type=Path, required=True, help="external data of each store")
+    parser.add_argument("--descriptions", type=Path, required=True, help="what each segment is")
+    parser.add_argument("--traits", type=Path, required=True, help="what sets each segment apart")
+    parser.add_argument("--store_fit", type=Path, required=True, help="typical and odd stores")
     parser.add_argument("--workbook", type=Path, required=True, help="output: the workbook")
     return parse(parser, argv)
 
@@ -133,26 +136,51 @@ def write_totals(book: Book, sheet: Worksheet, row: int, columns: int) -> None:
     sheet.write_string(row, 0, "Total", book.total)
 
 
-def add_assignments(book: Book, rows: list[sheets.Assignment], total: Decimal) -> None:
+def add_assignments(
+    book: Book, rows: list[sheets.Assignment], segments: dict[int, describing.Described], total: Decimal
+) -> None:
     """One row per store."""
     heads = [
-        ("Store", "left", 14), ("Name", "left", 34), ("Segment", "center", 11), ("Cluster by what sells", "center", 13),
+        ("Store", "left", 14), ("Name", "left", 34), ("Segment", "center", 11), ("Segment name", "left", 34),
+        ("Cluster by what sells", "center", 13),
         ("Cluster by place", "center", 13), ("Remarks", "left", 52), ("Sales", "right", 16),
     ]  # fmt: skip
     sheet = book.sheet("Assignments", heads, frozen=1)
     for at, row in enumerate(rows, start=1):
         sheet.write_string(at, 0, sheets.cell_text(row.store_id), book.text)
         sheet.write_string(at, 1, sheets.cell_text(row.name), book.text)
-        for column, number in enumerate((row.segment, row.internal_cluster, row.external_cluster), start=2):
+        sheet.write_number(at, 2, row.segment, book.label)
+        sheet.write_string(at, 3, sheets.cell_text(segments[row.segment].name), book.text)
+        for column, number in enumerate((row.internal_cluster, row.external_cluster), start=4):
             sheet.write_number(at, column, number, book.label)
-        sheet.write_string(at, 5, row.remarks, book.text)
-        sheet.write_number(at, 6, float(row.sales), book.money)
+        sheet.write_string(at, 6, row.remarks, book.text)
+        sheet.write_number(at, 7, float(row.sales), book.money)
     last = len(rows)
     sheet.autofilter(0, 0, last, len(heads) - 1)
     # Ids are texts, whatever they look like.
     sheet.ignore_errors({"number_stored_as_text": f"A2:B{last + 1}"})
     write_totals(book, sheet, last + 1, len(heads))
-    write_sum(sheet, last + 1, 6, ("G2", xl_rowcol_to_cell(last, 6)), total, book.total)
+    write_sum(sheet, last + 1, 7, ("H2", xl_rowcol_to_cell(last, 7)), total, book.total)
+
+
+def add_segments(book: Book, segments: dict[int, describing.Described], profile: sheets.Profile) -> None:
+    """One row per segment: what it is."""
+    heads = [
+        ("Segment", "center", 11), ("Segment name", "left", 34), ("Stores", "right", 9), ("Sales", "right", 16),
+        ("Sets it apart", "left", 50), ("Rule", "left", 70), ("Rule holds", "left", 34),
+        ("Typical stores", "left", 34), ("Odd stores", "left", 34),
+    ]  # fmt: skip
+    sheet = book.sheet("Segments", heads, frozen=2)
+    for at, (number, stores, sales) in enumerate(zip(profile.segments, profile.stores, profile.sales, strict=True), 1):
+        told = segments[number]
+        sheet.write_number(at, 0, number, book.label)
+        sheet.write_number(at, 2, stores, book.whole)
+        sheet.write_number(at, 3, float(sales), book.money)
+        apart = ", ".join(f"{part.name} {part.effect}" for part in told.apart)
+        texts = (apart, told.rules, told.rule_words, ", ".join(told.typical), ", ".join(told.odd))
+        for column, text in ((1, told.name), *enumerate(texts, start=4)):
+            sheet.write_string(at, column, sheets.cell_text(text), book.wrap)
+    sheet.autofilter(0, 0, len(profile.segments), len(heads) - 1)
 
 
 def add_profile(book: Book, profile: sheets.Profile) -> None:
@@ -219,6 +247,8 @@ def add_readme(book: Book, name: str, stores: int, segments: int, total: Decimal
         ("Category", words.printable(name)),
         ("Holds", f"{words.count(stores, 'store')} in {words.count(segments, 'segment')}, {total:,.2f} of sales"),
         ("Assignments", "One row per store: its segment, the two clusters that this comes from, remarks, and its net sales."),
+        ("Segments", ("Name of each segment, what sets it apart from all other stores, with the distance in standard deviations, rules by "
+         "which its stores can be told, and its most and least typical stores.")),
         ("Profile", ("Size and traits of each segment. The index compares the mean of its stores with the chain’s: 100 is the same, 200 "
          "twice, 50 half. For need states it is of the share of a store’s sales. Stores that did not train are left out of means.")),
         ("Need-state sales", "Net sales of each need state in each segment; a SKU’s sales are split evenly over its need states."),
@@ -241,7 +271,8 @@ def write_workbook(path: Path, name: str, content: dict[str, Any]) -> None:
         book = Book(temporary)
         rows, total = content["assignments"], content["total"]
         add_readme(book, name, len(rows), len(content["profile"].segments), total)
-        add_assignments(book, rows, total)
+        add_assignments(book, rows, content["segments"], total)
+        add_segments(book, content["segments"], content["profile"])
         add_profile(book, content["profile"])
         add_need_states(book, content["need_states"])
         book.book.close()
@@ -279,6 +310,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     content = {
         "assignments": rows,
+        "segments": describing.described(
+            *(read_frame(path) for path in (args.descriptions, args.traits, args.store_fit)), names
+        ),
         "total": total,
         "profile": sheets.profile_of(by_mix, by_place, rows),
         "need_states": need_states,

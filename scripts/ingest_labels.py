@@ -64,18 +64,24 @@ def main(argv: Sequence[str] | None = None) -> None:
     columns = source.columns.model_dump()
     delivery = Delivery(args.config, place, args.raw, {args.source: source})
     lines: dict[str, int] = {}
-    texts = read_texts(source, args.raw, place.compute, columns, names=["category", *LABELS], lines=lines)[
-        KNOWN_LABELS.names
-    ]
+    names = ["category", *LABELS, "segment_name"]
+    texts = read_texts(
+        source, args.raw, place.compute, columns, names=names, lines=lines, optional=source.optional_columns
+    )
     if texts.empty:
         raise DataError(
             f"{where} holds no row", solution=f"put the file there, or take `{args.source}` out of the config"
         )
     delivery.count(args.source, lines)
-    check_table(texts, CONTRACT, where, lambda row: where_is(source, args.raw, by_their_names(row, columns)))
+    check_table(
+        texts[list(CONTRACT.columns)],
+        CONTRACT,
+        where,
+        lambda row: where_is(source, args.raw, by_their_names(row, columns)),
+    )
     if source.id_case == "fail":
         refuse_capitals(texts["store_id"], "store", where)
-    labels: pd.DataFrame = texts.astype(dict.fromkeys(LABELS, "int32"))
+    labels: pd.DataFrame = texts.astype(dict.fromkeys(LABELS, "int32")).reindex(columns=KNOWN_LABELS.names)
     read = delivery.table()
     with outputs() as write:
         write(labels.sort_values(["category", "store_id"], ignore_index=True), KNOWN_LABELS, args.labels)

@@ -121,13 +121,24 @@ FEATURES = {
     "exclusion": "why not; empty where it does",
     WIDE: "the points: one column per feature or principal component",
 }
-LABELS = {name: SEGMENTS[name] for name in ("category", "store_id", "internal_cluster", "external_cluster", "segment")}
+NAME = {"segment_name": "what the segment is called"}
+LABELS = {
+    **{name: SEGMENTS[name] for name in ("category", "store_id", "internal_cluster", "external_cluster", "segment")},
+    "segment_name": "what it was called; empty where that is not known",
+}
 
 
 SETTINGS = {
     "setting": "the flag",
     "number": "which of its values, where it has several",
     "value": "as it stands in the command; empty for one that is on",
+}
+MIGRATIONS = {
+    "category": "the category's key in `params.yaml`",
+    "before": "segment in the baseline; empty for stores that it does not have",
+    "after": "segment now; empty for stores that are gone",
+    "stores": "how many",
+    "share": "of the stores that `before` had",
 }
 
 
@@ -144,8 +155,8 @@ FILES = [
     File(
         "data/merging/segments.parquet",
         "one row per category and store: the result",
-        SEGMENTS,
-        "segments.SEGMENTS",
+        SEGMENTS | NAME,
+        "segments.COLLECTED",
     ),
     File(
         "data/merging/ledger.parquet",
@@ -259,6 +270,7 @@ FILES = [
     File("data/external/sources_files.parquet", "of the external sources", RAW, "raw_files.RAW_FILES"),
     File("data/merging/baseline_files.parquet", "of the baseline", RAW, "raw_files.RAW_FILES"),
     File("data/merging/reference_files.parquet", "of the reference", RAW, "raw_files.RAW_FILES"),
+    File("data/merging/segment_names_files.parquet", "of the names of segments", RAW, "raw_files.RAW_FILES"),
     File("data/merging/overrides_files.parquet", "of the overrides", RAW, "raw_files.RAW_FILES"),
     File(
         "data/internal/product_map.parquet",
@@ -356,6 +368,93 @@ FILES = [
         "segments.SEGMENTS",
     ),
     File(
+        "data/merging/descriptions/{category}.parquet",
+        "one row per segment: what it is",
+        {
+            "category": "the category's key",
+            "segment": "segment",
+            "name": "what it is called",
+            "name_from": "`given` by a person, kept from the `baseline`, or `made` of what sets it apart",
+            "made_name": "the name made of what sets it apart",
+            "stores": "stores in it",
+            "share_of_stores": "of all stores of the category",
+            "sales": "their net sales",
+            "share_of_sales": "of the sales of the category",
+            "rules": "which stores are in it, in plain words; empty where no rule of so few conditions finds it",
+            "rule_stores": "stores that its rules hold of",
+            "rule_right": "those of them that are in it",
+            "fidelity": "of the whole category: share of stores whose segment is told right by rules learned from other stores",
+            "chance": "share of stores in the largest segment, which is what one would have right without any rule",
+        },
+        "describing.DESCRIPTIONS",
+    ),
+    File(
+        "data/merging/traits/{category}.parquet",
+        "one row per segment and need state or external feature: how far it is from all other stores",
+        {
+            "category": "the category's key",
+            "segment": "segment",
+            "kind": "`mix` of a need state's share of sales, `place` of an external feature",
+            "feature": "need state, or external feature",
+            "stores": "stores of the segment whose value is known",
+            "mean": "their mean",
+            "rest_mean": "mean of all other stores",
+            "effect": "Cohen's d: the difference of both means in standard deviations within the two groups; at most 100 either way",
+            "error": "standard error of d where there is no difference",
+            "is_notable": "whether it is worth a word: `least_effect` is reached, and three standard errors",
+        },
+        "describing.TRAITS",
+    ),
+    File(
+        "data/merging/store_fit/{category}.parquet",
+        "one row per store: how near it is to the centre of its segment, in the joint space of both views",
+        {
+            **STORE,
+            "segment": "its segment",
+            "distance": "to the centre of its segment",
+            "nearest_other": "the other segment whose centre is nearest; empty where there is one segment",
+            "nearest_other_distance": "to that centre",
+            "typical_rank": "1 for the store that is nearest to the centre of those that train, and so on; empty for most",
+            "odd_rank": "1 for the store that is furthest from it; empty for most",
+        },
+        "describing.STORE_FIT",
+    ),
+    File(
+        "data/merging/predictions/{category}.parquet",
+        "one row: whether external data tell the clusters by what sells",
+        {
+            "category": "the category's key",
+            "verdict": "`much`, `some`, `little` or `nothing`; or why it cannot be said: `one cluster`, `no data`, `too few stores`",
+            "clusters": "clusters by what sells",
+            "left_out": "those of fewer than five stores that train, which were left out",
+            "features": "external features with a known value",
+            "stores": "stores that train",
+            "sampled": "those that were looked at",
+            "accuracy": "balanced accuracy: mean over the clusters of the share of stores whose cluster is told right",
+            "chance": "one over the number of clusters",
+            "shuffled": "balanced accuracy where clusters are shuffled among the stores, mean",
+            "p_value": "share of the shuffled that are as good, what was found among them",
+        },
+        "describing.PREDICTIONS",
+    ),
+    File(
+        "data/merging/importance/{category}.parquet",
+        "one row per external feature; none where nothing could be told",
+        {
+            "category": "the category's key",
+            "feature": "external feature",
+            "importance": "balanced accuracy that is lost where its values are shuffled, mean of the folds",
+            "deviation": "standard deviation over the folds",
+        },
+        "describing.IMPORTANCE",
+    ),
+    File(
+        "data/merging/segment_names.parquet",
+        "names that a person has given; no row where there are none",
+        {"category": "the category's key", "segment": "segment", "name": "what it is called"},
+        "describing.SEGMENT_NAMES",
+    ),
+    File(
         "data/merging/merged_segments/{category}.parquet",
         "the same before overrides",
         SEGMENTS,
@@ -392,6 +491,12 @@ FILES = [
         "segments.KNOWN_LABELS",
     ),
     File(
+        "data/merging/migrations.parquet",
+        "from the segments of the baseline to these; no row where there is none",
+        MIGRATIONS,
+        "segments.MIGRATIONS",
+    ),
+    File(
         "data/merging/reference.parquet",
         "known labels; no row where there are none",
         LABELS,
@@ -423,8 +528,9 @@ FILES = [
         "reports/segments.csv",
         "`data/merging/segments.parquet`, for a spreadsheet; a text that it would compute, or that begins with `'`, has a `'` before it: "
         "take one off to have the value",
-        SEGMENTS,
+        SEGMENTS | NAME,
     ),
+    File("reports/migrations.csv", "`data/merging/migrations.parquet` as CSV", MIGRATIONS),
     File("reports/k_scores.csv", "the scores of every view", {"view": "the category's key, or `external`", **SCORES}),
     File(
         "reports/recovery.csv",

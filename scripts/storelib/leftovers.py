@@ -14,10 +14,12 @@ FOLDERS = (
     "data/internal/k_scores",
     "data/internal/ledger",
     "data/internal/memberships",
+    "data/internal/models",
     "data/internal/need_state_sales",
     "data/internal/profiles",
     "data/internal/settings/build_features",
     "data/internal/settings/cluster_stores",
+    "data/internal/settings/describe_segments",
     "data/internal/settings/export_workbook",
     "data/internal/settings/merge_segments",
     "data/internal/settings/split_need_states",
@@ -26,6 +28,11 @@ FOLDERS = (
     "data/internal/store_sales",
     "data/merging/category_ledger",
     "data/merging/category_segments",
+    "data/merging/descriptions",
+    "data/merging/importance",
+    "data/merging/predictions",
+    "data/merging/store_fit",
+    "data/merging/traits",
     "data/merging/explained",
     "data/merging/merged_segments",
     "data/merging/override_ledger",
@@ -33,14 +40,18 @@ FOLDERS = (
     "logs/benchmarks/apply_overrides",
     "logs/benchmarks/build_features",
     "logs/benchmarks/cluster_stores",
+    "logs/benchmarks/describe_segments",
     "logs/benchmarks/export_workbook",
     "logs/benchmarks/merge_segments",
+    "logs/benchmarks/predict_clusters",
     "logs/benchmarks/profile_clusters",
     "logs/benchmarks/split_need_states",
     "logs/build_features",
     "logs/cluster_stores",
+    "logs/describe_segments",
     "logs/export_workbook",
     "logs/merge_segments",
+    "logs/predict_clusters",
     "logs/profile_clusters",
     "logs/split_need_states",
     "reports/figures/k_scores",
@@ -58,7 +69,9 @@ def prune(keys: Collection[str], root: Path = Path()) -> list[Path]:
         path
         for folder in FOLDERS
         for path in sorted((root / folder).glob("*"))
-        if path.is_file() and path.suffix in {".parquet", ".png", ".xlsx", ".log", ".tsv"} and path.stem not in kept
+        if path.is_file()
+        and path.suffix in {".parquet", ".json", ".png", ".xlsx", ".log", ".tsv"}
+        and path.stem not in kept
     ]
     for path in stale:
         path.unlink()

@@ -10,6 +10,8 @@ import typer
 from typer._completion_classes import completion_init
 
 from clustering import __version__
+from clustering.commands.approve import approve
+from clustering.commands.assign import assign
 from clustering.commands.categories import categories
 from clustering.commands.compare import compare
 from clustering.commands.completion import completion
@@ -40,12 +42,14 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     init,
     upgrade,
     fetch,
+    approve,
     publish,
     record,
     sync,
     compare,
     sweep,
     explain,
+    assign,
     categories,
     doctor,
     completion,

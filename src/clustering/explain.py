@@ -12,6 +12,7 @@ from storelib.configuration.place import Place
 from storelib.configuration.stages import RAW_LISTS
 from storelib.errors import DataError, nearest_name
 from storelib.names import OVERRIDE
+from storelib.pages.words import figure, labels_of
 from storelib.tables import read_frame, read_table
 
 WORDS = {
@@ -21,6 +22,8 @@ WORDS = {
     "outlier": "is unlike all others: it trained nothing, and was placed in the nearest cluster",
 }
 NEED_STATES = 3
+# Features that are told of a store's segment, and of the store beside it.
+DIFFERENCES = 5
 
 
 def in_words(flags: str) -> list[str]:
@@ -58,6 +61,7 @@ def explain(root: Path, params: Params, place: Place, env: str, store: str) -> d
         (cluster,) = rows_of(folder / "clusters" / f"{key}.parquet", store)
         categories.append(
             row
+            | place_of(root, key, store, int(row["segment"]), row["runner_up_segment"])
             | {
                 "name": params.internal.categories[key].name if key in params.internal.categories else key,
                 "lines": sales["lines"],
@@ -74,6 +78,61 @@ def explain(root: Path, params: Params, place: Place, env: str, store: str) -> d
         "files": raw_files(root, env),
         "fetched": {name: note for name, note in read_fingerprints(root, env).items() if name in place.fetch},
     }
+
+
+def place_of(root: Path, key: str, store: str, segment: int, runner_up: int | None) -> dict[str, Any]:
+    """How near a store is to its segment, where it would be otherwise, and what sets its segment apart.
+
+    runner_up: the segment that it is in next often, where that is known; else it is the one with the nearest centre.
+    """
+    folder = root / "data" / "merging"
+    (fit,) = rows_of(folder / "store_fit" / f"{key}.parquet", store)
+    descriptions = read_frame(folder / "descriptions" / f"{key}.parquet").set_index("segment")
+    other = runner_up or fit["nearest_other"]
+    return {
+        "fit": fit,
+        "other_segment": other,
+        "other_name": None if other is None else str(descriptions.loc[other, "name"]),
+        "rules": str(descriptions.loc[segment, "rules"]),
+        "reasons": reasons(root, key, store, segment),
+    }
+
+
+def segment_lines(part: dict[str, Any]) -> list[str]:
+    """Why a store is in its segment: what sets that apart, its rule, and how far centres are. part: one category of `explain`."""
+    lines = []
+    for reason in part["reasons"]:
+        told = (lambda value: f"{value:.1%}") if reason["kind"] == "mix" else figure
+        own = "unknown" if reason["value"] is None else told(reason["value"])
+        name = labels_of([reason["feature"]])[reason["feature"]] if reason["kind"] == "place" else reason["feature"]
+        lines.append(f"why: {name} {own}; its segment {told(reason['mean'])}, all other stores {told(reason['rest'])}")
+    fit = part["fit"]
+    away = f"distance to the segment's centre {fit['distance']:.3f}"
+    if fit["nearest_other"] is not None:
+        away += f"; to the nearest other one, of segment {fit['nearest_other']}, {fit['nearest_other_distance']:.3f}"
+    return [*lines, f"rule: {part['rules'] or 'none of so few conditions finds the segment'}", away]
+
+
+def reasons(root: Path, key: str, store: str, segment: int) -> list[dict[str, Any]]:
+    """The features that set a segment apart most: the store's value, the segment's mean and that of all other stores."""
+    traits = read_frame(root / "data" / "merging" / "traits" / f"{key}.parquet")
+    own = traits[(traits["segment"] == segment) & traits["is_notable"]]
+    own = own.assign(size=-own["effect"].abs()).sort_values(["size", "feature"]).head(DIFFERENCES)
+    tables = {
+        "mix": root / "data" / "internal" / "shares" / f"{key}.parquet",
+        "place": root / "data" / "external" / "store_features.parquet",
+    }
+    values = {kind: rows_of(path, store) for kind, path in tables.items()}
+    return [
+        {
+            "kind": str(row["kind"]),
+            "feature": str(row["feature"]),
+            "value": values[row["kind"]][0].get(row["feature"]) if values[row["kind"]] else None,
+            "mean": float(row["mean"]),
+            "rest": float(row["rest_mean"]),
+        }
+        for row in own.to_dict("records")
+    ]
 
 
 def top_shares(path: Path, store: str) -> list[tuple[str, float, float]]:

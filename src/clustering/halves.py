@@ -22,7 +22,7 @@ from clustering.projects import check_project
 from clustering.runners import call, call_script, failure, heal, only_run
 from clustering.templates import copy_workflow, start_git
 from storelib.configuration.params import Params
-from storelib.configuration.place import Source, Sources, load_place
+from storelib.configuration.place import Source, Sources, load_place, named_sources
 from storelib.configuration.workflow import DEMO_FILES
 from storelib.configuration.yaml_files import read_yaml
 from storelib.errors import ConfigError, PipelineError
@@ -133,9 +133,9 @@ def split(root: Path, env: str, halves: dict[str, Path]) -> dict[str, Any]:
 
 def copy_raw(sources: Sources, raw: Path, target: Path) -> None:
     """Copy the raw files of every source but sales."""
-    others = [sources.product_map, sources.stores, *sources.external.values(), sources.baseline, sources.reference]
+    others = [source for name, source in named_sources(sources) if name != "sales"]
     for source in others:
-        for path in source_files(source, raw) if source else []:
+        for path in source_files(source, raw):
             copied = target / path.relative_to(raw)
             copied.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, copied)

@@ -26,6 +26,8 @@ from storelib.tables import replacing, write_text
 RUNS = STATE / "runs"
 KEPT = 50
 LISTED = 5
+# The tag of the run that a person prefers, and its name in commands.
+PREFERRED = "preferred"
 PACKAGES = ("clustering-pipeline", "snakemake", "dvc", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "duckdb")
 RESULTS = (Path("reports", "metrics.json"), Path("data", "merging", "segments.parquet"))
 
@@ -134,9 +136,11 @@ def save(folder: Path, record: Mapping[str, Any]) -> None:
 
 
 def forget_old(root: Path) -> None:
-    """Keep the newest runs."""
+    """Keep the newest runs, and the preferred one."""
+    preferred = {run["id"] for run in with_tags(load_runs(root), {PREFERRED: "yes"})}
     for folder in sorted(p for p in (root / RUNS).iterdir() if p.is_dir())[:-KEPT]:
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder.name not in preferred:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def load_runs(root: Path) -> list[dict[str, Any]]:
@@ -160,7 +164,7 @@ def with_tags(runs: Sequence[dict[str, Any]], tags: Mapping[str, str]) -> list[d
 
 
 def find_run(root: Path, name: str) -> Path | None:
-    """The folder of a run with results: an id, a unique prefix of one, `last` or `last~1`. None: it names no run.
+    """The folder of a run with results: an id, a unique prefix of one, `last`, `last~1` or `preferred`. None: it names no run.
 
     Raises ConfigError where a prefix is ambiguous, or there are no results of that run.
     """
@@ -174,6 +178,8 @@ def find_run(root: Path, name: str) -> Path | None:
                 solution="make one with `clustering run full_pipeline_job`; `clustering status` lists them",
             )
         return root / RUNS / str(usable[-1 - int(back or 0)])
+    if name == PREFERRED and (marked := [run["id"] for run in with_tags(runs, {PREFERRED: "yes"})]):
+        name = marked[-1]
     matches = [run["id"] for run in runs if name and run["id"].startswith(name)]
     if len(matches) > 1 and name not in matches:
         raise ConfigError(
@@ -185,6 +191,22 @@ def find_run(root: Path, name: str) -> Path | None:
     if not has_results(root, found):
         raise ConfigError(f"run {found} left no results to compare", solution="choose a run that made segments")
     return root / RUNS / found
+
+
+def mark_preferred(root: Path, name: str) -> str:
+    """Mark a run as the preferred one, and no other. Returns its id. Raises ConfigError where `name` is no recorded run."""
+    chosen = find_run(root, name)
+    if chosen is None:
+        raise ConfigError(
+            f"{name!r} is no recorded run, so it cannot be preferred",
+            solution="run it by `clustering run`, which records it; `clustering status` lists the runs",
+        )
+    for run in load_runs(root):
+        is_chosen = run["id"] == chosen.name
+        if is_chosen or PREFERRED in run.get("tags", {}):
+            tags = {key: value for key, value in run["tags"].items() if key != PREFERRED}
+            save(root / RUNS / run["id"], run | {"tags": tags | ({PREFERRED: "yes"} if is_chosen else {})})
+    return chosen.name
 
 
 def report_of(root: Path, run_id: str) -> Path | None:

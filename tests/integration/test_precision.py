@@ -22,13 +22,16 @@ OF_CATEGORY = (
     "profile_clusters",
     "merge_segments",
     "apply_overrides",
+    "describe_segments",
+    "predict_clusters",
     "export_workbook",
 )
 GATHERED = {"collect_segments", "check_results", "build_report", "require_checks"}
 KEYS = ("beauty", "cocktails_rtd")
 EXTERNAL = {"cluster_external_stores", "profile_external_clusters"}
 RAW_FOLDER = {
-    f"ingest_{name}" for name in ("sales", "product_map", "stores", "external", "baseline", "reference", "overrides")
+    f"ingest_{name}"
+    for name in ("sales", "product_map", "stores", "external", "baseline", "reference", "overrides", "segment_names")
 }
 # DVC refuses a key that is not there: a source that may be left out depends on all of them.
 OPTIONAL = RAW_FOLDER - {"ingest_sales", "ingest_product_map"}
@@ -72,7 +75,9 @@ AFTER_SALES = {
     *GATHERED,
 }
 CLUSTERED = of(*KEYS, stages=OF_CATEGORY[2:])
-MERGED = of(*KEYS, stages=("merge_segments", "apply_overrides", "export_workbook"))
+PREDICTED = of(*KEYS, stages=("predict_clusters",))
+OF_MERGING = ("merge_segments", "apply_overrides", "describe_segments", "export_workbook")
+MERGED = of(*KEYS, stages=OF_MERGING)
 BASELINE = "  baseline:\n    reader: parquet\n    path: planted_segments.parquet\n  reference:"
 OVERRIDES = "  overrides:\n    reader: csv\n    path: stores.csv\n  reference:"
 # What is changed; the stages that Snakemake would run; those that DVC finds changed.
@@ -95,7 +100,7 @@ CHANGES: dict[str, tuple[Edit, set[str], set[str]]] = {
     ),
     "the least size of one category's segments": (
         param("internal.categories.beauty.merging", {"min_cluster_size": 5}),
-        {"select_categories", *of("beauty", stages=("merge_segments", "export_workbook")), *GATHERED},
+        {"select_categories", *of("beauty", stages=OF_MERGING), *GATHERED},
         {"select_categories", "build_report"},
     ),
     "a category gets another key": (
@@ -128,7 +133,7 @@ CHANGES: dict[str, tuple[Edit, set[str], set[str]]] = {
     ),
     "an external source": (
         place("    store:\n", "    shop:\n"),
-        {"ingest_external", "join_external", "build_external_features", *EXTERNAL, *MERGED, *GATHERED}, OPTIONAL,
+        {"ingest_external", "join_external", "build_external_features", *EXTERNAL, *MERGED, *PREDICTED, *GATHERED}, OPTIONAL,
     ),
     "how sales are read": (
         place("    path: sales\n", "    path: sales\n    missing: [n/a]\n"), {"ingest_sales", *AFTER_SALES}, {"ingest_sales", *OPTIONAL},

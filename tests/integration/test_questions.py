@@ -51,6 +51,13 @@ def test_explain_says_what_the_files_say(project: Project) -> None:
     assert f"segment {row['segment']}, from {row['merged_cluster']}" in text
     assert f"; {row['confidence']:.0%} sure" in text
     assert row["runner_up_segment"] is None or f"; otherwise {row['runner_up_segment']}" in text
+    assert row["segment_name"] in text
+    (fit,) = [
+        r
+        for r in pq.read_table(project.root / "data/merging/store_fit/beauty.parquet").to_pylist()
+        if r["store_id"] == store
+    ]
+    assert f"distance to the segment's centre {fit['distance']:.3f}" in text
     raw = project.root / "data/raw/dev/product_map.csv"
     assert f"sha256 {hashlib.sha256(raw.read_bytes()).hexdigest()}" in text
     (cluster,) = [

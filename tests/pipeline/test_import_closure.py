@@ -13,7 +13,7 @@ pytestmark = pytest.mark.integration
 SCRIPTS = ROOT / "scripts"
 LIB = SCRIPTS / "storelib"
 # `clustering split-half` starts these; they are no stages.
-OF_THE_COMMAND = {"scripts/split_sales.py", "scripts/compare_halves.py"}
+OF_THE_COMMAND = {"scripts/assign_stores.py", "scripts/compare_halves.py", "scripts/split_sales.py"}
 # Files beside the code that a script is given by a flag.
 GIVEN = {"scripts/build_report.py": {"scripts/templates/report.html.j2", "scripts/outlines/outlines.json"}}
 

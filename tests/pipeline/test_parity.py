@@ -39,6 +39,7 @@ RAW_FILES = {
         "ingest_external": {"county_features.parquet", "store_features.csv"},
         "ingest_baseline": set(),
         "ingest_reference": {"planted_segments.parquet"},
+        "ingest_segment_names": set(),
         "ingest_overrides": set(),
     },
     "iowa": {
@@ -48,6 +49,7 @@ RAW_FILES = {
         "ingest_external": {"us_county_acs_2017_5yr.parquet"},
         "ingest_baseline": set(),
         "ingest_reference": set(),
+        "ingest_segment_names": set(),
         "ingest_overrides": set(),
     },
 }

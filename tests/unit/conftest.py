@@ -174,10 +174,18 @@ class Bench:
             ]
             pq.write_table(pa.Table.from_pylist(rows, schema), self / f"{name}.parquet")
 
-    def labels(self, *rows: tuple[str, str, int, int, int], name: str = "baseline.parquet") -> Path:
-        """(category, store_id, internal, external, segment) as `ingest_labels` writes it."""
-        schema = pa.schema([("category", pa.string()), ("store_id", pa.string()), *((n, pa.int32()) for n in LABELS)])
-        columns = list(zip(*rows, strict=True)) if rows else [[] for _ in schema.names]
+    def labels(self, *rows: tuple[Any, ...], name: str = "baseline.parquet") -> Path:
+        """(category, store_id, internal, external, segment) as `ingest_labels` writes it, and the segment's name where it is given."""
+        schema = pa.schema(
+            [
+                ("category", pa.string()),
+                ("store_id", pa.string()),
+                *((n, pa.int32()) for n in LABELS),
+                ("segment_name", pa.string()),
+            ]
+        )
+        whole = [(*row, *[None] * (len(schema) - len(row))) for row in rows]
+        columns = list(zip(*whole, strict=True)) if rows else [[] for _ in schema.names]
         return self.parquet(name, dict(zip(schema.names, map(list, columns), strict=True)), schema)
 
     def overrides(self, *rows: tuple[str, str, int, str, str]) -> Path:
@@ -198,6 +206,39 @@ class Bench:
         for position in range(dimensions):
             columns[f"x{position}"] = [float(point[position]) for point in points.values()]
         return self.parquet(name, columns)
+
+
+def describing_tables(
+    bench: Bench, names: dict[int, str], stores: Sequence[str], segments: Sequence[int]
+) -> dict[str, Path]:
+    """What `describe_segments` writes, of any segments: the first is apart, has a rule, a typical store and an odd one."""
+    first = next(iter(names))
+    rows = [
+        {
+            "segment": number, "name": name, "name_from": "made", "rules": "nails above 12.5 %" if number == first else "",
+            "rule_stores": 4 if number == first else 0, "rule_right": 3 if number == first else 0,
+            "stores": list(segments).count(number), "fidelity": 0.75, "chance": 0.5,
+        }
+        for number, name in names.items()
+    ]  # fmt: skip
+    traits = [
+        ("mix", "nails", 0.5, 0.1, 2.1, True), ("mix", "lips", 0.1, 0.1, 0.1, False), ("place", "county.INCOME", 1.0, 2.0, -1.0, True),
+    ]  # fmt: skip
+    columns = ["kind", "feature", "mean", "rest_mean", "effect", "is_notable"]
+    own = [position for position, number in enumerate(segments) if number == first]
+    fit = {
+        "store_id": list(stores), "segment": list(segments),
+        "typical_rank": pa.array([1 if at == own[0] else None for at in range(len(stores))], pa.int32()),
+        "odd_rank": pa.array([1 if at == own[-1] else None for at in range(len(stores))], pa.int32()),
+    }  # fmt: skip
+    return {
+        "descriptions": bench.parquet("descriptions.parquet", {key: [row[key] for row in rows] for key in rows[0]}),
+        "traits": bench.parquet(
+            "traits.parquet",
+            {"segment": [first] * len(traits), **dict(zip(columns, map(list, zip(*traits, strict=True)), strict=True))},
+        ),
+        "store_fit": bench.parquet("store_fit.parquet", fit),
+    }
 
 
 @pytest.fixture
@@ -276,6 +317,12 @@ def run_chain(bench: Bench, files: dict[str, list[str]], threads: int = 2, seed:
         files = bench / f"{kind}_files.parquet"
         bench.run("ingest_labels", **source, source=kind, labels=bench / f"{kind}.parquet", files=files)
     bench.run(
+        "ingest_segment_names",
+        **source,
+        names=bench / "segment_names.parquet",
+        files=bench / "segment_names_files.parquet",
+    )
+    bench.run(
         "ingest_overrides", **source, overrides=bench / "overrides.parquet", files=bench / "overrides_files.parquet"
     )
     bench.run(
@@ -313,7 +360,8 @@ def run_chain(bench: Bench, files: dict[str, list[str]], threads: int = 2, seed:
     bench.run(
         "cluster_stores", view="external", features=bench / "external_features.parquet",
         clusters=bench / "external_clusters.parquet", k_scores=bench / "external_k_scores.parquet",
-        memberships=bench / "external_memberships.parquet", stability=bench / "external_stability.parquet", **clustering,
+        memberships=bench / "external_memberships.parquet", stability=bench / "external_stability.parquet",
+        model=bench / "external_model.json", **clustering,
     )  # fmt: skip
     for key in ("beauty", "snacks"):
         bench.run(
@@ -332,7 +380,7 @@ def run_chain(bench: Bench, files: dict[str, list[str]], threads: int = 2, seed:
         bench.run(
             "cluster_stores", view=key, features=bench / f"features/{key}.parquet", clusters=bench / f"clusters/{key}.parquet",
             k_scores=bench / f"k_scores/{key}.parquet", memberships=bench / f"memberships/{key}.parquet",
-            stability=bench / f"stability/{key}.parquet", **clustering,
+            stability=bench / f"stability/{key}.parquet", model=bench / f"models/{key}.json", **clustering,
         )  # fmt: skip
         bench.run(
             "merge_segments", category=key, internal_clusters=bench / f"clusters/{key}.parquet",
@@ -347,6 +395,20 @@ def run_chain(bench: Bench, files: dict[str, list[str]], threads: int = 2, seed:
             "apply_overrides", category=key, merged=bench / f"merged_segments/{key}.parquet",
             overrides=bench / "overrides.parquet", store_sales=bench / f"store_sales/{key}.parquet",
             segments=bench / f"category_segments/{key}.parquet", ledger=bench / f"override_ledgers/{key}.parquet",
+        )  # fmt: skip
+        bench.run(
+            "describe_segments", category=key, segments=bench / f"category_segments/{key}.parquet",
+            shares=bench / f"shares/{key}.parquet", store_sales=bench / f"store_sales/{key}.parquet",
+            store_features=bench / "store_features.parquet", internal_features=bench / f"features/{key}.parquet",
+            external_features=bench / "external_features.parquet", names=bench / "segment_names.parquet",
+            baseline=bench / "baseline.parquet", descriptions=bench / f"descriptions/{key}.parquet",
+            traits=bench / f"traits/{key}.parquet", store_fit=bench / f"store_fit/{key}.parquet", internal_weight=50,
+            external_weight=50, least_effect=0.5, rule_depth=3, typical_stores=2, seed=1,
+        )  # fmt: skip
+        bench.run(
+            "predict_clusters", category=key, clusters=bench / f"clusters/{key}.parquet",
+            store_features=bench / "store_features.parquet", predictions=bench / f"predictions/{key}.parquet",
+            importance=bench / f"importance/{key}.parquet", most_stores=2000, repeats=2, shuffles=99, seed=1,
         )  # fmt: skip
     return bench
 

@@ -29,10 +29,11 @@ def collect(bench: Any, keys: dict[str, str] | None = None) -> None:
     ledgers = {f"{name}_ledger": bench / f"{name}_ledger.parquet" for name in ("ingest", "assign", "select", "join")}
     bench.run(
         collect_segments, **inputs, **ledgers, split_ledgers=bench / "split_ledgers", merge_ledgers=bench / "merge_ledgers",
-        override_ledgers=bench / "override_ledgers", explained=bench / "explained",
+        override_ledgers=bench / "override_ledgers", explained=bench / "explained", descriptions=bench / "descriptions",
         category_segments=bench / "category_segments", internal_k_scores=bench / "k_scores",
         external_k_scores=bench / "external_k_scores.parquet", segments=bench / "merging/segments.parquet",
         ledger=bench / "merging/ledger.parquet", segments_csv=bench / "reports/segments.csv",
+        migrations=bench / "merging/migrations.parquet", migrations_csv=bench / "reports/migrations.csv",
         metrics=bench / "reports/metrics.json", scores=bench / "reports/k_scores.csv", figure=bench / "reports/segments.png",
         recovery=bench / "reports/recovery.csv", recovery_figure=bench / "reports/recovery.png",
     )  # fmt: skip

@@ -16,6 +16,7 @@ import yaml
 
 from files import FILES, contract_of
 from storelib.contracts.contract import Contract, check_table, checked, count, first_broken, outputs, rule, text
+from storelib.contracts.describing import DESCRIPTIONS, IMPORTANCE, PREDICTIONS, SEGMENT_NAMES, STORE_FIT, TRAITS
 from storelib.contracts.ledger import LEDGER
 from storelib.contracts.places import SOURCES, STORE_FEATURES, STORES
 from storelib.contracts.raw_files import RAW_FILES
@@ -35,7 +36,7 @@ from storelib.contracts.sales import (
     SKU_SALES,
     STORE_SALES,
 )
-from storelib.contracts.segments import KNOWN_LABELS, RECOVERY, SEGMENTS
+from storelib.contracts.segments import COLLECTED, EXPLAINED, KNOWN_LABELS, MIGRATIONS, OVERRIDES, RECOVERY, SEGMENTS
 from storelib.contracts.views import CLUSTERS, FEATURE_REPORT, FEATURES, MEMBERSHIPS, PROFILE, SCORES, STABILITY
 from storelib.errors import DataError
 
@@ -237,6 +238,36 @@ GOOD: dict[str, tuple[Contract, Table]] = {
             "index": [100.0, 100.0, None],
         },
     ),
+    "explained": (
+        EXPLAINED,
+        {
+            "category": ["beauty", "beauty", "beauty"],
+            "segments": [1, 2, 3],
+            "explained": [0.0, 0.4, 0.5],
+            "step": ["merged", "dissolved", "views"],
+            "chosen": [False, True, False],
+        },
+    ),
+    "overrides": (
+        OVERRIDES,
+        {
+            "category": ["beauty", "beauty"],
+            "store_id": ["s1", "s2"],
+            "segment": [1, 2],
+            "who": ["Ann", "Ann"],
+            "why": ["new owner", "as its neighbour"],
+        },
+    ),
+    "migrations": (
+        MIGRATIONS,
+        {
+            "category": ["beauty", "beauty", "beauty"],
+            "before": [1, 2, None],
+            "after": [1, None, 1],
+            "stores": [3, 1, 2],
+            "share": [1.0, 1.0, None],
+        },
+    ),
     "segments": (
         SEGMENTS,
         {
@@ -261,6 +292,91 @@ GOOD: dict[str, tuple[Contract, Table]] = {
             "internal_cluster": [1, 2],
             "external_cluster": [1, 1],
             "segment": [1, 9],
+            "segment_name": ["Stars", None],
+        },
+    ),
+    "collected": (
+        COLLECTED,
+        {
+            "category": ["beauty", "beauty"],
+            "store_id": ["s1", "s2"],
+            "internal_cluster": [1, 2],
+            "external_cluster": [12, 1],
+            "merged_cluster": ["1x12", "2x1"],
+            "segment": [1, 1],
+            "is_outlier": [False, True],
+            "flags": ["internal:thin", "internal:no_net_sales external:outlier"],
+            "confidence": [0.6, None],
+            "runner_up_segment": [2, None],
+            "is_borderline": [True, False],
+            "segment_name": ["Stars", "Stars"],
+        },
+    ),
+    "segment names": (SEGMENT_NAMES, {"category": ["a", "a"], "segment": [1, 2], "name": ["Stars", "Others"]}),
+    "descriptions": (
+        DESCRIPTIONS,
+        {
+            "category": ["a", "a"],
+            "segment": [1, 2],
+            "name": ["Stars", "high income"],
+            "name_from": ["given", "made"],
+            "made_name": ["nails", "high income"],
+            "stores": [3, 1],
+            "share_of_stores": [0.75, 0.25],
+            "sales": [5.0, -1.0],
+            "share_of_sales": [1.25, -0.25],
+            "rules": ["every store", ""],
+            "rule_stores": [4, 0],
+            "rule_right": [3, 0],
+            "fidelity": [0.75, 0.75],
+            "chance": [0.75, 0.75],
+        },
+    ),
+    "traits": (
+        TRAITS,
+        {
+            "category": ["a", "a"],
+            "segment": [1, 1],
+            "kind": ["mix", "place"],
+            "feature": ["nails", "county.income"],
+            "stores": [3, 0],
+            "mean": [0.5, None],
+            "rest_mean": [0.2, 7.0],
+            "effect": [1.5, None],
+            "error": [0.4, None],
+            "is_notable": [True, False],
+        },
+    ),
+    "predictions": (
+        PREDICTIONS,
+        {
+            "category": ["a", "b"],
+            "verdict": ["some", "one cluster"],
+            "clusters": [3, 1],
+            "left_out": [1, 0],
+            "features": [4, 4],
+            "stores": [20, 20],
+            "sampled": [18, 0],
+            "accuracy": [0.7, None],
+            "chance": [0.5, None],
+            "shuffled": [0.5, None],
+            "p_value": [0.005, None],
+        },
+    ),
+    "importance": (
+        IMPORTANCE,
+        {"category": ["a", "a"], "feature": ["x", "y"], "importance": [0.1, -0.01], "deviation": [0.02, 0.0]},
+    ),
+    "store fit": (
+        STORE_FIT,
+        {
+            "store_id": ["s1", "s2"],
+            "segment": [1, 1],
+            "distance": [0.0, 3.0],
+            "nearest_other": [2, None],
+            "nearest_other_distance": [2.0, None],
+            "typical_rank": [1, None],
+            "odd_rank": [None, 1],
         },
     ),
     "recovery": (
@@ -414,6 +530,25 @@ BROKEN: list[tuple[str, Table, str]] = [
     ("segments", {"store_id": ["s2", "s1"]}, "rows are sorted by category, store_id, each once"),
     ("labels", {"segment": [0, 9]}, "column 'segment' is not at least 1"),
     ("labels", {"category": ["a", "a"]}, "rows are sorted by category, store_id, each once"),
+    ("labels", {"segment_name": ["", None]}, "column 'segment_name' is not text without spaces around it"),
+    ("collected", {"merged_cluster": ["1x12", "1x2"]}, "a merged cluster is internal_cluster x external_cluster"),
+    ("collected", {"is_outlier": [False, False]}, "an outlier is flagged as one"),
+    ("collected", {"store_id": ["s2", "s1"]}, "rows are sorted by category, store_id, each once"),
+    ("collected", {"runner_up_segment": [1, None]}, "a runner-up is another segment"),
+    ("segment names", {"segment": [1, 1]}, "rows are sorted by category, segment, each once"),
+    ("segment names", {"name": ["Stars", "STARS"]}, "segments of a category have different names"),
+    ("descriptions", {"segment": [2, 1]}, "rows are sorted by category, segment, each once"),
+    ("descriptions", {"name": ["Stars", "stars"]}, "segments have different names"),
+    ("descriptions", {"rule_stores": [2, 2]}, "rules tell no more stores right than they are of"),
+    ("descriptions", {"rule_right": [4, 0]}, "rules tell no more stores right than the segment has"),
+    ("descriptions", {"rule_stores": [4, 1]}, "every store has a rule"),
+    ("traits", {"kind": ["place", "mix"]}, "rows are sorted by category, segment, kind, feature, each once"),
+    ("predictions", {"category": ["b", "a"]}, "rows are sorted by category, each once"),
+    ("predictions", {"sampled": [21, 0]}, "no more stores are looked at than there are"),
+    ("importance", {"feature": ["y", "x"]}, "rows are sorted by category, feature, each once"),
+    ("store fit", {"store_id": ["s2", "s1"]}, "rows are sorted by store_id, each once"),
+    ("store fit", {"nearest_other": [1, None]}, "the nearest other segment is another one"),
+    ("store fit", {"odd_rank": [2, 1]}, "no store is typical and odd"),
     ("recovery", {column: 2 * rows for column, rows in GOOD["recovery"][1].items()}, "each view, label occurs once on 2 rows"),
     ("recovery", {"ari": [1.5]}, "column 'ari' is not between -1 and 1"),
     ("recovery", {"label": ["cluster"]}, "column 'label' is not one of internal_cluster, external_cluster, segment"),
@@ -424,6 +559,10 @@ BROKEN: list[tuple[str, Table, str]] = [
     ("ledger", {"stores": [2, -2, 0, 1]}, "column 'stores' is not at least 0"),
     ("ledger", {"lines": [3, 2, -1, 1]}, "column 'lines' is not at least 0"),
     ("ledger", {"sales": [*dec("3.00", "2.00", "1.00"), None]}, "column 'sales' is empty"),
+    ("explained", {"chosen": [False, True, True]}, "one number of segments is chosen"),
+    ("explained", {"segments": [1, 2, 2]}, "rows are sorted by category, segments, each once"),
+    ("migrations", {"before": [1, 1, None], "after": [1, 1, 1]}, "rows are sorted by category, before, after, each once"),
+    ("overrides", {"store_id": ["s1", "s1"]}, "rows are sorted by category, store_id, each once"),
 ]  # fmt: skip
 
 
@@ -535,8 +674,12 @@ def test_table_without_a_row_is_refused_but_for_those_that_may_be_empty(tmp_path
         "sku_sales",
         "category_skus",
         "raw_files",
-        "settings",
         "memberships",
+        "segment names",
+        "importance",
+        "settings",
+        "overrides",
+        "migrations",
     }
     assert contract.may_be_empty == (name in may_be_empty)
     if contract.may_be_empty:
@@ -678,7 +821,7 @@ def test_every_file_between_stages_has_a_contract() -> None:
     made = {out.replace("${key}", "{category}") for out in outs if not out.startswith("data/raw/")}
     # One stage of all categories has folders of a file each.
     made = {out if Path(out).suffix else f"{out}/{{category}}.parquet" for out in made}
-    tables = {out for out in made if out.startswith("data/")}
+    tables = {out for out in made if out.startswith("data/") and "/model" not in out}
     assert len(tables) > 25
     assert all(out.endswith(".parquet") for out in tables)
     contracts = {file.path: contract_of(file) for file in FILES}

@@ -230,6 +230,10 @@ def check(bench: Any) -> Callable[..., dict[str, Any]]:
             stores=bench.parquet("stores.parquet", {"store_id": ["1", "2"]}),
             sources=bench.parquet("sources.parquet", {"source": ["county", "county", "own"]}),
             external_clusters=bench.parquet("external.parquet", {"distance": [1.0] * 6, "runner_up_distance": [math.nan] * 6}),
+            migrations=bench.parquet(
+                "migrations.parquet", {"category": ["beauty"] * 4, "before": [1, 1, 2, None], "after": [1, 2, None, 2],
+                "stores": [3, 1, 9, 9], "share": [0.75, 0.25, 1.0, None]},
+            ),
             checks=bench / name, borderline_ratio=0.9, **flags,
         )  # fmt: skip
         result: dict[str, Any] = json.loads((bench / name).read_text())
@@ -256,6 +260,8 @@ def test_every_expectation_is_looked_at(check: Any) -> None:
         ("large_lines", "beauty"): 0.25,
         # 1 of 6 stores; those of merged segments are no matter of size
         ("dissolved_stores", "beauty"): 0.166667,
+        # 1 of the 4 that are in both; stores that are new or gone changed no segment
+        ("churn", "beauty"): 0.25,
         ("borderline_stores", "beauty"): 0.166667,
         ("borderline_stores", "external"): 0.0,
     }
@@ -269,13 +275,13 @@ def test_same_checks_again(check: Any, bench: Any) -> None:
 
 def test_failing_checks_are_written_and_then_refused(check: Any, bench: Any) -> None:
     result = check(mapped_sales=(0.98, 0.95), smallest_segment=(5, 3), sales_set_aside=(0.05, 0.5))
-    assert result["counts"] == {"pass": 10, "warn": 2, "fail": 2}
+    assert result["counts"] == {"pass": 11, "warn": 2, "fail": 2}
     with pytest.raises(DataError) as error:
         bench.run(
             require_checks, checks=bench / "checks.json", report="reports/report.html", passed=bench / "passed.txt"
         )
     assert error.value.args[0] == (
-        "2 of 14 checks failed: mapped_sales of beauty: 92 % of sales have a need state; at least 95 % is required; "
+        "2 of 15 checks failed: mapped_sales of beauty: 92 % of sales have a need state; at least 95 % is required; "
         "smallest_segment of beauty: the smallest segment has 2 stores; at least 3 is required"
     )
     assert "`checks` in params.yaml" in error.value.solution
@@ -289,7 +295,7 @@ def test_warnings_are_kept_where_nothing_failed(check: Any, bench: Any) -> None:
     check(lines_set_aside=(0.15, 0.3))
     bench.run(require_checks, checks=bench / "checks.json", report="reports/report.html", passed=bench / "passed.txt")
     assert (bench / "passed.txt").read_text().splitlines() == [
-        "14 checks: none failed, 1 warned",
+        "15 checks: none failed, 1 warned",
         "lines_set_aside of beauty: 20 % of sales lines are set aside; at most 15 % is expected",
     ]
 

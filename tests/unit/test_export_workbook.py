@@ -16,6 +16,7 @@ from storelib.accounts.ledger import Entry, balanced
 from storelib.errors import DataError
 from storelib.pages import sheets
 from storelib.tables import write_table
+from unit.conftest import describing_tables
 
 SPACE = {"m": "http://schemas.openxmlformats.org/spreadsheetml/2006/main"}
 NASTY = ["=cmd|' /C calc'!A0", "http://example.org/<&\"'>", "+1", "00123", "😀 שלום", "x" * 40_000]
@@ -69,8 +70,9 @@ def workbook(bench: Any) -> Any:
         write_table(
             balanced([Entry("merge_segments", "beauty", flow, "", 6, 6, total) for flow in ("in", "out")]), path
         )
+        described = describing_tables(bench, {1: "=cmd|A0", 2: "high income"}, ids, numbers["segment"])
         bench.run(
-            export_workbook, category="beauty", name="=BEAUTY", segments=segments, clusters=clusters, store_sales=sales,
+            export_workbook, **described, category="beauty", name="=BEAUTY", segments=segments, clusters=clusters, store_sales=sales,
             need_state_sales=need, ledger=path, external_clusters=clusters,
             shares=bench.parquet("shares.parquet", {"store_id": ids, "=1+1": [0.2] * 3 + [0.8] * 3, "Gin & Tonic": [0.8] * 3 + [0.2] * 3}),
             store_features=bench.parquet("features.parquet", {"store_id": ids, "county.INCOME": [1.0] * 6}),
@@ -90,17 +92,29 @@ def test_texts_from_data_stay_texts(workbook: Any) -> None:
     assert "שלום" in shown[4]["value"]
     assert len(shown[5]["value"]) == sheets.LONGEST
     assert cells["A2"]["value"] == "000"
-    assert cells["F3"]["value"] == "what sells: too little sold; place: unlike all others"
+    assert cells["G3"]["value"] == "what sells: too little sold; place: unlike all others"
     with zipfile.ZipFile(workbook()) as archive:
         assert not [name for name in archive.namelist() if "rels" in name and "sheet" in name]
         assert archive.testzip() is None
 
 
+def test_segments_are_named_and_told(workbook: Any) -> None:
+    path = workbook()
+    assert [cells_of(path, 2)[f"D{row}"]["value"] for row in (2, 5)] == ["=cmd|A0", "high income"]
+    rows = cells_of(path, 3)
+    assert [rows[f"{column}2"]["value"] for column in "ABCDEFGHI"] == [
+        "1", "=cmd|A0", "3", "6.03", "nails +2.1, income \N{MINUS SIGN}1.0", "nails above 12.5 %",
+        "holds for 4 stores, 3 of them among the segment’s 3", "000 =cmd|' /C calc'!A0", "002 +1",
+    ]  # fmt: skip
+    assert {cell["formula"] for cell in rows.values()} == {None}
+    assert rows["G3"]["value"] == "no rule of so few conditions finds it"
+
+
 def test_sums_are_those_of_the_ledger(workbook: Any) -> None:
     path = workbook()
-    stores, needs = cells_of(path, 2), cells_of(path, 4)
-    assert (stores["G8"]["formula"], stores["G8"]["value"]) == ("SUM(G2:G7)", "21.03")
-    assert sum(Decimal(stores[f"G{row}"]["value"]) for row in range(2, 8)) == Decimal("21.03")
+    stores, needs = cells_of(path, 2), cells_of(path, 5)
+    assert (stores["H8"]["formula"], stores["H8"]["value"]) == ("SUM(H2:H7)", "21.03")
+    assert sum(Decimal(stores[f"H{row}"]["value"]) for row in range(2, 8)) == Decimal("21.03")
     # segment 1 sells 6.03: 3.015 of each need state, and a cent cannot be halved
     assert needs["A2"] == {"value": "=1+1", "type": "s", "formula": None}
     cents = [[Decimal(needs[f"{column}{row}"]["value"]) for column in "BC"] for row in (2, 3)]
@@ -110,7 +124,7 @@ def test_sums_are_those_of_the_ledger(workbook: Any) -> None:
 
 
 def test_profile_by_segment(workbook: Any) -> None:
-    cells = cells_of(workbook(), 3)
+    cells = cells_of(workbook(), 4)
     assert [cells[f"{column}1"]["value"] for column in "ABCDE"] == [
         "What", "Need state or feature", "Chain", "Segment 1", "Segment 2",
     ]  # fmt: skip

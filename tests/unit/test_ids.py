@@ -277,10 +277,11 @@ class TestTables:
 
     def test_selected_category_is_named_in_any_form(self) -> None:
         assert Category(name=f" {NFD}").name == NFC
-        _, names = select_categories.parse_args(
-            ["--log", "x", "--category_totals", "x", "--categories", "x", "--ledger", "x", "--cafe.name", f" {NFD}"]
+        files = ("log", "category_totals", "overrides", "categories", "ledger", "settings")
+        _, settings = select_categories.parse_args(
+            [*(word for name in files for word in (f"--{name}", "x")), "--cafe.name", f" {NFD}"]
         )
-        assert names == {"cafe": NFC}
+        assert settings == {"cafe": {"name": [NFC]}}
 
 
 class TestSeveralColumns:

@@ -15,6 +15,7 @@ import pytest
 import ingest_external
 import ingest_labels
 import ingest_product_map
+import ingest_segment_names
 import ingest_stores
 from storelib.errors import DataError
 
@@ -254,6 +255,45 @@ class TestExternal:
         assert bench.rows("out.parquet") == []
 
 
+class TestSegmentNames:
+    def test_names_are_read_and_sorted(self, bench: Any, ingest: Callable[..., None]) -> None:
+        bench.csv(
+            "raw/names.csv",
+            "category,segment,name",
+            "snacks,10,Night Owls",
+            "snacks,9, Early  Birds ",
+            "beauty,1,Stars",
+        )
+        ingest(ingest_segment_names, "names", segment_names=NAMES)
+        assert bench.rows("out.parquet") == [
+            ("beauty", 1, "Stars"),
+            ("snacks", 9, "Early  Birds"),
+            ("snacks", 10, "Night Owls"),
+        ]
+
+    @pytest.mark.parametrize("sources", [{}, {"segment_names": {"reader": "csv", "path": "names.csv"}}])
+    def test_without_names_there_is_a_header(self, bench: Any, ingest: Callable[..., None], sources: Any) -> None:
+        bench.csv("raw/names.csv", "category,segment,name")
+        ingest(ingest_segment_names, "names", **sources)
+        assert bench.rows("out.parquet") == []
+
+    @pytest.mark.parametrize(
+        ("row", "message"),
+        [
+            ("beauty,one,Stars", "column 'segment' is no whole number from 1"),
+            ("beauty,2,", "column 'name' is empty"),
+            (f"beauty,2,{'x' * 81}", "column 'name' is longer than 80 characters"),
+            ("beauty,1,Others", "column 'category' is part of a key that occurs more than once"),
+            ("beauty,2,STARS", "2 segments share a name within their category, such as 'Stars' in 'beauty'"),
+        ],
+    )
+    def test_wrong_name_is_told(self, bench: Any, ingest: Callable[..., None], row: str, message: str) -> None:
+        bench.csv("raw/names.csv", "category,segment,name", "beauty,1,Stars", row)
+        with pytest.raises(DataError, match=message):
+            ingest(ingest_segment_names, "names", segment_names=NAMES)
+
+
+NAMES = {"reader": "csv", "path": "names.csv"}
 LABELS = {"reader": "csv", "path": "labels.csv"}
 LABEL_HEADER = "category,store_id,internal_cluster,external_cluster,merged_cluster,segment"
 
@@ -265,8 +305,20 @@ class TestLabels:
         )
         ingest(ingest_labels, "labels", {"source": "baseline"}, baseline=LABELS)
         assert bench.rows("out.parquet") == [
-            ("beauty", "001", 1, 1, 12), ("beauty", "007", 2, 2, 1), ("snacks", "007", 1, 2, 3),
+            ("beauty", "001", 1, 1, 12, None), ("beauty", "007", 2, 2, 1, None), ("snacks", "007", 1, 2, 3, None),
         ]  # fmt: skip
+
+    def test_names_are_read_where_the_file_has_them_and_must_be_there_where_they_are_named(
+        self, bench: Any, ingest: Callable[..., None]
+    ) -> None:
+        bench.csv(
+            "raw/labels.csv", f"{LABEL_HEADER},segment_name", "snacks,007,1,2,1x2,3,Night Owls", "snacks,008,1,2,1x2,3,"
+        )
+        ingest(ingest_labels, "labels", {"source": "baseline"}, baseline=LABELS)
+        assert bench.rows("out.parquet", "segment_name") == ["Night Owls", None]
+        wanted = LABELS | {"columns": {"segment_name": "name"}}
+        with pytest.raises(DataError, match="no column 'name'"):
+            ingest(ingest_labels, "labels", {"source": "baseline"}, baseline=wanted)
 
     @pytest.mark.parametrize("source", ["baseline", "reference"])
     def test_without_known_labels_there_is_a_header(self, bench: Any, ingest: Callable[..., None], source: str) -> None:

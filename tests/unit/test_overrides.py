@@ -67,7 +67,7 @@ def test_category_that_is_not_selected_is_refused(bench: Any) -> None:
     flags = {name: bench / f"{name}.parquet" for name in ("category_totals", "overrides", "categories", "ledger")}
     bench.overrides(("beauti", "007", 2, "Ann", "x"))
     with pytest.raises(DataError, match=r"no category 'beauti' \(nearest: 'beauty'\), in which Ann placed store '007'"):
-        bench.run(select_categories, **flags, **{"beauty.name": "BEAUTY"})
+        bench.run(select_categories, settings=bench / "settings", **flags, **{"beauty.name": "BEAUTY"})
 
 
 class TestApplying:

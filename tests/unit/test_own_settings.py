@@ -22,7 +22,7 @@ CATEGORIES: dict[str, Any] = {
         "cluster_stores": {"max_clusters": 5, "all_rules": True},
         "build_features": {"feature_weights": ["dry skin=0.5", "a=b=2"], "min_lines": 9},
     },
-    "snacks": {"name": "@home", "merging": {"min_cluster_size": 12}},
+    "snacks": {"name": "@home", "merging": {"min_cluster_size": 12, "internal_weight": 70}},
 }
 
 
@@ -34,13 +34,16 @@ def test_each_stage_is_told_its_own_settings() -> None:
             "build_features": {"feature_weights": ["dry skin=0.5", "a=b=2"], "min_lines": ["9"]},
             "cluster_stores": {"max_clusters": ["5"], "all_rules": []},
             "merge_segments": {},
+            "describe_segments": {},
             "export_workbook": {"name": [CATEGORIES["beauty"]["name"]]},
         },
         "snacks": {
             "split_need_states": {"name": ["@home"]},
             "build_features": {},
             "cluster_stores": {},
-            "merge_segments": {"min_cluster_size": ["12"]},
+            "merge_segments": {"min_cluster_size": ["12"], "internal_weight": ["70"]},
+            # of the weights alone
+            "describe_segments": {"internal_weight": ["70"]},
             "export_workbook": {"name": ["@home"]},
         },
     }
@@ -105,7 +108,7 @@ def test_settings_reach_the_stages_of_their_category_alone(bench: Any, monkeypat
     bench.parquet("category_totals.parquet", totals | {"takes_other_spellings": [True, True]}, schema)
     bench.run(
         "select_categories", category_totals=bench / "category_totals.parquet", categories=bench / "categories.parquet",
-        ledger=bench / "ledger.parquet", settings=bench / "settings",
+        overrides=bench.overrides(), ledger=bench / "ledger.parquet", settings=bench / "settings",
         **{"beauty.name": " beauty", "snacks.name": "SNACKS", "snacks.cluster_stores.max_clusters": 2},
     )  # fmt: skip
     assert bench.rows("settings/split_need_states/beauty.parquet") == [("name", 1, "beauty")]
@@ -117,7 +120,9 @@ def test_settings_reach_the_stages_of_their_category_alone(bench: Any, monkeypat
         bench.run(
             "cluster_stores", view=key, features=bench / "features.parquet", clusters=bench / "clusters.parquet",
             k_scores=bench / "k_scores.parquet", baseline=bench / "baseline.parquet", algorithm="kmeans", min_clusters=1,
-            max_clusters=4, rule="silhouette", min_cluster_share=0, bic_coarsening=0, resamples=2, n_init=3, seed=1,
+            max_clusters=4, rule="silhouette", min_cluster_share=0, bic_coarsening=0, resamples=2, refits=2, n_init=3, seed=1,
+            least_stores=0, most_stores=0, model=bench / "model.json",
+            memberships=bench / "memberships.parquet", stability=bench / "stability.parquet",
             settings=bench / f"settings/cluster_stores/{key}.parquet",
         )  # fmt: skip
         assert len(set(bench.rows("clusters.parquet", "cluster"))) == clusters

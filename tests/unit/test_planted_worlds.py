@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import confide
 import numpy as np
 import pandas as pd
 import pytest
@@ -99,3 +100,32 @@ def test_the_page_says_what_was_recorded() -> None:
     page = (ROOT / "docs" / "planted_worlds.md").read_text(encoding="utf-8")
     assert summarise.written(page, summarise.tables()) == page
     assert page.count("| `bic_tied` |") >= 6
+
+
+@pytest.mark.parametrize("purpose", ["tuning", "final"])
+def test_of_the_stores_called_sure_most_are_in_their_planted_segment(purpose: str) -> None:
+    table = pd.read_csv(recover.ROOT / f"benchmarks/planted_worlds/{purpose}_confidence.csv")
+    sure = table[(table["algorithm"] == "kmeans") & (table["found"] > 1) & (table["membership"] >= 0.9)]
+    assert sure["world"].nunique() > 50
+    for view, rows in sure.groupby("view"):
+        assert rows["right"].sum() / rows["stores"].sum() >= 0.85, view
+        told = rows[rows["found"] == rows["planted"]]
+        assert told["right"].sum() / told["stores"].sum() >= 0.98, view
+
+
+@pytest.mark.parametrize("name", ["final_01", "final_12"])
+def test_recorded_confidence_comes_out_again(name: str) -> None:
+    table = pd.read_csv(recover.ROOT / "benchmarks/planted_worlds/final_confidence.csv")
+    recorded = table[(table["world"] == name) & (table["algorithm"] == "kmeans")].set_index(["view", "membership"])
+    found = pd.DataFrame(confide.rows_of(smaller(WORLDS[name]), most=0)).set_index(["view", "membership"])
+    assert found[["found", "planted"]].drop_duplicates().equals(recorded[["found", "planted"]].drop_duplicates())
+    # A store at the end of a class may be in the next one on another machine.
+    both = found[["stores", "right"]].join(recorded[["stores", "right"]], how="outer", rsuffix="_recorded").fillna(0)
+    assert (both["stores"] - both["stores_recorded"]).abs().max() <= 2
+    assert (both["right"] - both["right_recorded"]).abs().max() <= 2
+
+
+def test_stores_are_right_where_their_cluster_is_paired_with_their_segment() -> None:
+    # Cluster 1 holds three of segment 0 and one of 1; cluster 2 one of 0 and two of 1; cluster 3 has no segment left.
+    placed, truth = np.array([1, 1, 1, 1, 2, 2, 2, 3]), np.array([0, 0, 0, 1, 0, 1, 1, 1])
+    assert confide.right_stores(placed, truth).tolist() == [True, True, True, False, False, True, True, False]

@@ -45,7 +45,7 @@ def profile(bench: Any) -> Callable[..., pd.DataFrame]:
         plain = {
             "algorithm": "kmeans", "min_clusters": 1, "max_clusters": 4, "rule": "bic_tied", "min_cluster_share": 0.02,
             "bic_coarsening": 250, "resamples": 3, "refits": 2, "n_init": 3, "seed": 1, "least_stores": 0, "most_stores": 0,
-            "memberships": bench / "memberships.parquet", "stability": bench / "stability.parquet",
+            "memberships": bench / "memberships.parquet", "stability": bench / "stability.parquet", "model": bench / "model.json",
         }  # fmt: skip
         bench.run(cluster_stores, view="beauty", baseline=bench / "baseline.parquet", **files, **(plain | clustering))
         bench.parquet("table.parquet", {"store_id": list(points), "x": [5 + value for value in points.values()]})

@@ -15,6 +15,7 @@ import pandas as pd
 from storelib.accounts.ledger import Entry
 from storelib.errors import DataError
 from storelib.method.borders import borderline
+from storelib.method.migrations import moved
 
 # Stages that set aside for all categories at once, and for one category.
 CHAIN_STAGES = ("ingest_sales", "assign_categories")
@@ -77,6 +78,11 @@ EXPECTATIONS = {
         "at most",
         "{value} of stores were in a segment that is too small, and went to others",
         "lower merging.min_cluster_size, or give it as a share such as 0.02; or ask for fewer clusters in one of the views",
+    ),
+    "churn": Expectation(
+        "at most",
+        "{value} of stores are in another segment than in the baseline",
+        "look up who went where in reports/migrations.csv; where it is right, approve it: clustering approve --who NAME",
     ),
     "borderline_stores": Expectation(
         "at most",
@@ -226,12 +232,14 @@ def findings(
     clusters: Mapping[str, pd.DataFrame],
     store_sales: Mapping[str, pd.DataFrame],
     tables: Sequence[str],
+    moves: pd.DataFrame,
     levels: Mapping[str, Levels],
     ratio: float,
 ) -> Iterator[Finding]:
     """Every figure, expectation by expectation.
 
     clusters: by view, categories first and `external` last. store_sales: by category. tables: those of `share_found` that there are.
+    moves: as `migrations` has them; a category that the baseline does not have cannot churn.
     levels: by expectation. ratio: from which a store is on a border.
     """
     categories = [view for view in clusters if view != "external"]
@@ -249,6 +257,10 @@ def findings(
     for view in categories:
         yield Finding("large_lines", view, share_large_lines(store_sales[view]), levels["large_lines"])
         yield Finding("dissolved_stores", view, share_dissolved(entries, view), levels["dissolved_stores"])
+    for view in categories:
+        gone, both = moved(moves, view)
+        if both:
+            yield Finding("churn", view, Fraction(gone, both), levels["churn"])
     for view, table in clusters.items():
         yield Finding("borderline_stores", view, share_borderline(table, ratio), levels["borderline_stores"])
 

@@ -22,9 +22,10 @@ STAGES: Mapping[str, tuple[str, ...]] = {
     "build_features": ("build_features",),
     "cluster_stores": ("cluster_stores",),
     "merge_segments": ("merging",),
+    "describe_segments": ("merging.internal_weight", "merging.external_weight"),
     "export_workbook": (NAME,),
 }
-BLOCKS = sorted({part for parts in STAGES.values() for part in parts} - {NAME})
+BLOCKS = sorted({part for parts in STAGES.values() for part in parts if "." not in part} - {NAME})
 # Values of each setting, by `name` or `<block>.<setting>`; a setting that is on has none.
 Values = Mapping[str, Sequence[str]]
 
@@ -55,12 +56,14 @@ def values_of(words: Sequence[str]) -> dict[str, dict[str, list[str]]]:
     return found
 
 
+def is_of(stage: str, name: str) -> bool:
+    """Whether a setting, `name` or `<block>.<setting>`, is meant for a stage."""
+    return not {name, name.partition(".")[0]}.isdisjoint(STAGES[stage])
+
+
 def told(stage: str, settings: Values) -> dict[str, Sequence[str]]:
     """What a stage is told of a category's settings: values by flag."""
-    parts = STAGES[stage]
-    return {
-        name.rpartition(".")[2]: values for name, values in settings.items() if name.split(".", maxsplit=1)[0] in parts
-    }
+    return {name.rpartition(".")[2]: values for name, values in settings.items() if is_of(stage, name)}
 
 
 def settings_table(flags: Values) -> pa.Table:

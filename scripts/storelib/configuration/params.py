@@ -371,6 +371,37 @@ class External(Model):
     cluster_stores: ClusterStores
 
 
+class DescribeSegments(Model):
+    """What each segment is."""
+
+    least_effect: float = Field(
+        ge=0,
+        description="how far a segment must be from all other stores to be told so, in standard deviations (Cohen's d); "
+        "less is `like the chain`",
+    )
+    rule_depth: int = Field(ge=1, le=10, description="conditions of a rule at most")
+    typical_stores: int = Field(ge=1, description="typical stores of each segment that are listed, and odd ones")
+    seed: int = Field(ge=0, le=LARGEST_SEED, description="of the tree of rules, and of the parts that it is tried on")
+
+
+class PredictClusters(Model):
+    """Whether external data tell what sells."""
+
+    most_stores: int = Field(ge=100, description="of more stores a stratified sample of about that many is looked at")
+    repeats: int = Field(ge=1, le=100, description="times that every store's cluster is predicted")
+    shuffles: int = Field(
+        ge=19, le=100_000, description="times that clusters are shuffled among the stores, to know what chance can do"
+    )
+    seed: int = Field(ge=0, le=LARGEST_SEED, description="of the sample, the folds and the shuffling")
+
+
+class Describing(Model):
+    """What is said about segments."""
+
+    describe_segments: DescribeSegments
+    predict_clusters: PredictClusters
+
+
 class AtLeast(Model):
     """Levels of a share that should be large."""
 
@@ -438,6 +469,9 @@ class Checks(Model):
     dissolved_stores: AtMost = Field(
         description="share of each category's stores whose segment is below `merging.min_cluster_size`"
     )
+    churn: AtMost = Field(
+        description="share of each category's stores that are in another segment than in the baseline, of those in both"
+    )
     borderline_stores: AtMost = Field(description="share of each view's stores that are on a border")
     borderline_ratio: float = Field(
         gt=0,
@@ -456,6 +490,7 @@ class Params(Model):
     internal: Internal
     external: External
     merging: Merging
+    describing: Describing
     checks: Checks
 
     @model_validator(mode="after")

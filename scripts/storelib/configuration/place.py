@@ -219,6 +219,18 @@ class LabelColumns(Model):
     internal_cluster: Column = Field(default="internal_cluster", description="cluster by what sells")
     external_cluster: Column = Field(default="external_cluster", description="cluster by external data")
     segment: Column = Field(default="segment", description="segment")
+    segment_name: Column = Field(
+        default="segment_name",
+        description="its name, which a baseline's segment keeps; a file may be without it unless it is named here",
+    )
+
+
+class NameColumns(Model):
+    """Ours: theirs."""
+
+    category: Column = Field(default="category", description="the category's key in `params.yaml`")
+    segment: Column = Field(default="segment", description="number of the segment")
+    name: Column = Field(default="name", description="what it is called")
 
 
 class OverrideColumns(Model):
@@ -418,6 +430,23 @@ class LabelSource(Source):
 
     columns: LabelColumns = Field(default=LabelColumns(), description="ours: theirs")
 
+    @property
+    def optional_columns(self) -> set[str]:
+        """Columns, by our names, that a file may be without: those that the configuration does not name itself."""
+        return {"segment_name"} - self.columns.model_fields_set
+
+    @property
+    def named_columns(self) -> list[str]:
+        """The columns of the files that must be there."""
+        columns = self.columns.model_dump(exclude=self.optional_columns)
+        return [name for theirs in columns.values() for name in listed(theirs)]
+
+
+class NameSource(Source):
+    """Names that a person has given to segments."""
+
+    columns: NameColumns = Field(default=NameColumns(), description="ours: theirs")
+
 
 class OverrideSource(Source):
     """Stores that a person places in another segment."""
@@ -436,6 +465,10 @@ class Sources(Model):
     )
     baseline: LabelSource | None = Field(default=None, description="earlier segments, whose numbers are kept")
     reference: LabelSource | None = Field(default=None, description="known segments, with which the metrics compare")
+    segment_names: NameSource | None = Field(
+        default=None,
+        description="names that a person has given to segments; the others' are made of what sets them apart",
+    )
     overrides: OverrideSource | None = Field(
         default=None, description="stores that a person places in another segment, each with who and why"
     )
@@ -634,7 +667,8 @@ def named_sources(sources: Sources) -> Iterator[tuple[str, Source]]:
     """Every source that is configured, by its name; those of external features are `external.<name>`."""
     found: dict[str, Source | None] = {name: getattr(sources, name) for name in ("sales", "product_map", "stores")}
     found |= {f"external.{name}": source for name, source in sources.external.items()}
-    found |= {name: getattr(sources, name) for name in ("baseline", "reference", "overrides")}
+    names = ("baseline", "reference", "overrides", "segment_names")
+    found |= {name: getattr(sources, name) for name in names}
     yield from ((name, source) for name, source in found.items() if source is not None)
 
 

@@ -16,6 +16,7 @@ READERS = {
     "ingest_baseline": ("data/merging/baseline_files.parquet", "baseline"),
     "ingest_reference": ("data/merging/reference_files.parquet", "reference"),
     "ingest_overrides": ("data/merging/overrides_files.parquet", "overrides"),
+    "ingest_segment_names": ("data/merging/segment_names_files.parquet", "segment_names"),
 }
 RAW_LISTS = tuple(listing for listing, _ in READERS.values())
 

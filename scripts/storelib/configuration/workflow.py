@@ -8,7 +8,7 @@ from typing import Any
 
 from snakemake.io import report
 
-from storelib.configuration.own_settings import STAGES
+from storelib.configuration.own_settings import is_of
 from storelib.configuration.params import Params
 from storelib.configuration.place import Compute, Place, Source, load_place, validated
 from storelib.configuration.yaml_files import read_yaml
@@ -88,28 +88,31 @@ def own_settings(config: Mapping[str, Any], stage: str) -> Callable[[Any], str]:
 
     def own(wildcards: Any) -> str:
         category = config["internal"]["categories"][wildcards.category]
-        return flags({name: category.get(name, {}) for name in STAGES[stage]})
+        return flags({name: value for name, value in flattened(category) if is_of(stage, name)})
 
     return own
 
 
-# Inputs that are no flags: the script itself, its modules, and raw files, which are found by the configuration.
-NO_FLAGS = ("script", "lib", "raw")
+# Inputs that are no flags: the script and its modules, and raw files, which are found by the configuration.
+NO_FLAGS = ("code", "raw")
 
 
-def files_of(*folders: str, **more: str) -> Callable[..., str]:
+def files_of(**more: str) -> Callable[..., str]:
     """A rule's parameter: each input and output that has a name, as a flag of that name, but for NO_FLAGS.
 
-    folders: lists of input files that are given as the folder in which they lie. more: other flags; a value may hold wildcards.
+    A list of files in one folder is given as that folder. more: other flags, which count instead; a value may hold wildcards.
     """
 
     def files(wildcards: Any, input: Any, output: Any) -> str:  # noqa: A002
         words: dict[str, Any] = {name: value.format(**wildcards) for name, value in more.items()}
         for name, paths in [*input.items(), *output.items()]:
-            if name in folders:
-                words[name] = Path(paths[0]).parent.as_posix()
-            elif name not in (*NO_FLAGS, *more):
-                words[name] = str(paths) if isinstance(paths, str) else list(paths)
+            if name in (*NO_FLAGS, *more):
+                continue
+            if isinstance(paths, str):
+                words[name] = str(paths)
+            else:
+                folders = {Path(path).parent.as_posix() for path in paths}
+                words[name] = folders.pop() if len(folders) == 1 else list(paths)
         return flags(words)
 
     return files
@@ -148,12 +151,12 @@ def check_params(config: Mapping[str, Any]) -> Params:
     return validated(Params, plain(config), path)
 
 
-def modules_by_stage(path: Path) -> dict[str, list[str]]:
-    """The modules of storelib that each stage imports, as dvc.yaml declares them: DVC cannot compute a list."""
+def code_by_stage(path: Path) -> dict[str, list[str]]:
+    """The script of each stage, and then the modules that it imports, as dvc.yaml declares them: DVC cannot compute a list."""
     found = {}
     for name, stage in read_yaml(path)["stages"].items():
-        deps = stage.get("do", stage).get("deps", [])
-        found[name] = [dep for dep in deps if dep.startswith(MODULES)]
+        code = [dep for dep in stage.get("do", stage).get("deps", []) if dep.endswith(".py")]
+        found[name] = sorted(code, key=lambda dep: dep.startswith(MODULES))
     return found
 
 

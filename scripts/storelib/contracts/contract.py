@@ -435,19 +435,16 @@ def outputs() -> Iterator[Outputs]:
 
 def checked(rows: "pd.DataFrame | pa.Table", contract: Contract, where: str) -> pa.Table:
     """A table under its contract's schema. Raises DataError where a rule is broken or a value does not fit its type."""
-    names = rows.column_names if isinstance(rows, pa.Table) else list(rows.columns)
+    arrow: Any = rows if isinstance(rows, pa.Table) else None
+    names = list(map(str, rows.columns)) if arrow is None else arrow.column_names
     schema = contract.schema_for(names, where)
     try:
-        table = (
-            rows.cast(schema)
-            if isinstance(rows, pa.Table)
-            else pa.Table.from_pandas(rows, schema=schema, preserve_index=False)
-        )
+        table = pa.Table.from_pandas(rows, schema=schema, preserve_index=False) if arrow is None else arrow.cast(schema)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
         words = " ".join(" ".join(map(str, error.args)).split())
         raise DataError(f"{where}: {words}", solution=DEFECT) from None
     if table.num_rows:
-        refuse_broken(table, contract, where, rows if isinstance(rows, pa.Table) else None)
+        refuse_broken(table, contract, where, arrow)
     elif not contract.may_be_empty:
         refuse_empty(where)
     return table

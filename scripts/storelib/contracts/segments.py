@@ -51,15 +51,35 @@ EXPLAINED = Contract(
     ["category", "segments"],
     rule("one number of segments is chosen", lambda table: int(table["chosen"].sum()) == 1),
 )
+# Of all categories, with the names.
+COLLECTED = Contract({**SEGMENTS.columns, "segment_name": text()}, SEGMENTS.key, *SEGMENTS.rules[1:])
 # Empty where no such source is configured.
 KNOWN_LABELS = Contract(
-    {"category": text(), "store_id": text(), **{name: label() for name in LABELS}},
+    {
+        "category": text(),
+        "store_id": text(),
+        **{name: label() for name in LABELS},
+        "segment_name": text(nullable=True),
+    },
     ["category", "store_id"],
     may_be_empty=True,
 )
 OVERRIDES = Contract(
     {"category": text(), "store_id": text(), "segment": label(), "who": text(), "why": text()},
     ["category", "store_id"],
+    may_be_empty=True,
+)
+# No row without a baseline. `before` is missing for new stores, `after` for stores that are gone.
+MIGRATIONS = Contract(
+    {
+        "category": text(KEY),
+        "before": label(nullable=True),
+        "after": label(nullable=True),
+        "stores": count(1),
+        "share": number(between(0, 1, SLACK), nullable=True),
+    },
+    ["category", "before", "after"],
+    nulls_last=True,
     may_be_empty=True,
 )
 RECOVERY = Contract(

@@ -57,7 +57,8 @@ class Fitted(NamedTuple):
 
     def place(self, points: Matrix) -> Labels:
         """The nearest cluster of each point, the first of equals."""
-        return (self.distances(points).argmin(axis=1) + 1).astype(np.int32)
+        placed: Labels = (self.distances(points).argmin(axis=1) + 1).astype(np.int32)
+        return placed
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,8 @@ def tempered(points: Matrix, drawn: Matrix, fitted: Fitted) -> Matrix:
         return certain
     logs = TEMPER * log_posteriors(points, parts)
     found: Matrix = np.exp(logs - logs.max(axis=1, keepdims=True))
-    return found / found.sum(axis=1, keepdims=True)
+    found /= found.sum(axis=1, keepdims=True)
+    return found
 
 
 def matched(placed: Labels, found: Labels, k: int) -> NDArray[np.int64]:

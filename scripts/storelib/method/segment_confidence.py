@@ -50,15 +50,7 @@ def sureness(
     segments, clusters of both views: by store, in one order. views: each store's probability of each cluster. A pair of clusters
     counts for the segments that its stores went to, in their proportion; pairs that no store is of are left out.
     """
-    numbers = np.unique(segments)
-    cells = [(clusters[0] == i).to_numpy() & (clusters[1] == j).to_numpy() for i in views[0] for j in views[1]]
-    went = np.array([[(segments[cell] == number).sum() for number in numbers] for cell in cells], dtype="float64")
-    occupied = went.sum(axis=1) > 0
-    went[occupied] /= went[occupied].sum(axis=1, keepdims=True)
-    joint = (views[0].to_numpy()[:, :, None] * views[1].to_numpy()[:, None, :]).reshape(len(segments), -1)
-    joint = joint[:, occupied]
-    totals = joint @ went[occupied]
-    totals = totals / totals.sum(axis=1, keepdims=True)
+    numbers, totals = segment_probabilities(segments, clusters, views)
     own = np.searchsorted(numbers, segments)
     rows = np.arange(len(segments))
     confidence = np.minimum(totals[rows, own], 1.0)
@@ -67,3 +59,22 @@ def sureness(
     others = np.where(np.isnan(others), -1.0, others)
     best = others.argmax(axis=1)
     return Sureness(confidence, np.where(others[rows, best] > 0, numbers[best], 0))
+
+
+def segment_probabilities(
+    segments: pd.Series, clusters: tuple[pd.Series, pd.Series], views: tuple[pd.DataFrame, pd.DataFrame]
+) -> tuple[NDArray[np.int64], Matrix]:
+    """The segments, sorted, and each store's probability of being of each, (n_stores, n_segments).
+
+    segments, clusters: of the stores that went somewhere; views: probabilities of the same stores, or of others.
+    """
+    numbers = np.unique(segments)
+    cells = [(clusters[0] == i).to_numpy() & (clusters[1] == j).to_numpy() for i in views[0] for j in views[1]]
+    went = np.array([[(segments[cell] == number).sum() for number in numbers] for cell in cells], dtype="float64")
+    occupied = went.sum(axis=1) > 0
+    went[occupied] /= went[occupied].sum(axis=1, keepdims=True)
+    joint = (views[0].to_numpy()[:, :, None] * views[1].to_numpy()[:, None, :]).reshape(len(views[0]), -1)
+    joint = joint[:, occupied]
+    totals = joint @ went[occupied]
+    sums = totals.sum(axis=1, keepdims=True)
+    return numbers, np.divide(totals, sums, out=np.full_like(totals, np.nan), where=sums > 0)

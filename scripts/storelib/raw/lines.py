@@ -401,9 +401,9 @@ class LineReader:
         known, rewritten = self.known[name].setdefault(kind, {}), self.rewritten[name].setdefault(kind, set())
         new = [value for value in values if value not in known]
         if new:
-            codes, flags = self.cleaned_codes(name, pa.array(new, texts.type))
-            known.update(zip(new, codes.tolist(), strict=True))
-            rewritten.update(value for value, flag in zip(new, flags, strict=True) if flag)
+            found, is_other = self.cleaned_codes(name, pa.array(new, texts.type))
+            known.update(zip(new, found.tolist(), strict=True))
+            rewritten.update(value for value, flag in zip(new, is_other, strict=True) if flag)
         flags = np.array([value in rewritten for value in values] if rewritten else [], np.bool_)
         codes = np.array([known[value] for value in values], np.int32)
         # A null has no place in the dictionary: it takes the last.

@@ -433,14 +433,17 @@ def read_texts(
     numbers: Collection[str] = (),
     names: Collection[str] = (),
     lines: dict[str, int] | None = None,
+    optional: Collection[str] = (),
 ) -> "pd.DataFrame":
     """A small source as text columns under our names (ours: theirs), null where missing, in no promised order.
 
     numbers: columns, by our names, whose texts are written with a decimal point where they are numbers of the source's; names:
-    columns that are no ids, whose capitals stay what they are; lines: is told how many rows came from each file.
+    columns that are no ids, whose capitals stay what they are; lines: is told how many rows came from each file; optional:
+    columns, by our names, that a file may be without, and the result then too.
     """
     with database(limits) as connection:
         types = open_source(connection, source, folder, "source")
+        columns = {ours: theirs for ours, theirs in columns.items() if ours not in optional or theirs in types}
         require_columns(types, columns.values(), source, folder)
         selected: dict[str, str] = {}
         forms: dict[str, str] = {}

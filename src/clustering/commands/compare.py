@@ -9,17 +9,24 @@ from rich.table import Table
 from clustering.projects import find_project
 from clustering.shown import console, say
 
+# Figures that are shown although they are the same: what a scenario is judged by.
+ALWAYS = (".k", ".segments", ".smallest", ".explained", ".stability")
+
 
 def compare(
     first: Annotated[str, typer.Argument(metavar="A", help="Run id or prefix, last, last~1, workspace, revision.")],
     second: Annotated[str, typer.Argument(metavar="B", help="The same; its segments are matched to those of A.")],
+    prefer: Annotated[
+        str | None, typer.Option(help="Mark this recorded run as preferred; `preferred` is its name from then on.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Write the stores that moved to this CSV file.")] = None,
 ) -> None:
     """Two runs side by side: figures, sizes of segments and clusters, and the stores that moved.
 
-    Example: clustering compare last~1 last --out moved.csv
+    Figures are k, segments, the variance that they explain, and whatever differs. Example: clustering compare last~1 last --prefer last
     """
     from clustering.compare import changes, figures, load_results
+    from clustering.runs import mark_preferred
     from storelib.spreadsheets import for_spreadsheets
 
     root = find_project()
@@ -29,11 +36,13 @@ def compare(
     numbers = figures(a.metrics), figures(b.metrics)
     for key in dict.fromkeys([*numbers[0], *numbers[1]]):
         pair = [f"{part[key]:.10g}" if key in part else "" for part in numbers]
-        if pair[0] != pair[1] or key.endswith(".k"):
+        if pair[0] != pair[1] or key.endswith(ALWAYS):
             table.add_row(key, *pair)
     console.print(table)
     for change in found:
         say(change.line())
+    if prefer is not None:
+        say(f"Run {mark_preferred(root, prefer)} is preferred.")
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         for_spreadsheets(moves).to_csv(out, index=False, lineterminator="\n")

@@ -40,12 +40,14 @@ def explain(
         for state, share, chain in part["shares"]:
             say(f"  {state}: {share:.1%} of its sales; the chain's mean is {chain:.1%}")
         say(f"  internal: {placed(part['cluster'])}")
-        other = part["runner_up_segment"]
+        other = part["other_segment"]
         say(
-            f"  segment {part['segment']}, from {part['merged_cluster']} (internal x external)"
-            + (f"; otherwise {other}" if other else "")
+            f"  segment {part['segment']}, from {part['merged_cluster']} (internal x external): {part['segment_name']}"
+            + (f"; otherwise {other}: {part['other_name']}" if other else "; there is no other segment")
             + sure(part["confidence"], part["is_borderline"])
         )
+        for line in stores.segment_lines(part):
+            say(f"  {line}")
         for sentence in stores.in_words(part["flags"]):
             say(f"  {sentence}")
     say(f"external: {placed(known['external'])}" if known["external"] else "external: not placed")

@@ -1,0 +1,110 @@
+"""Approving a run: its segments become the baseline, whose numbers the next runs keep."""
+
+import json
+import re
+import shutil
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from clustering.results import SEGMENTS, Results
+from clustering.runs import git_state
+from clustering.secrets import redacted
+from storelib.configuration.place import Place, load_place
+from storelib.configuration.stages import RAW_LISTS
+from storelib.errors import ConfigError, PipelineError
+from storelib.raw.files import sha256
+from storelib.tables import read_table, replacing, write_text
+
+# Below data/raw/<env>/, where `sources.baseline` finds it.
+APPROVED = "approved_segments.parquet"
+
+
+def record_path(env: str) -> Path:
+    """Who approved what, and when: beside the raw files, as the record of what was fetched, and kept by git."""
+    return Path("data", "raw", f"{env}.approved.json")
+
+
+def approve(root: Path, place: Place, env: str, results: Results, who: str, why: str) -> dict[str, Any]:
+    """Make the segments of a run the baseline, and add to the record. Returns the entry.
+
+    Raises ConfigError where the configuration names another baseline, or where it cannot be told of this one.
+    """
+    config = root / "configs" / f"{env}.yml"
+    settings = with_baseline(config, place)
+    raw = {
+        row["file"]: row["sha256"]
+        for listing in RAW_LISTS
+        for row in read_table(root / listing).to_pylist()
+        # The baseline of before made these numbers, and is named by the approval of before.
+        if row["source"] != "baseline"
+    }
+    entry = {
+        "who": who,
+        "why": why,
+        "when": datetime.now(UTC).isoformat(timespec="seconds"),
+        "run": results.run["id"],
+        "git": git_state(root),
+        "sha256": {
+            "segments": sha256(root / SEGMENTS),
+            "params.yaml": sha256(root / "params.yaml"),
+            f"configs/{env}.yml": sha256(config),
+            "raw": dict(sorted(raw.items())),
+        },
+    }
+    approvals = [*approvals_of(root, env), entry]
+    target = root / "data" / "raw" / env / APPROVED
+    with replacing(target) as temporary:
+        shutil.copyfile(root / SEGMENTS, temporary)
+    write_text(json.dumps(redacted(approvals), indent=2, ensure_ascii=False) + "\n", root / record_path(env))
+    if settings is not None:
+        write_text(settings, config)
+    return entry
+
+
+def approvals_of(root: Path, env: str) -> list[dict[str, Any]]:
+    """Every approval so far, oldest first. Raises ConfigError for a record that cannot be read."""
+    path = root / record_path(env)
+    if not path.is_file():
+        return []
+    try:
+        found: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ConfigError(f"{path} is no JSON: {error}", solution="mend it, or take it from git") from None
+    return found
+
+
+def with_baseline(config: Path, place: Place) -> str | None:
+    """The configuration with this baseline; None where it names it already.
+
+    The lines are put in as text, so that comments stay. Raises ConfigError where another baseline is named, or where the lines
+    do not make the configuration that is meant.
+    """
+    named = place.sources.baseline
+    if named is not None:
+        if (named.path, named.reader) != (APPROVED, "parquet"):
+            raise ConfigError(
+                f"{config}: sources.baseline is {named.path!r}, and what is approved goes to {APPROVED!r}",
+                solution=f"write `reader: parquet` and `path: {APPROVED}` there, without `columns`; or delete sources.baseline",
+            )
+        return None
+    text = config.read_text(encoding="utf-8")
+    case = "" if place.sources.sales.id_case == "fail" else f"\n    id_case: {place.sources.sales.id_case}"
+    lines = f"  baseline:\n    reader: parquet\n    path: {APPROVED}{case}\n"
+    changed = re.sub(
+        r"^sources:[^\S\n]*(#[^\n]*)?\n", lambda match: match[0] + lines, text, count=1, flags=re.MULTILINE
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        trial = Path(folder, config.name)
+        trial.write_text(changed, encoding="utf-8")
+        try:
+            baseline = load_place(trial).sources.baseline
+        except PipelineError:
+            baseline = None
+    if baseline is None or baseline.path != APPROVED:
+        raise ConfigError(
+            f"{config}: the baseline cannot be added to `sources` by itself",
+            solution=f"add it by hand: baseline: {{reader: parquet, path: {APPROVED}}}; and approve again",
+        )
+    return changed

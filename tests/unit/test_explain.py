@@ -1,0 +1,30 @@
+"""`clustering explain`: why a store is in its segment, in words."""
+
+from typing import Any
+
+from clustering.explain import segment_lines
+
+
+def part(**changes: Any) -> dict[str, Any]:
+    fit = {"distance": 0.5, "nearest_other": 4, "nearest_other_distance": 1.25}
+    reasons = [
+        {"kind": "mix", "feature": "Nail Care", "value": 0.314, "mean": 0.28, "rest": 0.12},
+        {"kind": "place", "feature": "county.MEDIAN_INCOME", "value": None, "mean": 84_300.0, "rest": 55_120.4},
+    ]
+    return {"reasons": reasons, "rules": "Nail Care above 20 %", "fit": fit} | changes
+
+
+def test_the_stores_values_stand_beside_both_means() -> None:
+    assert segment_lines(part()) == [
+        "why: Nail Care 31.4%; its segment 28.0%, all other stores 12.0%",
+        "why: median income unknown; its segment 84,300, all other stores 55,120",
+        "rule: Nail Care above 20 %",
+        "distance to the segment's centre 0.500; to the nearest other one, of segment 4, 1.250",
+    ]
+
+
+def test_one_segment_without_a_rule() -> None:
+    fit = {"distance": 0.5, "nearest_other": None, "nearest_other_distance": None}
+    assert segment_lines(part(reasons=[], rules="", fit=fit)) == [
+        "rule: none of so few conditions finds the segment", "distance to the segment's centre 0.500",
+    ]  # fmt: skip
