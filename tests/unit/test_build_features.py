@@ -652,7 +652,12 @@ def test_report_tells_every_feature_in_order(bench: Any, build: Callable[..., di
 def test_options_are_those_of_the_params() -> None:
     names = {field.name for field in fields(FeatureOptions)}
     assert names == set(BuildFeatures.model_fields)
-    assert set(BuildInternalFeatures.model_fields) - names == {"min_lines", "min_sales", "min_need_states"}
+    assert set(BuildInternalFeatures.model_fields) - names == {
+        "min_lines",
+        "min_sales",
+        "min_need_states",
+        "level_weight",
+    }
     choices = {"transform": TRANSFORMS, "scaling": SCALINGS, "imputation": IMPUTATIONS, "outliers": OUTLIERS}
     for name, known in choices.items():
         assert get_args(BuildFeatures.model_fields[name].annotation) == known
