@@ -284,7 +284,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     scores, widths = score_partitions(
         training, fits, coarsening=args.bic_coarsening, min_cluster_share=args.min_cluster_share
     )
-    asked = set(RESAMPLING) if args.all_rules else {args.rule}
+    asked: set[str] = set(RESAMPLING) if args.all_rules else {args.rule}
     scores = add_resampling(scores, training, fits, asked, resamples=args.resamples, algorithm=algorithm)
     chosen = choose_k(scores, args.rule)
     choices = choices_of(scores)

@@ -119,8 +119,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     traits = traits_of(shares, places, trains, segment, args.least_effect)
     worth = traits[traits["is_notable"]]
     differences: dict[int, list[Difference]] = {int(label): [] for label in sorted(segment.unique())}
-    for row in worth.itertuples():
-        differences[int(row.segment)].append(Difference(str(row.kind), str(row.feature), float(row.effect)))
+    for label, kind, feature, effect in zip(
+        worth["segment"], worth["kind"], worth["feature"], worth["effect"], strict=True
+    ):
+        differences[int(label)].append(Difference(str(kind), str(feature), float(effect)))
     labels = part_labels(shares.columns, places.columns)
     made = names_of(differences, labels, {})
     names = names_of(differences, labels, {s: name for s, (name, _) in kept.items() if s in differences})
@@ -130,7 +132,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     points = imputed(np.hstack([shares.to_numpy(dtype="float64"), places.to_numpy(dtype="float64")]))
     numbers = segment.to_numpy()
     rules = rules_of(points, numbers, args.rule_depth, args.seed)
-    told = [(labels["mix"][name], True) for name in shares] + [(labels["place"][name], False) for name in places]
+    told = [(labels["mix"][str(name)], True) for name in shares]
+    told += [(labels["place"][str(name)], False) for name in places]
     sizes = segment.value_counts()
     amounts = sales.groupby(segment).sum()
     right = fidelity(points, numbers, args.rule_depth, args.seed)

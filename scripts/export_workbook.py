@@ -311,7 +311,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     content = {
         "assignments": rows,
         "segments": describing.described(
-            *(read_frame(path) for path in (args.descriptions, args.traits, args.store_fit)), names
+            read_frame(args.descriptions), read_frame(args.traits), read_frame(args.store_fit), names
         ),
         "total": total,
         "profile": sheets.profile_of(by_mix, by_place, rows),

@@ -1,7 +1,7 @@
 """The method, `params.yaml`, as a model."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar, get_origin
 
 from pydantic import AfterValidator, Field, ValidationError, create_model, field_validator, model_validator
 
@@ -280,10 +280,11 @@ def partial(model: type[Model]) -> type[Part]:
 
 
 if TYPE_CHECKING:
-    OwnSplitNeedStates = Part
-    OwnBuildFeatures = Part
-    OwnClusterStores = Part
-    OwnMerging = Part
+    # A checker of types does not know models that are made when this runs.
+    OwnSplitNeedStates: TypeAlias = Part
+    OwnBuildFeatures: TypeAlias = Part
+    OwnClusterStores: TypeAlias = Part
+    OwnMerging: TypeAlias = Part
 else:
     OwnSplitNeedStates = partial(SplitNeedStates)
     OwnBuildFeatures = partial(BuildInternalFeatures)

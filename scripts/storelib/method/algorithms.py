@@ -220,7 +220,7 @@ def medoids(points: Matrix, start: Fitted) -> Fitted:
         block = np.arange(first, min(first + BLOCK, len(points)))
         first = int(block[-1] + 1) % len(points)
         unchanged += len(block)
-        changes = near.changes(cdist(points[block], points))
+        changes = near.changes(np.asarray(cdist(points[block], points), dtype=np.float64))
         candidate, medoid = np.unravel_index(int(changes.argmin()), (len(block), k))
         if changes[candidate, medoid] < -ROUNDING * near.total:
             chosen[medoid] = block[candidate]

@@ -127,5 +127,5 @@ def as_mixture(points: Matrix, fitted: Fitted) -> Mixture | None:
     pooled = residuals.T @ residuals / len(points)
     if np.trace(pooled) == 0:
         return None
-    root = np.linalg.cholesky(np.linalg.inv(tied_covariance(pooled)))
+    root: Matrix = np.asarray(np.linalg.cholesky(np.linalg.inv(tied_covariance(pooled))), dtype=np.float64)
     return Mixture(sizes / sizes.sum(), means, np.broadcast_to(root, (len(sizes), *root.shape)))

@@ -57,8 +57,8 @@ def predict(points: Matrix, labels: Labels, repeats: int, shuffles: int, seed: i
     clusters of the held-out stores (Ojala and Garriga 2010, test 1, without learning anew for each).
     """
     rng = np.random.default_rng(seed)
-    names, coded = np.unique(labels, return_inverse=True)
-    coded = coded.astype(np.int32)
+    names, inverse = np.unique(labels, return_inverse=True)
+    coded: Labels = inverse.astype(np.int32)
     told = np.empty((repeats, len(coded)), dtype=np.int32)
     losses = []
     for repeat in range(repeats):

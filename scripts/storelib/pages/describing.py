@@ -1,7 +1,7 @@
 """What the report, the workbook and the command say of each segment, and of what external data tell, as plain values."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -116,7 +116,7 @@ VERDICT_WORDS = {
 
 def prediction_words(prediction: pd.DataFrame, importance: pd.DataFrame) -> list[str]:
     """Whether external data help, in two or three sentences."""
-    row: dict[str, Any] = prediction.to_dict("records")[0]
+    row = prediction.iloc[0]
     sentences = [VERDICT_WORDS[row["verdict"]]]
     if pd.isna(row["accuracy"]):
         return sentences
