@@ -116,3 +116,28 @@ rule collect_segments:
         "--migrations_csv {output.migrations_csv:q} --metrics {output.metrics:q} "
         "--scores {output.scores:q} --recovery {output.recovery:q} --figure {output.figure:q} "
         "--recovery_figure {output.recovery_figure:q} --log {log:q}"
+
+
+rule segment_chain:
+    """Make one segmentation of the chain from those of its categories."""
+    input:
+        segments="data/merging/segments.parquet",
+        script="scripts/segment_chain.py",
+        lib=LIB["segment_chain"],
+    output:
+        chain_segments="data/merging/chain_segments.parquet",
+        chain_csv="reports/chain_segments.csv",
+    log:
+        "logs/segment_chain.log",
+    benchmark:
+        "logs/benchmarks/segment_chain.tsv"
+    conda:
+        "../envs/stages.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb,
+    params:
+        flags=flags_of(config["chain"]),
+    shell:
+        "python {input.script:q} --segments {input.segments:q} --chain_segments {output.chain_segments:q} "
+        "--chain_csv {output.chain_csv:q} {params.flags} --log {log:q}"

@@ -53,6 +53,7 @@ rule build_report:
         explained=expand("data/merging/explained/{category}.parquet", category=CATEGORIES),
         overrides="data/merging/overrides.parquet",
         migrations="data/merging/migrations.parquet",
+        chain_segments="data/merging/chain_segments.parquet",
         reference="data/merging/reference.parquet",
         recovery="reports/recovery.csv",
         checks="reports/checks.json",
@@ -84,7 +85,7 @@ rule build_report:
         "--external_clusters {input.external_clusters:q} --external_k_scores {input.external_k_scores:q} "
         "--external_profile {input.external_profile:q} --segments {input.segments:q} --ledger {input.ledger:q} "
         "--explained {params.explained:q} --overrides {input.overrides:q} "
-        "--migrations {input.migrations:q} "
+        "--migrations {input.migrations:q} --chain_segments {input.chain_segments:q} "
         "--reference {input.reference:q} --recovery {input.recovery:q} --checks {input.checks:q} "
         "--template {input.template:q} --outlines {input.outlines:q} --report {output.report:q} "
         "--internal {params.internal} --external {params.external} --merging {params.merging} --log {log:q}"

@@ -107,6 +107,12 @@ MIGRATIONS = {
     "stores": "how many",
     "share": "of the stores that `before` had",
 }
+CHAIN = {
+    **STORE,
+    "segment": "its segment of the chain, from 1",
+    "categories": "categories that it sells",
+    "agreement": "mean of the following columns",
+}
 LABELS = {name: SEGMENTS[name] for name in ("category", "store_id", "internal_cluster", "external_cluster", "segment")}
 
 
@@ -353,6 +359,12 @@ FILES = [
         "segments.MIGRATIONS",
     ),
     File(
+        "data/merging/chain_segments.parquet",
+        "one row per store: one segmentation of the chain, from those of its categories",
+        {**CHAIN, WIDE: "by category: share of the other stores of its chain segment that are in its segment there"},
+        "segments.CHAIN_SEGMENTS",
+    ),
+    File(
         "data/merging/reference.parquet",
         "known labels; no row where there are none",
         LABELS,
@@ -387,6 +399,11 @@ FILES = [
         SEGMENTS,
     ),
     File("reports/migrations.csv", "`data/merging/migrations.parquet` as CSV", MIGRATIONS),
+    File(
+        "reports/chain_segments.csv",
+        "`data/merging/chain_segments.parquet` as CSV",
+        {**CHAIN, WIDE: "the same"},
+    ),
     File("reports/k_scores.csv", "the scores of every view", {"view": "the category's key, or `external`", **SCORES}),
     File(
         "reports/recovery.csv",

@@ -44,6 +44,16 @@ EXPLAINED = Contract(
     ["category", "segments"],
     rule("one number of segments is chosen", lambda table: int(table["chosen"].sum()) == 1),
 )
+CHAIN_SEGMENTS = Contract(
+    {
+        "store_id": text(),
+        "segment": label(),
+        "categories": count(1),
+        "agreement": number(between(0, 1, SLACK), nullable=True),
+    },
+    ["store_id"],
+    others=number(between(0, 1, SLACK), nullable=True),
+)
 # Empty where no such source is configured.
 KNOWN_LABELS = Contract(
     {"category": text(), "store_id": text(), **{name: label() for name in LABELS}},
