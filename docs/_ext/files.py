@@ -140,6 +140,12 @@ MIGRATIONS = {
     "stores": "how many",
     "share": "of the stores that `before` had",
 }
+CHAIN = {
+    **STORE,
+    "segment": "its segment of the chain, from 1",
+    "categories": "categories that it sells",
+    "agreement": "mean of the following columns",
+}
 
 
 class File(NamedTuple):
@@ -497,6 +503,12 @@ FILES = [
         "segments.MIGRATIONS",
     ),
     File(
+        "data/merging/chain_segments.parquet",
+        "one row per store: one segmentation of the chain, from those of its categories",
+        {**CHAIN, WIDE: "by category: share of the other stores of its chain segment that are in its segment there"},
+        "segments.CHAIN_SEGMENTS",
+    ),
+    File(
         "data/merging/reference.parquet",
         "known labels; no row where there are none",
         LABELS,
@@ -531,6 +543,11 @@ FILES = [
         SEGMENTS | NAME,
     ),
     File("reports/migrations.csv", "`data/merging/migrations.parquet` as CSV", MIGRATIONS),
+    File(
+        "reports/chain_segments.csv",
+        "`data/merging/chain_segments.parquet` as CSV",
+        {**CHAIN, WIDE: "the same"},
+    ),
     File("reports/k_scores.csv", "the scores of every view", {"view": "the category's key, or `external`", **SCORES}),
     File(
         "reports/recovery.csv",
