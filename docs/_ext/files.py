@@ -148,6 +148,19 @@ CHAIN = {
 }
 
 
+MODEL = {
+    "schema": "the version of this form",
+    "view": "the category's key, or `external`",
+    "algorithm": "as in `params.yaml`",
+    "points": "names of the points' columns",
+    "points_sha256": "hash of the table of points that it was fitted to",
+    "clusters": "numbers of the clusters, in the order of `centres`",
+    "centres": "a point per cluster",
+    "mixture": "of `gaussian_mixture`: weights, means and roots of the precisions; else empty",
+    "versions": "of the packages that fitted it",
+}
+
+
 class File(NamedTuple):
     """One file, or one per category: what a row is, its columns, and the name of its contract in storelib.contracts."""
 
@@ -176,6 +189,12 @@ FILES = [
         CLUSTERS,
         "views.CLUSTERS",
     ),
+    File(
+        "data/internal/models/{category}.json",
+        "what was fitted, as JSON: `clustering assign` places new stores by it",
+        MODEL,
+    ),
+    File("data/external/model.json", "the same by external data", MODEL),
     File("data/external/clusters.parquet", "the same by external data", CLUSTERS, "views.CLUSTERS"),
     File(
         "data/internal/k_scores/{category}.parquet",
