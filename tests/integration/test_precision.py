@@ -121,7 +121,7 @@ CHANGES: dict[str, tuple[Edit, set[str], set[str]]] = {
     ),
     "overrides": (
         place("  reference:", OVERRIDES),
-        {"ingest_overrides", "select_categories", *of(*KEYS, stages=("apply_overrides", "describe_segments", "export_workbook")), *GATHERED}, OPTIONAL,
+        {"ingest_overrides", "select_categories", *of(*KEYS, stages=OF_MERGING[1:]), *GATHERED}, OPTIONAL,
     ),
     "no reference any more": (
         place("  reference:\n    reader: parquet\n    path: planted_segments.parquet\n", ""),
