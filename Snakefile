@@ -10,7 +10,6 @@ os.environ.pop("PYTHONSAFEPATH", None)
 
 from snakemake.exceptions import WorkflowError
 from storelib.configuration.own_settings import FOLDER as SETTINGS
-from storelib.configuration.own_settings import STAGES as OWN_STAGES
 from storelib.configuration.stages import RAW_LISTS, Made
 from storelib.configuration.workflow import DEMO_FILES, RawFiles, check_params, database_mb, memory_mb
 from storelib.configuration.workflow import (
@@ -20,6 +19,7 @@ from storelib.configuration.workflow import (
     in_report,
     code_by_stage,
     own_settings,
+    settle_settings,
     sections_of,
 )
 from storelib.errors import PipelineError
@@ -35,6 +35,7 @@ try:
     CODE = code_by_stage(Path("dvc.yaml"))
     MADE = Made(Path("dvc.yaml"), PARAMS.internal.categories, PARAMS.env)
     RAW = RawFiles(PARAMS)
+    settle_settings(config["internal"]["categories"])
 except PipelineError as error:
     raise WorkflowError(str(error)) from None
 
