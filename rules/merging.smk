@@ -126,3 +126,19 @@ use rule stage as collect_segments with:
         "logs/collect_segments.log",
     benchmark:
         "logs/benchmarks/collect_segments.tsv"
+
+
+use rule stage as segment_chain with:
+    """Make one segmentation of the chain from those of its categories."""
+    input:
+        segments="data/merging/segments.parquet",
+        code=CODE["segment_chain"],
+    output:
+        chain_segments="data/merging/chain_segments.parquet",
+        chain_csv="reports/chain_segments.csv",
+    log:
+        "logs/segment_chain.log",
+    benchmark:
+        "logs/benchmarks/segment_chain.tsv"
+    params:
+        flags=flags_of(config["chain"]),

@@ -59,6 +59,7 @@ def parse_args(argv: Sequence[str] | None) -> tuple[argparse.Namespace, dict[str
     parser.add_argument("--explained", type=Path, required=True, help="folder, one file per category")
     parser.add_argument("--overrides", type=Path, required=True, help="stores that a person placed")
     parser.add_argument("--migrations", type=Path, required=True, help="from the baseline's segments to these")
+    parser.add_argument("--chain_segments", type=Path, required=True, help="one segment per store")
     parser.add_argument("--reference", type=Path, required=True, help="known labels; header only where there are none")
     parser.add_argument("--recovery", type=Path, required=True, help="agreement with the known labels")
     parser.add_argument("--checks", type=Path, required=True, help="what was expected, and how far it holds")
@@ -345,6 +346,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             "unselected": flows.total(entries, "select_categories", "not_selected"),
             "overrides": merging.override_rows(read_frame(args.overrides), names),
             "migrations": merging.migration_views(read_frame(args.migrations), names),
+            "chain": merging.chain_view(read_frame(args.chain_segments), names),
             "known": known_views(args, segments),
             "names": {**names, "external": "External view"},
             "method": method,

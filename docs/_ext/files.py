@@ -140,6 +140,25 @@ MIGRATIONS = {
     "stores": "how many",
     "share": "of the stores that `before` had",
 }
+CHAIN = {
+    **STORE,
+    "segment": "its segment of the chain, from 1",
+    "categories": "categories that it sells",
+    "agreement": "mean of the following columns",
+}
+
+
+MODEL = {
+    "schema": "the version of this form",
+    "view": "the category's key, or `external`",
+    "algorithm": "as in `params.yaml`",
+    "points": "names of the points' columns",
+    "points_sha256": "hash of the table of points that it was fitted to",
+    "clusters": "numbers of the clusters, in the order of `centres`",
+    "centres": "a point per cluster",
+    "mixture": "of `gaussian_mixture`: weights, means and roots of the precisions; else empty",
+    "versions": "of the packages that fitted it",
+}
 
 
 class File(NamedTuple):
@@ -170,6 +189,12 @@ FILES = [
         CLUSTERS,
         "views.CLUSTERS",
     ),
+    File(
+        "data/internal/models/{category}.json",
+        "what was fitted, as JSON: `clustering assign` places new stores by it",
+        MODEL,
+    ),
+    File("data/external/model.json", "the same by external data", MODEL),
     File("data/external/clusters.parquet", "the same by external data", CLUSTERS, "views.CLUSTERS"),
     File(
         "data/internal/k_scores/{category}.parquet",
@@ -497,6 +522,12 @@ FILES = [
         "segments.MIGRATIONS",
     ),
     File(
+        "data/merging/chain_segments.parquet",
+        "one row per store: one segmentation of the chain, from those of its categories",
+        {**CHAIN, WIDE: "by category: share of the other stores of its chain segment that are in its segment there"},
+        "segments.CHAIN_SEGMENTS",
+    ),
+    File(
         "data/merging/reference.parquet",
         "known labels; no row where there are none",
         LABELS,
@@ -531,6 +562,11 @@ FILES = [
         SEGMENTS | NAME,
     ),
     File("reports/migrations.csv", "`data/merging/migrations.parquet` as CSV", MIGRATIONS),
+    File(
+        "reports/chain_segments.csv",
+        "`data/merging/chain_segments.parquet` as CSV",
+        {**CHAIN, WIDE: "the same"},
+    ),
     File("reports/k_scores.csv", "the scores of every view", {"view": "the category's key, or `external`", **SCORES}),
     File(
         "reports/recovery.csv",

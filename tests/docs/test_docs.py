@@ -21,10 +21,11 @@ from files import FILES
 from reference import GENERATED, pages
 from settings import sections, settings
 from storelib.accounts.ledger import FLOWS
+from storelib.configuration.own_settings import BLOCKS
 from storelib.configuration.params import Params
 from storelib.configuration.place import Place, Sources
 from storelib.contracts.ledger import LEDGER
-from storelib.contracts.segments import SEGMENTS
+from storelib.contracts.segments import COLLECTED
 from storelib.errors import ConfigError, DataError, PipelineError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -184,7 +185,10 @@ def test_params_are_what_the_reference_says() -> None:
         re.sub(r"^demo\.dev\.", "demo.<env>.", key) for key in keys_of(yaml.safe_load(text_of(ROOT / "params.yaml")))
     }
     given = {re.sub(r"^internal\.categories\.\w+\.", "internal.categories.<key>.", key) for key in given}
-    assert given == {setting.key for setting in settings(Params)}
+    # What may be left out: a category's own blocks, and a list of weights where each feature counts alike.
+    optional = {f"internal.categories.<key>.{block}" for block in BLOCKS}
+    optional |= {f"{view}.build_features.feature_weights" for view in ("internal", "external")}
+    assert given | optional == {setting.key for setting in settings(Params)}
 
 
 def rules_text() -> str:
@@ -220,7 +224,7 @@ def test_reference_reads_the_models_rightly() -> None:
 
 
 def test_columns_of_the_results_are_explained() -> None:
-    assert [codes(row[0])[0] for row in rows_of(README, "column", "meaning")] == SEGMENTS.names
+    assert [codes(row[0])[0] for row in rows_of(README, "column", "meaning")] == COLLECTED.names
     words = codes(text_of(README))
     assert set(LEDGER.names) <= set(words)
     assert set(FLOWS) <= set(words)

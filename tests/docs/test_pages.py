@@ -136,7 +136,7 @@ def test_pages_with_commands_are_found() -> None:
 def test_tutorial_leads_to_segments(tmp_path: Path) -> None:
     said = read_along(DOCS / "tutorial.md", tmp_path, tmp_path / "scratch")
     assert "merging: done" not in said
-    assert said.count("full_pipeline: done in") == 2
+    assert said.count("full_pipeline: done in") == 3
     segments = pq.read_table(tmp_path / "my-stores" / "data" / "merging" / "segments.parquet").to_pandas()
     assert segments.groupby("category")["store_id"].nunique().to_dict() == {"coffee": 90, "pet_food": 90}
     assert segments["internal_cluster"].nunique() == 3, "the kinds of town that were made up"

@@ -26,7 +26,7 @@ OF_CATEGORY = (
     "predict_clusters",
     "export_workbook",
 )
-GATHERED = {"collect_segments", "check_results", "build_report", "require_checks"}
+GATHERED = {"collect_segments", "segment_chain", "check_results", "build_report", "require_checks"}
 KEYS = ("beauty", "cocktails_rtd")
 EXTERNAL = {"cluster_external_stores", "profile_external_clusters"}
 RAW_FOLDER = {
@@ -122,11 +122,15 @@ CHANGES: dict[str, tuple[Edit, set[str], set[str]]] = {
     ),
     "overrides": (
         place("  reference:", OVERRIDES),
-        {"ingest_overrides", "select_categories", *of(*KEYS, stages=("apply_overrides", "export_workbook")), *GATHERED}, OPTIONAL,
+        {
+            "ingest_overrides", "select_categories", *GATHERED,
+            *of(*KEYS, stages=("apply_overrides", "describe_segments", "export_workbook")),
+        },
+        OPTIONAL,
     ),
     "no reference any more": (
         place("  reference:\n    reader: parquet\n    path: planted_segments.parquet\n", ""),
-        {"ingest_reference", "collect_segments", "check_results", "build_report", "require_checks"}, OPTIONAL,
+        {"ingest_reference", "collect_segments", "segment_chain", "check_results", "build_report", "require_checks"}, OPTIONAL,
     ),
     "how the store table is read": (
         place("    path: stores.parquet\n", "    path: stores.parquet\n    missing: [n/a]\n"),

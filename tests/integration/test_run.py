@@ -51,12 +51,13 @@ def test_dry_run_says_what_and_why_and_runs_nothing(project: Project, engine: st
     result = clustering(project.root, "run", "merging", "--dry-run", "--engine", engine)
     assert result.returncode == 0, result.stderr
     plan = dict(line.split(": ", 1) for line in result.stdout.splitlines())
-    assert plan.pop("merging") == "5 stages would run; nothing was run."
+    assert plan.pop("merging") == "7 stages would run; nothing was run."
     assert sorted(plan) == [
-        *(f"apply_overrides/{key}" for key in KEYS), "collect_segments", *(f"merge_segments/{key}" for key in KEYS),
+        *(f"apply_overrides/{key}" for key in KEYS), "collect_segments", *(f"describe_segments/{key}" for key in KEYS),
+        *(f"merge_segments/{key}" for key in KEYS),
     ]  # fmt: skip
     assert plan["merge_segments/beauty"] == "parameters changed: min_cluster_size 8 -> 12"
-    assert plan["collect_segments"].startswith(("follows merge_segments/", "follows apply_overrides/"))
+    assert plan["collect_segments"].startswith("follows ")
     assert project.tables() == before
     assert load_runs(project.root) == []
     forced = clustering(project.root, "run", "merging", "--dry-run", "--force", "--engine", engine)

@@ -21,17 +21,17 @@ pytestmark = pytest.mark.integration
 
 CATEGORY_STAGES = (
     *("split_need_states", "build_features", "cluster_stores", "profile_clusters", "merge_segments", "apply_overrides"),
-    "export_workbook",
+    *("describe_segments", "predict_clusters", "export_workbook"),
 )
 # What follows from every category's segments, or from which categories there are.
-SEGMENTED = {"collect_segments", "check_results", "build_report", "require_checks"}
+SEGMENTED = {"collect_segments", "segment_chain", "check_results", "build_report", "require_checks"}
 
 
 def of_category(key: str) -> set[str]:
     return {f"{stage}/{key}" for stage in CATEGORY_STAGES}
 
 
-MERGE_STAGES = ("merge_segments", "apply_overrides", "export_workbook")
+MERGE_STAGES = ("merge_segments", "apply_overrides", "describe_segments", "export_workbook")
 EVERY_MERGE = {f"{stage}/{key}" for stage in MERGE_STAGES for key in ("beauty", "cocktails_rtd")}
 
 

@@ -46,6 +46,7 @@ def fill(root: Path, *names: str) -> None:
     for folder in FOLDERS:
         suffix = {"data": ".parquet", "logs": ".log", "reports": ".png"}[folder.partition("/")[0]]
         suffix = {"reports/workbooks": ".xlsx", "logs/benchmarks": ".tsv"}.get("/".join(folder.split("/")[:2]), suffix)
+        suffix = ".json" if folder == "data/internal/models" else suffix
         for name in names:
             path = root / folder / f"{name}{suffix}"
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -37,6 +37,7 @@ CHECKS = [
 MOVED = {
     "category": ["beauty"] * 2, "before": [1, 1], "after": [1, 2], "stores": [2, 1], "share": [2 / 3, 1 / 3],
 }  # fmt: skip
+CHAIN = {"categories": [1] * 6, "agreement": [0.5] * 6, "beauty": [0.25] * 6}
 FILES = {
     "source": ["sales"],
     "file": ["sales/<a>.csv"],
@@ -157,6 +158,7 @@ def report(bench: Any) -> Any:
             segments=bench.parquet("segments.parquet", segments), ledger=bench / "ledger.parquet",
             overrides=bench.overrides(*([("beauty", NASTY, 2, "Ann <b>", NASTY)] if known else [])),
             migrations=bench.parquet("migrations.parquet", MOVED if known else {name: [] for name in MOVED}),
+            chain_segments=bench.parquet("chain.parquet", {"store_id": STORES, "segment": [1] * 4 + [2] * 2} | CHAIN),
             explained=bench / "explained", reference=bench.parquet("reference.parquet", reference), recovery=bench / "recovery.csv",
             checks=bench / "checks.json", template=ROOT / "scripts/templates/report.html.j2",
             outlines=ROOT / "scripts/outlines/outlines.json",
@@ -209,7 +211,7 @@ def test_page_says_what_each_segment_is_and_whether_external_data_help(report: A
 
 def test_page_shows_the_checks_failed_ones_first(report: Any) -> None:
     text = report()
-    section = text[text.index('<section id="checks">') : text.index('<section id="known">')]
+    section = text[text.index('<section id="checks">') : text.index('<section id="chain">')]
     assert "4 checks of what is expected of the result: 2 hold, 1 warns, 1 fails." in section
     table, every = section.split("<details>")
     assert table.index("14.3\u00a0% of sales are set aside; at most 10\u00a0% is required.") < table.index(
@@ -227,6 +229,8 @@ def test_page_shows_what_fewer_segments_lose_and_what_was_placed_by_hand(report:
     section = text[text.index('<section id="overrides">') : text.index('<section id="known">')]
     assert "Ann &lt;b&gt;" in section
     assert "1 of 3 stores that are in both (33\u00a0%) changed their segment" in section
+    assert "2 segments that agree best" in text
+    assert '<td class="n">4</td><td class="n">50 %</td><td class="n">25 %</td>' in text
     without = report("none.html", known=False)
     assert not any(f'<section id="{name}">' in without for name in ("overrides", "migrations"))
 

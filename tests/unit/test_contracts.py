@@ -36,7 +36,16 @@ from storelib.contracts.sales import (
     SKU_SALES,
     STORE_SALES,
 )
-from storelib.contracts.segments import COLLECTED, EXPLAINED, KNOWN_LABELS, MIGRATIONS, OVERRIDES, RECOVERY, SEGMENTS
+from storelib.contracts.segments import (
+    CHAIN_SEGMENTS,
+    COLLECTED,
+    EXPLAINED,
+    KNOWN_LABELS,
+    MIGRATIONS,
+    OVERRIDES,
+    RECOVERY,
+    SEGMENTS,
+)
 from storelib.contracts.views import CLUSTERS, FEATURE_REPORT, FEATURES, MEMBERSHIPS, PROFILE, SCORES, STABILITY
 from storelib.errors import DataError
 
@@ -246,6 +255,17 @@ GOOD: dict[str, tuple[Contract, Table]] = {
             "explained": [0.0, 0.4, 0.5],
             "step": ["merged", "dissolved", "views"],
             "chosen": [False, True, False],
+        },
+    ),
+    "chain segments": (
+        CHAIN_SEGMENTS,
+        {
+            "store_id": ["s1", "s2"],
+            "segment": [1, 2],
+            "categories": [2, 1],
+            "agreement": [0.75, None],
+            "beauty": [1.0, None],
+            "snacks": [0.5, None],
         },
     ),
     "overrides": (
@@ -562,6 +582,7 @@ BROKEN: list[tuple[str, Table, str]] = [
     ("explained", {"chosen": [False, True, True]}, "one number of segments is chosen"),
     ("explained", {"segments": [1, 2, 2]}, "rows are sorted by category, segments, each once"),
     ("migrations", {"before": [1, 1, None], "after": [1, 1, 1]}, "rows are sorted by category, before, after, each once"),
+    ("chain segments", {"store_id": ["s1", "s1"]}, "rows are sorted by store_id, each once"),
     ("overrides", {"store_id": ["s1", "s1"]}, "rows are sorted by category, store_id, each once"),
 ]  # fmt: skip
 

@@ -120,7 +120,7 @@ def test_recorded_confidence_comes_out_again(name: str) -> None:
     found = pd.DataFrame(confide.rows_of(smaller(WORLDS[name]), most=0)).set_index(["view", "membership"])
     assert found[["found", "planted"]].drop_duplicates().equals(recorded[["found", "planted"]].drop_duplicates())
     # A store at the end of a class may be in the next one on another machine.
-    both = found[["stores", "right"]].join(recorded[["stores", "right"]], how="outer", rsuffix="_recorded").fillna(0)
+    both = found[["stores", "right"]].join(recorded[["stores", "right"]].add_suffix("_recorded"), how="outer").fillna(0)
     assert (both["stores"] - both["stores_recorded"]).abs().max() <= 2
     assert (both["right"] - both["right_recorded"]).abs().max() <= 2
 

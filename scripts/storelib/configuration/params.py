@@ -403,6 +403,14 @@ class Describing(Model):
     predict_clusters: PredictClusters
 
 
+class Chain(Model):
+    """The segments of all categories to one segment of each store."""
+
+    max_segments: int = Field(ge=1, description="segments of the chain at most; the mean silhouette chooses how many")
+    n_init: int = Field(ge=1, le=10_000, description="starts of k-means; the best is kept")
+    seed: int = Field(ge=0, le=LARGEST_SEED, description="of k-means")
+
+
 class AtLeast(Model):
     """Levels of a share that should be large."""
 
@@ -491,6 +499,7 @@ class Params(Model):
     internal: Internal
     external: External
     merging: Merging
+    chain: Chain
     describing: Describing
     checks: Checks
 

@@ -53,6 +53,16 @@ EXPLAINED = Contract(
 )
 # Of all categories, with the names.
 COLLECTED = Contract({**SEGMENTS.columns, "segment_name": text()}, SEGMENTS.key, *SEGMENTS.rules[1:])
+CHAIN_SEGMENTS = Contract(
+    {
+        "store_id": text(),
+        "segment": label(),
+        "categories": count(1),
+        "agreement": number(between(0, 1, SLACK), nullable=True),
+    },
+    ["store_id"],
+    others=number(between(0, 1, SLACK), nullable=True),
+)
 # Empty where no such source is configured.
 KNOWN_LABELS = Contract(
     {

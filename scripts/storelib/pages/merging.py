@@ -74,3 +74,18 @@ def migration_views(table: pd.DataFrame, names: Mapping[str, str]) -> list[Migra
             rows.append((*texts, int(row["stores"]), share, before != after))
         found.append(Migration(names.get(str(key), str(key)), sentence, rows))
     return found
+
+
+def chain_view(table: pd.DataFrame, names: Mapping[str, str]) -> dict[str, Any]:
+    """The segments of the chain: names of the categories, and of each segment its stores and its agreement with each of them."""
+    keys = [str(name) for name in table.columns[4:]]
+    rows = [
+        (
+            int(str(segment)),
+            len(own),
+            percent(float(own["agreement"].mean())),
+            [percent(float(own[key].mean())) for key in keys],
+        )
+        for segment, own in table.groupby("segment")
+    ]
+    return {"categories": [names.get(key, key) for key in keys], "rows": rows}
