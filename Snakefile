@@ -9,11 +9,11 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 os.environ.pop("PYTHONSAFEPATH", None)
 
 from snakemake.exceptions import WorkflowError
-from storelib.configuration.own_settings import FOLDER as SETTINGS, STAGES as OWN_STAGES
+from storelib.configuration.own_settings import FOLDER as SETTINGS
 from storelib.configuration.stages import RAW_LISTS, Made
 from storelib.configuration.workflow import DEMO_FILES, RawFiles, check_params, database_mb, memory_mb
 from storelib.configuration.workflow import files_of, flags, flags_of, in_report, code_by_stage, own_settings
-from storelib.configuration.workflow import sections_of
+from storelib.configuration.workflow import sections_of, settle_settings
 from storelib.errors import PipelineError
 from storelib.names import KEY
 
@@ -27,6 +27,7 @@ try:
     CODE = code_by_stage(Path("dvc.yaml"))
     MADE = Made(Path("dvc.yaml"), PARAMS.internal.categories, PARAMS.env)
     RAW = RawFiles(PARAMS)
+    settle_settings(config["internal"]["categories"])
 except PipelineError as error:
     raise WorkflowError(str(error)) from None
 

@@ -32,6 +32,7 @@ use rule build_features as build_external_features with:
     benchmark:
         "logs/benchmarks/build_external_features.tsv"
     params:
+        files=files_of(),
         own="",
         flags=flags_of(config["external"]["build_features"]),
 

@@ -10,7 +10,6 @@ use rule stage as select_categories with:
     output:
         categories="data/internal/categories.parquet",
         ledger="data/internal/select_ledger.parquet",
-        settings=expand(f"{SETTINGS}/{{stage}}/{{category}}.parquet", stage=OWN_STAGES, category=CATEGORIES),
     log:
         "logs/select_categories.log",
     benchmark:
@@ -54,7 +53,6 @@ use rule stage as split_need_states with:
         category_sales="data/internal/category_sales.parquet",
         category_skus="data/internal/category_skus.parquet",
         map_entries="data/internal/map_entries.parquet",
-        settings=ancient("data/internal/settings/split_need_states/{category}.parquet"),
         code=CODE["split_need_states"],
     output:
         need_state_sales="data/internal/need_state_sales/{category}.parquet",
@@ -66,7 +64,7 @@ use rule stage as split_need_states with:
     benchmark:
         "logs/benchmarks/split_need_states/{category}.tsv"
     params:
-        files=files_of(category="{category}"),
+        files=files_of(category="{category}", settings=SETTINGS + "/split_need_states/{category}.parquet"),
         own=own_settings(config, "split_need_states"),
         flags=flags_of(config["internal"]["split_need_states"]),
 
@@ -76,7 +74,6 @@ use rule stage as build_features with:
     input:
         table="data/internal/shares/{category}.parquet",
         store_sales="data/internal/store_sales/{category}.parquet",
-        settings=ancient("data/internal/settings/build_features/{category}.parquet"),
         code=CODE["build_features"],
     output:
         features="data/internal/features/{category}.parquet",
@@ -86,6 +83,7 @@ use rule stage as build_features with:
     benchmark:
         "logs/benchmarks/build_features/{category}.tsv"
     params:
+        files=files_of(settings=SETTINGS + "/build_features/{category}.parquet"),
         own=own_settings(config, "build_features"),
         flags=flags_of(config["internal"]["build_features"]),
 
@@ -95,7 +93,6 @@ use rule stage as cluster_stores with:
     input:
         features="data/internal/features/{category}.parquet",
         baseline="data/merging/baseline.parquet",
-        settings=ancient("data/internal/settings/cluster_stores/{category}.parquet"),
         code=CODE["cluster_stores"],
     output:
         clusters="data/internal/clusters/{category}.parquet",
@@ -108,7 +105,7 @@ use rule stage as cluster_stores with:
     benchmark:
         "logs/benchmarks/cluster_stores/{category}.tsv"
     params:
-        files=files_of(view="{category}"),
+        files=files_of(view="{category}", settings=SETTINGS + "/cluster_stores/{category}.parquet"),
         own=own_settings(config, "cluster_stores"),
         flags=flags_of(config["internal"]["cluster_stores"]),
 

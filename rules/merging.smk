@@ -12,7 +12,6 @@ use rule stage as merge_segments with:
         external_memberships="data/external/memberships.parquet",
         store_sales="data/internal/store_sales/{category}.parquet",
         baseline="data/merging/baseline.parquet",
-        settings=ancient("data/internal/settings/merge_segments/{category}.parquet"),
         code=CODE["merge_segments"],
     output:
         segments="data/merging/merged_segments/{category}.parquet",
@@ -23,7 +22,7 @@ use rule stage as merge_segments with:
     benchmark:
         "logs/benchmarks/merge_segments/{category}.tsv"
     params:
-        files=files_of(category="{category}"),
+        files=files_of(category="{category}", settings=SETTINGS + "/merge_segments/{category}.parquet"),
         own=own_settings(config, "merge_segments"),
         flags=flags_of(config["merging"]),
 
@@ -57,7 +56,6 @@ use rule stage as describe_segments with:
         external_features="data/external/features.parquet",
         names="data/merging/segment_names.parquet",
         baseline="data/merging/baseline.parquet",
-        settings=ancient("data/internal/settings/describe_segments/{category}.parquet"),
         code=CODE["describe_segments"],
     output:
         descriptions="data/merging/descriptions/{category}.parquet",
@@ -68,7 +66,7 @@ use rule stage as describe_segments with:
     benchmark:
         "logs/benchmarks/describe_segments/{category}.tsv"
     params:
-        files=files_of(category="{category}"),
+        files=files_of(category="{category}", settings=SETTINGS + "/describe_segments/{category}.parquet"),
         own=own_settings(config, "describe_segments"),
         flags=flags_of(
             {view: config["merging"][view] for view in ("internal_weight", "external_weight")}

@@ -84,7 +84,6 @@ use rule stage as export_workbook with:
         descriptions="data/merging/descriptions/{category}.parquet",
         traits="data/merging/traits/{category}.parquet",
         store_fit="data/merging/store_fit/{category}.parquet",
-        settings=ancient("data/internal/settings/export_workbook/{category}.parquet"),
         code=CODE["export_workbook"],
     output:
         workbook="reports/workbooks/{category}.xlsx",
@@ -93,7 +92,7 @@ use rule stage as export_workbook with:
     benchmark:
         "logs/benchmarks/export_workbook/{category}.tsv"
     params:
-        files=files_of(category="{category}"),
+        files=files_of(category="{category}", settings=SETTINGS + "/export_workbook/{category}.parquet"),
         own=own_settings(config, "export_workbook"),
 
 

@@ -24,7 +24,6 @@ from storelib.contracts.sales import CATEGORIES, SETTINGS
 from storelib.errors import ConfigError, DataError, nearest_name, shown
 from storelib.leftovers import prune
 from storelib.names import KEY
-from storelib.raw.spellings import id_text
 from storelib.tables import read_table
 
 
@@ -43,9 +42,8 @@ def parse_args(argv: Sequence[str] | None) -> tuple[argparse.Namespace, dict[str
     args, rest = parser.parse_known_args(argv)
     try:
         settings = values_of(rest)
-        for key, values in settings.items():
+        for key in settings:
             storelib.runtime.view_key(key)
-            values[NAME] = [id_text(values[NAME][0])]
     except (ValueError, argparse.ArgumentTypeError) as error:
         parser.error(str(error))
     if not settings:

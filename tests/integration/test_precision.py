@@ -92,16 +92,17 @@ CHANGES: dict[str, tuple[Edit, set[str], set[str]]] = {
     "a category means another one": (
         param("internal.categories.cocktails_rtd.name", "Health & Beauty/OTC"),
         {"select_categories", *of("cocktails_rtd"), *GATHERED},
-        {"select_categories", "build_report"},
+        {"select_categories", "build_report", "split_need_states/cocktails_rtd", "export_workbook/cocktails_rtd"},
     ),
     "the number of clusters of one category": (
         param("internal.categories.beauty.cluster_stores", {"max_clusters": 3}),
-        {"select_categories", *of("beauty", stages=OF_CATEGORY[2:]), *GATHERED}, {"select_categories", "build_report"},
+        {"select_categories", *of("beauty", stages=OF_CATEGORY[2:]), *GATHERED},
+        {"select_categories", "build_report", "cluster_stores/beauty"},
     ),
     "the least size of one category's segments": (
         param("internal.categories.beauty.merging", {"min_cluster_size": 5}),
         {"select_categories", *of("beauty", stages=OF_MERGING), *GATHERED},
-        {"select_categories", "build_report"},
+        {"select_categories", "build_report", "merge_segments/beauty"},
     ),
     "a category gets another key": (
         lambda project: [edit(project) for edit in (

@@ -14,6 +14,7 @@ import yaml
 
 import storelib.configuration.workflow
 from pipeline.graphs import ROOT, Stage, copy_project, dvc_stages, dvc_upstream, snakemake_stages
+from storelib.configuration.own_settings import FOLDER
 from storelib.configuration.place import load_place
 from storelib.configuration.stages import READERS, Made
 from storelib.configuration.workflow import flattened
@@ -240,7 +241,10 @@ def test_dependencies_are_the_same(graphs: Graphs) -> None:
         unfolded = set()
         for path in stage.inputs - {graphs.raw}:
             unfolded |= {out for out in made if out != path and lies_in(out, path)} or {path}
-        assert unfolded == job.inputs - raw, name
+        # In Snakemake a parameter says what the file of a category's own settings holds.
+        own = {path for path in unfolded if lies_in(path, FOLDER)}
+        assert bool(own) == bool("own" in job.params and job.wildcards), name
+        assert unfolded - own == job.inputs - raw, name
 
 
 def test_raw_files_are_those_of_the_sources(graphs: Graphs, request: pytest.FixtureRequest) -> None:
@@ -271,7 +275,8 @@ def test_outputs_are_the_same(graphs: Graphs) -> None:
         # DVC has a folder where Snakemake has a file for each category.
         unfolded = {out for out in job.outputs if any(out == path or lies_in(out, path) for path in stage.outputs)}
         assert unfolded == job.outputs, name
-        for path in stage.outputs:
+        # Files of settings are there when Snakemake has read its rules.
+        for path in stage.outputs - {path for path in stage.outputs if lies_in(path, FOLDER)}:
             assert any(out == path or lies_in(out, path) for out in job.outputs), (name, path)
         if stage.group == "make_demo_data":
             assert stage.outputs == job.outputs, "a folder of DVC's loses what somebody else put into it"
@@ -336,7 +341,9 @@ def test_job_runs_the_same_stages_and_asks_for_all_that_they_make(graphs: Graphs
     assert stages.keys() == graphs.upstream[target]
     keys = yaml.safe_load((graphs.root / "params.yaml").read_text(encoding="utf-8"))["internal"]["categories"]
     made = {path for job in stages.values() for path in job.outputs if not lies_in(path, graphs.raw)}
-    assert Made(graphs.root / "dvc.yaml", keys, graphs.env).by(*JOBS[target]) == sorted(made)
+    needed = Made(graphs.root / "dvc.yaml", keys, graphs.env).by(*JOBS[target])
+    assert [path for path in needed if not lies_in(path, FOLDER)] == sorted(made)
+    assert all((graphs.root / path).is_file() for path in needed if lies_in(path, FOLDER))
 
 
 def test_full_pipeline_is_every_stage(graphs: Graphs) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from storelib.raw.spellings import id_text
 from storelib.tables import read_table
 
 NAME = "name"
@@ -53,6 +54,7 @@ def values_of(words: Sequence[str]) -> dict[str, dict[str, list[str]]]:
     for key, settings in found.items():
         if len(settings.get(NAME, [])) != 1:
             raise ValueError(f"one name is expected after --{key}.{NAME}")
+        settings[NAME] = [id_text(settings[NAME][0])]
     return found
 
 

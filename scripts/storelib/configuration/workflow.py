@@ -3,17 +3,21 @@
 import math
 import shlex
 from collections.abc import Callable, Iterable, Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from snakemake.io import report
 
-from storelib.configuration.own_settings import is_of
+from storelib.configuration.own_settings import FOLDER, STAGES, is_of, settings_table, told, values_of
 from storelib.configuration.params import Params
 from storelib.configuration.place import Compute, Place, Source, load_place, validated
 from storelib.configuration.yaml_files import read_yaml
+from storelib.contracts.contract import outputs
+from storelib.contracts.sales import SETTINGS
 from storelib.raw.files import source_files
 from storelib.raw.hashes import Hashes, raw_hashes, told_content
+from storelib.tables import read_table
 
 # Where what stages share lies.
 MODULES = "scripts/storelib/"
@@ -80,10 +84,12 @@ def sections_of(config: Mapping[str, Any], *names: str) -> Callable[[Any], str]:
 
 
 def own_settings(config: Mapping[str, Any], stage: str) -> Callable[[Any], str]:
-    """A rule's parameter: what is in the file of a category's own settings, which is the input `settings`.
+    """A rule's parameter: what is in the file of a category's own settings, which is no input of the rule.
 
-    The file is made anew for all categories at once, which Snakemake would take for a change in each of them. So it is an
-    `ancient` input, and this parameter says whether it has changed.
+    `select_categories` makes the files of all categories at once. A rule that had its file as an input would run for each
+    category where one of them changes; and where the file is `ancient`, Snakemake does not look whether anything else has
+    changed. So to Snakemake they are no outputs: `settle_settings` writes them before the rules are read, and this parameter
+    says what they hold.
     """
 
     def own(wildcards: Any) -> str:
@@ -91,6 +97,16 @@ def own_settings(config: Mapping[str, Any], stage: str) -> Callable[[Any], str]:
         return flags({name: value for name, value in flattened(category) if is_of(stage, name)})
 
     return own
+
+
+def settle_settings(categories: Mapping[str, Any]) -> None:
+    """See that the files of categories' own settings hold what params.yaml says, as `select_categories` writes them."""
+    found = values_of(shlex.split(flags(categories)))
+    with outputs() as write:
+        for stage, key in product(STAGES, sorted(found)):
+            table, path = settings_table(told(stage, found[key])), Path(FOLDER, stage, f"{key}.parquet")
+            if not path.is_file() or not read_table(path).equals(table):
+                write(table, SETTINGS, path)
 
 
 # Inputs that are no flags: the script and its modules, and raw files, which are found by the configuration.
