@@ -24,11 +24,11 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score, silhouette_score
 
-from cluster_stores import score_partitions
 from storelib.method.algorithms import Fitted, kmeans
 from storelib.method.indices import calinski_harabasz, davies_bouldin, moments_of
 from storelib.method.k_rules import INDICES
 from storelib.method.partitions import Matrix
+from storelib.method.scan import score_partitions
 from storelib.method.silhouette import silhouettes
 
 K = range(2, 11)

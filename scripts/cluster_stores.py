@@ -23,14 +23,13 @@ from storelib.contracts.views import CLUSTERS, FEATURES, MEMBERSHIPS, SCORES, ST
 from storelib.errors import ConfigError, DataError
 from storelib.method.algorithms import ALGORITHMS, KEEPING, STEPS, Algorithm, Fitted
 from storelib.method.confidence import refit
-from storelib.method.indices import bic, calinski_harabasz, davies_bouldin, distinct_points, moments_of, principal_axes
-from storelib.method.k_rules import RESAMPLING, RULES, choices_of, choose_k, consensus
+from storelib.method.k_rules import RESAMPLING, RULES, choices_of, choose_k
 from storelib.method.labels import known_labels, match_to_baseline
 from storelib.method.models import cluster_model, digest_of
 from storelib.method.one_cluster import one_cluster
-from storelib.method.partitions import Labels, Matrix, sizes_of
+from storelib.method.partitions import Labels, Matrix
 from storelib.method.resampling import bootstrap, gap, prediction_strength
-from storelib.method.silhouette import silhouettes
+from storelib.method.scan import most_clusters, score_partitions
 from storelib.names import SURE
 from storelib.tables import read_frame, write_text
 
@@ -95,8 +94,7 @@ def range_of_k(points: Matrix, smallest: int, largest: int) -> range:
 
     The indices need more points than clusters. Raises DataError where not even `smallest` clusters are possible.
     """
-    distinct = len(np.unique(points, axis=0))
-    allowed = min(distinct, max(len(points) - 1, 1))
+    distinct, allowed = len(np.unique(points, axis=0)), most_clusters(points)
     if smallest > largest:
         raise DataError(f"min_clusters {smallest} is above max_clusters {largest}", solution="swap them in params.yaml")
     if smallest > allowed:
@@ -136,43 +134,6 @@ def fit_all(points: Matrix, every: int, wanted: range, algorithm: Algorithm, log
         if not fitted.converged:
             log.warning("k = %d: the search was stopped after %d steps", k, STEPS)
     return whole
-
-
-def score_partitions(
-    points: Matrix,
-    partitions: Mapping[int, Fitted],
-    *,
-    coarsening: float,
-    min_cluster_share: float,
-) -> tuple[pd.DataFrame, dict[int, NDArray[np.float64]]]:
-    """One row per k, by the rules that need no more than the partitions, and the silhouettes of each k.
-
-    points: (n_stores, n_features). Indices are missing for k = 1, of which they know nothing.
-    """
-    several = [k for k in partitions if k > 1]
-    widths = dict(zip(several, silhouettes(points, [partitions[k].labels for k in several]), strict=True))
-    axes, distinct = principal_axes(points), distinct_points(points)
-    rows = []
-    for k, partition in partitions.items():
-        labels = partition.labels
-        moments = moments_of(points, labels)
-        smallest = int(sizes_of(labels).min())
-        row = {
-            "k": k,
-            "bic": bic(axes, labels, "spherical", coarsening, distinct),
-            "bic_tied": bic(axes, labels, "tied", coarsening, distinct),
-            "inertia": partition.inertia,
-            "smallest": smallest,
-            "eligible": k == 1 or smallest >= min_cluster_share * len(points),
-        }
-        if k > 1:
-            row["silhouette"] = float(widths[k].mean())
-            row["calinski_harabasz"] = calinski_harabasz(moments)
-            row["davies_bouldin"] = davies_bouldin(moments)
-        rows.append(row)
-    scores = pd.DataFrame(rows).reindex(columns=[name for name in SCORES.names if name not in ("chosen", "chosen_by")])
-    scores["consensus"] = consensus(scores)
-    return scores, widths
 
 
 def add_resampling(

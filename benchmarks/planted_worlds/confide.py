@@ -30,13 +30,14 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import adjusted_rand_score
 from worlds import View, World, load_worlds, make
 
-from cluster_stores import place_all, score_partitions
+from cluster_stores import place_all
 from storelib.configuration.params import BuildFeatures, ClusterStores, load_params
 from storelib.errors import PipelineError
 from storelib.method.algorithms import ALGORITHMS, Algorithm
 from storelib.method.confidence import refit
 from storelib.method.features import fit_features
 from storelib.method.k_rules import choose_k
+from storelib.method.scan import score_partitions
 
 # Lower ends of the classes of membership.
 CLASSES = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)

@@ -28,12 +28,13 @@ import pandas as pd
 from sklearn.metrics import adjusted_rand_score
 from worlds import View, World, load_worlds, make
 
-from cluster_stores import add_resampling, score_partitions
+from cluster_stores import add_resampling
 from storelib.configuration.params import BuildFeatures, ClusterStores, load_params
 from storelib.errors import PipelineError
 from storelib.method.algorithms import Algorithm
 from storelib.method.features import FeatureOptions, fit_features
 from storelib.method.k_rules import RESAMPLING, choices_of
+from storelib.method.scan import score_partitions
 
 RECIPES = {
     "internal": [(t, s) for t in ("none", "hellinger", "clr") for s in ("none", "robust", "standard")],

@@ -13,10 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 
 import cluster_stores
-from cluster_stores import choose_k, place_stores, range_of_k, score_partitions
+from cluster_stores import choose_k, place_stores, range_of_k
 from storelib.errors import ConfigError, DataError
 from storelib.method.algorithms import ALGORITHMS, Fitted
 from storelib.method.partitions import centres_of, distances_to
+from storelib.method.scan import score_partitions
 
 # All, 0, 1 | 10, 11 and 0, 1 | 10 | 11
 LINE = np.array([[0.0], [1.0], [10.0], [11.0]])
