@@ -21,7 +21,7 @@ from storelib.contracts.contract import check_table, outputs
 from storelib.contracts.raw_files import RAW_FILES
 from storelib.contracts.sales import PRODUCT_MAP
 from storelib.errors import DataError
-from storelib.raw.delivery import Delivery
+from storelib.raw.delivery import Delivery, raw_parser
 from storelib.raw.sources import by_their_names, read_texts, where_is
 from storelib.raw.spellings import POLICIES, decide, refuse_capitals
 
@@ -30,11 +30,8 @@ CONTRACT = pandera.DataFrameSchema({"sku": pandera.Column(str, nullable=False)})
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Flags of this stage."""
-    parser = storelib.runtime.stage_parser(__doc__)
-    parser.add_argument("--config", type=Path, required=True, help="configs/<env>.yml")
-    parser.add_argument("--raw", type=Path, required=True, help="folder of raw files")
+    parser = raw_parser(__doc__)
     parser.add_argument("--product_map", type=Path, required=True, help="output: distinct (sku, category, need_state)")
-    parser.add_argument("--files", type=Path, required=True, help="output: the files that were read, with their hashes")
     parser.add_argument("--spelling", choices=POLICIES, required=True, help="of need states")
     return parser.parse_args(argv)
 

@@ -43,7 +43,7 @@ from storelib.money import exact_money, money_column, money_of, sums_at
 from storelib.raw.amounts import FIGURES
 from storelib.raw.date_advice import ENOUGH, fitting_formats, proposal
 from storelib.raw.days import NO_WEEKS, iso_forms
-from storelib.raw.delivery import Delivery
+from storelib.raw.delivery import Delivery, raw_parser
 from storelib.raw.files import Fingerprint
 from storelib.raw.lines import FAULTS, REASONS, Codes, Rules, line_query, wanted_columns
 from storelib.raw.sources import by_their_names, id_column, open_source, require_columns, where_is
@@ -66,9 +66,7 @@ SPARSE = 8
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Flags of this stage."""
-    parser = storelib.runtime.stage_parser(__doc__)
-    parser.add_argument("--config", type=Path, required=True, help="configs/<env>.yml")
-    parser.add_argument("--raw", type=Path, required=True, help="folder of raw files")
+    parser = raw_parser(__doc__)
     parser.add_argument("--product_map", type=Path, required=True, help="what the map says of each SKU")
     parser.add_argument(
         "--sales", type=Path, required=True, help="output: sums by store, category and entry of the map"
@@ -77,7 +75,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         "--sku_sales", type=Path, required=True, help="output: sums of SKUs that the map does not place"
     )
     parser.add_argument("--period_sales", type=Path, required=True, help="output: sums by category and period")
-    parser.add_argument("--files", type=Path, required=True, help="output: the files that were read, with their hashes")
     parser.add_argument("--ledger", type=Path, required=True, help="output: what came in and what was set aside")
     parser.add_argument("--cache", type=Path, help="folder of sums by content of file; without it nothing is kept")
     parser.add_argument("--period", choices=["week", "month", "all"], required=True)

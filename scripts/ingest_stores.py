@@ -18,7 +18,7 @@ from storelib.contracts.contract import check_table, outputs
 from storelib.contracts.places import STORES
 from storelib.contracts.raw_files import RAW_FILES
 from storelib.errors import DataError, shown
-from storelib.raw.delivery import Delivery
+from storelib.raw.delivery import Delivery, raw_parser
 from storelib.raw.files import files_table
 from storelib.raw.sources import by_their_names, read_texts, where_is
 from storelib.raw.spellings import refuse_capitals
@@ -30,11 +30,8 @@ COORDINATES = ("latitude", "longitude")
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Flags of this stage."""
-    parser = storelib.runtime.stage_parser(__doc__)
-    parser.add_argument("--config", type=Path, required=True, help="configs/<env>.yml")
-    parser.add_argument("--raw", type=Path, required=True, help="folder of raw files")
+    parser = raw_parser(__doc__)
     parser.add_argument("--stores", type=Path, required=True, help="output: one row per store")
-    parser.add_argument("--files", type=Path, required=True, help="output: the files that were read, with their hashes")
     return parser.parse_args(argv)
 
 

@@ -126,6 +126,11 @@ class Source(Model):
         return partitions
 
     @property
+    def optional_columns(self) -> set[str]:
+        """Columns, by our names, that a file may be without."""
+        return set()
+
+    @property
     def named_columns(self) -> list[str]:
         """The columns of the files that the configuration names."""
         tree = self.model_dump(exclude_none=True)
@@ -432,7 +437,7 @@ class LabelSource(Source):
 
     @property
     def optional_columns(self) -> set[str]:
-        """Columns, by our names, that a file may be without: those that the configuration does not name itself."""
+        """A name that the configuration does not ask for itself."""
         return {"segment_name"} - self.columns.model_fields_set
 
     @property

@@ -1,5 +1,6 @@
 """What a stage reads of its raw files, from the first look to the account: hashed before, counted while, and held against after."""
 
+from argparse import ArgumentParser
 from collections.abc import Mapping
 from logging import Logger
 from pathlib import Path
@@ -16,9 +17,19 @@ from storelib.raw.files import (
     refuse_other_delivery,
     refuse_repeated,
 )
+from storelib.runtime import stage_parser
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+def raw_parser(docstring: str | None) -> ArgumentParser:
+    """The parser of a stage that reads raw files: where they are, how they are read, and the list of those that were."""
+    parser = stage_parser(docstring)
+    parser.add_argument("--config", type=Path, required=True, help="configs/<env>.yml")
+    parser.add_argument("--raw", type=Path, required=True, help="folder of raw files")
+    parser.add_argument("--files", type=Path, required=True, help="output: the files that were read, with their hashes")
+    return parser
 
 
 class Delivery:
