@@ -1,6 +1,7 @@
 """Snakemake's flags of a block are DVC's."""
 
 import shlex
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +9,9 @@ from dvc.parsing.interpolate import to_str
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from storelib.configuration.workflow import flags
+from storelib.configuration.own_settings import FOLDER, STAGES
+from storelib.configuration.workflow import flags, settle_settings
+from storelib.tables import read_table
 
 METACHARACTERS = " \t\n'\"`$\\;&|<>(){}[]*?!#~%=-é美"
 KEYS = st.from_regex(r"[a-z][a-z0-9_]{0,10}", fullmatch=True)
@@ -59,3 +62,21 @@ def test_flags_of_any_block_are_those_of_dvc(block: dict[str, Any]) -> None:
 @given(name=TEXTS)
 def test_shell_gives_a_text_back_as_it_was(name: str) -> None:
     assert shlex.split(flags({"name": name, "names": [name]})) == ["--name", name, "--names", name]
+
+
+def test_files_of_own_settings_are_what_params_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a category was there for one look only: DVC would take the folder for changed."""
+    monkeypatch.chdir(tmp_path)
+    folder = Path(FOLDER)
+    beauty = {"name": "BEAUTY", "cluster_stores": {"max_clusters": 3}}
+    settle_settings({"beauty": beauty, "snacks": {"name": "SNACKS"}})
+    made = {path.relative_to(folder).as_posix() for path in folder.rglob("*.parquet")}
+    assert made == {f"{stage}/{key}.parquet" for stage in STAGES for key in ("beauty", "snacks")}
+    path = folder / "cluster_stores" / "beauty.parquet"
+    assert read_table(path).to_pylist() == [{"setting": "max_clusters", "number": 1, "value": "3"}]
+    before = path.stat()
+    settle_settings({"beauty": beauty})
+    assert {path.stem for path in folder.rglob("*.parquet")} == {"beauty"}
+    assert path.stat().st_mtime_ns == before.st_mtime_ns, "what is right is left alone"
+    settle_settings({"beauty": {"name": "BEAUTY"}})
+    assert read_table(path).num_rows == 0

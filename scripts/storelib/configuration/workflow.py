@@ -107,6 +107,10 @@ def settle_settings(categories: Mapping[str, Any]) -> None:
             table, path = settings_table(told(stage, found[key])), Path(FOLDER, stage, f"{key}.parquet")
             if not path.is_file() or not read_table(path).equals(table):
                 write(table, SETTINGS, path)
+    # Of a category that was only tried, or is gone: DVC would take the folder for changed.
+    for path in Path(FOLDER).glob("*/*.parquet"):
+        if path.stem not in found:
+            path.unlink()
 
 
 # Inputs that are no flags: the script and its modules, and raw files, which are found by the configuration.
