@@ -28,7 +28,7 @@ from storelib.method.segment_confidence import segment_probabilities
 from storelib.tables import read_frame, write_text
 
 VIEWS = ("internal", "external")
-OPTIONS = ("transform", "scaling", "imputation", "pca_variance", "pca_components")
+OPTIONS = ("transform", "scaling", "imputation", "pca_variance", "pca_components", "level_weight")
 # The part of the external features that must be known for a store to have an external cluster.
 ENOUGH = 0.5
 COLUMNS = [
@@ -57,7 +57,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         parser.add_argument(f"--{view}_model", type=Path, required=True, help="clusters as they were fitted")
         parser.add_argument(f"--{view}_clusters", type=Path, required=True, help="clusters of known stores")
         for option in OPTIONS:
-            number = option.startswith("pca")
+            number = option.startswith(("pca", "level"))
             parser.add_argument(f"--{view}_{option}", type=float if number else str, required=True)
         parser.add_argument(f"--{view}_weight", type=float, required=True, help="as of merge_segments")
     parser.add_argument("--segments", type=Path, required=True, help="segments of this category")

@@ -24,7 +24,7 @@ from storelib.errors import ConfigError, DataError, nearest_name, shown
 from storelib.raw.spellings import id_text
 from storelib.tables import read_frame, read_table, write_table
 
-OPTIONS = ("transform", "scaling", "imputation", "pca_variance", "pca_components")
+OPTIONS = ("transform", "scaling", "imputation", "pca_variance", "pca_components", "level_weight")
 
 
 def assign(root: Path, env: str | None, files: Sequence[Path], key: str | None) -> pd.DataFrame:
@@ -132,7 +132,7 @@ def shares_of(
         inputs = {what: tables[what] for what in ("category_totals", "category_sales", "category_skus", "map_entries")}
         call_script(
             root, "split_need_states",
-            {"category": one, "name": name, **inputs, **made, **internal.split_need_states.model_dump()},
+            {"category": one, "name": name, **inputs, **made, **params.block_of(one, "split_need_states").model_dump()},
         )  # fmt: skip
         found[one] = made["shares"]
     return found
@@ -205,10 +205,13 @@ def place_in(
         "external_model": external / "model.json",
         "external_clusters": external / "clusters.parquet",
     }
-    for view, new, block in (("internal", shares, params.internal), ("external", features, params.external)):
-        tables |= {f"{view}_{option}": getattr(block.build_features, option) for option in OPTIONS}
+    methods = (params.block_of(key, "build_features"), params.external.build_features)
+    for view, new, method in zip(("internal", "external"), (shares, features), methods, strict=True):
+        # The external view has no level of sales.
+        tables |= {f"{view}_{option}": getattr(method, option, 0) for option in OPTIONS}
         tables |= {f"{view}_new": new} if new else {}
-    weights = {f"{view}_weight": getattr(params.merging, f"{view}_weight") for view in ("internal", "external")}
+    merging = params.block_of(key, "merging").model_dump()
+    weights = {f"{view}_weight": merging[f"{view}_weight"] for view in ("internal", "external")}
     segments = root / f"data/merging/category_segments/{key}.parquet"
     placed = folder / f"{key}.csv"
     call_script(root, "assign_stores", {"category": key, **tables, **weights, "segments": segments, "placed": placed})

@@ -23,16 +23,29 @@ def placed(project: Project, *words: str) -> dict[tuple[str, str], dict[str, str
         return {(row["category"], row["store_id"].lstrip("'")): row for row in csv.DictReader(handle)}
 
 
-def test_every_known_store_comes_to_its_own_segment(project: Project) -> None:
-    before = project.tables()
-    sales_of(project.root).to_parquet(project.root / "sales.parquet")
+def assert_own_segments(project: Project) -> None:
+    """Every store that sells is placed where the pipeline has it."""
     found = placed(project, "sales.parquet")
     segments = pd.read_parquet(project.root / "data/merging/segments.parquet")
     assert len(segments) > 200
     for row in segments.itertuples():
         assert found[row.category, row.store_id]["segment"] == str(row.segment), row
         assert found[row.category, row.store_id]["internal_cluster"] in {str(row.internal_cluster), ""}
+
+
+def test_every_known_store_comes_to_its_own_segment(project: Project) -> None:
+    before = project.tables()
+    sales_of(project.root).to_parquet(project.root / "sales.parquet")
+    assert_own_segments(project)
     assert project.tables() == before
+    # Also by a category's own settings, and where features have weights.
+    project.change("internal.categories.beauty.split_need_states", {"measure": "lines"})
+    project.change("internal.categories.beauty.build_features", {"transform": "none", "scaling": "standard"})
+    project.change("internal.categories.beauty.merging", {"internal_weight": 80, "external_weight": 20})
+    feature = pd.read_parquet(project.root / "data/external/feature_report.parquet")["feature"].iloc[0]
+    project.change("external.build_features.feature_weights", [f"{feature}=3"])
+    project.call("clustering", "run", "merging_job")
+    assert_own_segments(project)
 
 
 def test_new_stores_are_placed_by_what_is_known_of_them(project: Project) -> None:

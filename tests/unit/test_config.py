@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from storelib.configuration.params import load_params
+from storelib.configuration.params import Params, load_params
 from storelib.configuration.place import load_place
 from storelib.configuration.yaml_files import read_yaml
 from storelib.errors import ConfigError
@@ -223,6 +223,17 @@ def test_missing_file_is_told_with_those_that_are_there(tmp_path: Path) -> None:
 def test_file_that_is_no_mapping_is_told(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigError, match="the file: Input should be a valid dictionary"):
         load_place(write(tmp_path / "dev.yml", text))
+
+
+def test_category_has_the_settings_of_all_but_for_its_own() -> None:
+    tree = read_yaml(PROJECT / "params.yaml")
+    tree["internal"]["categories"]["beauty"]["cluster_stores"] = {"max_clusters": 4}
+    tree["internal"]["categories"]["beauty"]["merging"] = {"min_cluster_size": 7}
+    params = Params.model_validate(tree)
+    of_all, of_beauty = (params.block_of(key, "cluster_stores").model_dump() for key in ("snacks", "beauty"))
+    assert of_all == params.internal.cluster_stores.model_dump()
+    assert of_beauty == of_all | {"max_clusters": 4}
+    assert params.block_of("beauty", "merging").model_dump() == params.merging.model_dump() | {"min_cluster_size": 7}
 
 
 def test_the_projects_own_files_are_right() -> None:

@@ -506,17 +506,20 @@ class Params(Model):
     @model_validator(mode="after")
     def own_settings_fit_the_others(self) -> "Params":
         """A category's settings are one block with those of all categories."""
-        blocks: dict[str, Model] = {name: getattr(self.internal, name) for name in BLOCKS if name != "merging"}
-        blocks["merging"] = self.merging
-        for key, category in self.internal.categories.items():
-            for name, block in blocks.items():
-                own = getattr(category, name).model_dump(exclude_unset=True)
+        for key in self.internal.categories:
+            for name in BLOCKS:
                 try:
-                    type(block).model_validate(block.model_dump() | own)
+                    self.block_of(key, name)
                 except ValidationError as error:
                     reason = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
                     raise ValueError(f"internal.categories.{key}.{name}: {reason}") from None
         return self
+
+    def block_of(self, key: str, name: str) -> Model:
+        """The settings of one category: those of all categories, where it has none of its own. name: one of BLOCKS."""
+        block: Model = self.merging if name == "merging" else getattr(self.internal, name)
+        own = getattr(self.internal.categories[key], name).model_dump(exclude_unset=True)
+        return type(block).model_validate(block.model_dump() | own)
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:

@@ -93,6 +93,11 @@ class FeatureModel:
                     f"stores cannot be placed after {name}: {self.options[name]}",
                     solution=f"choose one of {', '.join(known)} for this view, and run the pipeline again",
                 )
+        if self.options["level_weight"] > 0:
+            raise ConfigError(
+                f"stores cannot be placed after level_weight: {self.options['level_weight']:g}",
+                solution="set level_weight: 0 for this view, and run the pipeline again",
+            )
         if self.options["pca_variance"] < 1 or self.options["pca_components"] > 0:
             raise ConfigError(
                 "stores cannot be placed after principal components",
@@ -114,4 +119,4 @@ class FeatureModel:
         if self.options["scaling"] != "none":
             values = (values - learned["centre"].to_numpy(dtype="float64")) / learned["scale"].to_numpy(dtype="float64")
         filled: Matrix = np.where(np.isnan(values), learned["imputed_value"].to_numpy(dtype="float64"), values)
-        return filled
+        return filled * learned["weight"].to_numpy(dtype="float64")

@@ -3,8 +3,10 @@
 from collections import Counter
 from collections.abc import Mapping
 
+from storelib.method.k_rules import INDICES
+
 # Rules that cannot choose one cluster.
-INDICES = ("silhouette", "calinski_harabasz", "davies_bouldin", "consensus")
+OF_SEVERAL = (*INDICES, "consensus")
 
 
 def alternative(choices: Mapping[str, int | None]) -> int | None:
@@ -13,7 +15,7 @@ def alternative(choices: Mapping[str, int | None]) -> int | None:
     choices: of every computed rule. An index cannot choose one cluster, so that it chooses more says nothing. Where a rule that
     could have chosen one chooses more, that is the larger k: of several the one that most rules choose, then the smallest.
     """
-    larger = {k for rule, k in choices.items() if rule not in INDICES and k is not None and k > 1}
+    larger = {k for rule, k in choices.items() if rule not in OF_SEVERAL and k is not None and k > 1}
     votes = Counter(choices.values())
     return min(larger, key=lambda k: (-votes[k], k), default=None)
 
