@@ -108,7 +108,7 @@ def followed(files: Iterable[str], makers: Mapping[str, str]) -> str:
 def dvc_reasons(
     reasons: Sequence[str | Mapping[str, Mapping[str, object]]], before: str | None = "", now: str = ""
 ) -> list[str]:
-    """DVC's own words, shortened: `modified data/raw/dev`, or what changed in the command.
+    """DVC's own words, shortened: what changed in the command first, then files, such as `modified: data/raw/dev`.
 
     before, now: the command when the stage ran last (None: it never did), and as it is.
     """
@@ -122,7 +122,8 @@ def dvc_reasons(
                     keys = ", ".join(change) if isinstance(change, Mapping) else change
                     words.append(f"{keys}: {path}")
         elif reason == "changed command" and before != now:
-            words.append(changed_flags(before, now))
+            # Of many reasons the last are left out, and this one says most.
+            words.insert(0, changed_flags(before, now))
         else:
             words.append(str(reason))
     return words[:NAMED] + ([f"{len(words) - NAMED} more"] if len(words) > NAMED else [])

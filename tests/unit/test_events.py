@@ -150,6 +150,9 @@ def test_commands_that_changed_are_told_by_their_flags() -> None:
     assert changed_flags(before, now) == "parameters changed: names a b -> a b c, size 8 -> 12"
     assert changed_flags("python a.py", "python b.py") == "parameters changed"
     assert dvc_reasons(["changed command"], before, now) == ["parameters changed: names a b -> a b c, size 8 -> 12"]
+    # Of many reasons, too, what changed in the command is said.
+    files = {"changed outs": dict.fromkeys("abc", "modified")}
+    assert dvc_reasons([files, "changed command"], before, now)[0].startswith("parameters changed: ")
     assert dvc_reasons([{"changed deps": {"a": "deleted", "b": "deleted"}}], None, now) == ["not made yet"]
 
 
