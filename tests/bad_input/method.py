@@ -216,15 +216,15 @@ ASSIGN = [
 
 NEED_STATES = [
     fails(
-        "split: a category that is misspelt",
-        "split_need_states@beauty",
+        "select: a category that is misspelt",
+        "select_categories",
         params("internal.categories.beauty.name", "BEUATY"),
         "no sales in category 'BEUATY' (nearest: 'BEAUTY'); categories in the data: BEAUTY, SNACKS",
         advises="internal.categories",
     ),
     fails(
-        "split: a category without sales",
-        "split_need_states@coffee",
+        "select: a category without sales",
+        "select_categories",
         params("internal.categories.coffee", {"name": "COFFEE"}),
         "no sales in category 'COFFEE'",
     ),

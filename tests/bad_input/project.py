@@ -23,11 +23,6 @@ from unit.conftest import close_log, retailer
 
 ROOT = Path(__file__).resolve().parents[2]
 CATEGORIES = ("beauty", "snacks")
-# Stages that draw pictures or need what those make.
-LATER = (
-    "profile_clusters", "profile_external_clusters", "collect_segments", "build_report", "export_workbook", "check_results",
-    "require_checks",
-)  # fmt: skip
 PLACE: dict[str, Any] = {
     "sources": {
         "sales": {
@@ -258,13 +253,19 @@ class Project:
         return project
 
     def run_all(self, *wanted: str) -> Told:
-        """The stages whose names begin so, or all that draw no pictures, up to the first that fails."""
-        for name in self.stages():
+        """The stages whose names begin so, or all that draw no pictures and need none, up to the first that fails."""
+        later: set[str] = set()  # what is made by stages that draw, and by stages that read what those make
+        for name, stage in self.stages().items():
             group = name.partition("@")[0]
-            if name in wanted or group in wanted if wanted else group not in LATER:
-                told = self.run(name)
-                if told.code:
-                    return told
+            if wanted:
+                if not {name, group} & {*wanted}:
+                    continue
+            elif any(path.endswith(".png") for path in stage.outputs) or later.intersection(stage.inputs):
+                later.update(stage.outputs)
+                continue
+            told = self.run(name)
+            if told.code:
+                return told
         return Told(0, "")
 
     @contextlib.contextmanager
