@@ -269,13 +269,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     placed.insert(0, "store_id", features["store_id"])
     placed["is_outlier"] = features["exclusion"] == "outlier"
     placed["exclusion"] = features["exclusion"]
+    columns = list(FEATURES.others_of(features).columns)
+    model = cluster_model(args.view, algorithm.name, fitted, names, columns, digest_of(args.features))
     with outputs() as write:
         write(placed[CLUSTERS.names], CLUSTERS, args.clusters)
         write(scores[SCORES.names], SCORES, args.k_scores)
         write(again.memberships(features["store_id"], names), MEMBERSHIPS, args.memberships)
         write(again.stability(fitted, names), STABILITY, args.stability)
-    columns = list(FEATURES.others_of(features).columns)
-    write_text(cluster_model(args.view, algorithm.name, fitted, names, columns, digest_of(args.features)), args.model)
+        write_text(model, write.temporary(args.model))
     sizes = placed["cluster"].value_counts().sort_index().to_dict()
     log.info("k = %d by %s of k = %d..%d; stores per cluster: %s", chosen, args.rule, wanted[0], wanted[-1], sizes)
     log.info("choices: %s", ", ".join(f"{rule} {choice or 'none'}" for rule, choice in choices.items()))

@@ -29,6 +29,7 @@ from clustering.commands.status import status
 from clustering.commands.sweep import sweep
 from clustering.commands.sync import sync
 from clustering.commands.upgrade import upgrade
+from clustering.commands.verify import verify
 from clustering.journal import LOGGER, end_journal, start_journal
 from storelib.errors import PipelineError
 
@@ -52,6 +53,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     assign,
     categories,
     doctor,
+    verify,
     completion,
 )
 
