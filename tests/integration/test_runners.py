@@ -46,6 +46,7 @@ def nothing_to_do(project: Project) -> None:
     assert project.stages_of(project.snakemake) == set()
 
 
+@pytest.mark.usefixtures("processes")
 def test_dvc_makes_the_same_bytes_and_snakemake_then_has_nothing_to_do(finished: Path, fresh: Project) -> None:
     fresh.dvc()
     assert_same_tables(fresh.tables(), Project(finished).tables())
@@ -165,6 +166,7 @@ def test_dropping_a_category_again_deletes_its_files_again(project: Project) -> 
     assert list((project.root / "data").rglob("*cocktails_rtd*")) == []
 
 
+@pytest.mark.usefixtures("processes")
 def test_shuffled_rows_one_core_and_a_killed_runner_change_no_byte(finished: Path, project: Project) -> None:
     """All at once, since each is a whole run: what was made on two cores comes out again."""
     raw = project.root / "data/raw/dev"
