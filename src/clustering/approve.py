@@ -11,7 +11,7 @@ from typing import Any
 from clustering.results import SEGMENTS, Results
 from clustering.runs import git_state
 from clustering.secrets import redacted
-from storelib.configuration.place import Place, load_place
+from storelib.configuration.place import Place, load_place, named_sources
 from storelib.configuration.stages import RAW_LISTS
 from storelib.errors import ConfigError, PipelineError
 from storelib.raw.files import sha256
@@ -90,7 +90,9 @@ def with_baseline(config: Path, place: Place) -> str | None:
             )
         return None
     text = config.read_text(encoding="utf-8")
-    case = "" if place.sources.sales.id_case == "fail" else f"\n    id_case: {place.sources.sales.id_case}"
+    # The same in every source.
+    id_case = next(source.id_case for _, source in named_sources(place.sources))
+    case = "" if id_case == "fail" else f"\n    id_case: {id_case}"
     lines = f"  baseline:\n    reader: parquet\n    path: {APPROVED}{case}\n"
     changed = re.sub(
         r"^sources:[^\S\n]*(#[^\n]*)?\n", lambda match: match[0] + lines, text, count=1, flags=re.MULTILINE

@@ -185,18 +185,22 @@ def share_found(entries: Iterable[Entry], table: str) -> Fraction | None:
 
     table: `sources.stores`, or `sources.external.<name>`. Stores that are not in the store table count whatever the policy about them.
     """
-    selling = lost = 0
+    selling = lost = every = 0
     for entry in entries:
         key = entry.stage, entry.flow, entry.reason
         if key == ("assign_categories", "out", ""):
             selling += entry.stores
+        elif key == ("join_external", "in", ""):
+            every += entry.stores
         elif table == "sources.stores" and key[::2] == ("assign_categories", "unknown_store"):
             lost += entry.stores
             # Those that were set aside did not come out.
             selling += entry.stores if entry.flow == "set_aside" else 0
         elif key == ("join_external", "noted", f"not in {table.removeprefix('sources.external.')}"):
             lost += entry.stores
-    return share(selling - lost, selling)
+    # Without sales no store sells, and all of them are looked for.
+    wanted = selling or every
+    return share(wanted - lost, wanted)
 
 
 def smallest(segments: pd.DataFrame, category: str) -> Fraction:
