@@ -46,7 +46,6 @@ def nothing_to_do(project: Project) -> None:
     assert project.stages_of(project.snakemake) == set()
 
 
-@pytest.mark.usefixtures("processes")
 def test_dvc_makes_the_same_bytes_and_snakemake_then_has_nothing_to_do(finished: Path, fresh: Project) -> None:
     fresh.dvc()
     assert_same_tables(fresh.tables(), Project(finished).tables())
