@@ -21,7 +21,6 @@ import pandas as pd
 
 from storelib.accounts.ledger import Entry, read_ledger
 from storelib.method.agreement import pairs, shared_labels
-from storelib.method.borders import borderline
 from storelib.method.profiles import profile_by
 from storelib.pages import describing, flows, maps, merging, report, sheets, words
 from storelib.pages.palette import CLUSTER_COLOURS, INK
@@ -106,10 +105,9 @@ def net_sales(path: Path) -> pd.Series:
 
 
 class External:
-    """The external view, which every category's segments are also told by. ratio: see `borderline`."""
+    """The external view, which every category's segments are also told by."""
 
-    def __init__(self, args: argparse.Namespace, ratio: float) -> None:
-        self.ratio = ratio
+    def __init__(self, args: argparse.Namespace) -> None:
         self.table = read_frame(args.store_features).set_index("store_id")
         self.clusters = read_frame(args.external_clusters).set_index("store_id")
         self.labels = words.labels_of(self.table.columns)
@@ -122,7 +120,7 @@ class External:
     def view(self) -> dict[str, Any]:
         """What its section says."""
         traits, cells = report.traits_of(self.profile, self.spread, self.labels)
-        borders = report.borderline_shares(self.clusters, self.clusters["cluster"], self.ratio)
+        borders = report.borderline_shares(self.clusters, "cluster")
         groups = report.groups_of(
             self.profile, "Cluster", (None, traits), borders, report.stability_words(self.stability)
         )
@@ -131,7 +129,7 @@ class External:
             "groups": groups,
             "rows": report.heat_rows(cells, [g.number for g in groups], features, "place"),
             "features": self.table.shape[1],
-            "borderline": float(borderline(self.clusters, self.ratio).mean()),
+            "borderline": float(self.clusters["is_borderline"].mean()),
             "panels": report.panels_of(self.scores),
             "k_words": report.k_words(self.scores),
         }
@@ -149,7 +147,7 @@ def category_view(
     has_mix, has_places = bool(shares.shape[1]), bool(external.table.shape[1])
     need_states = {feature: words.short(feature) for feature in shares.columns}
     mixes, mix_cells = report.traits_of(profile, pd.Series(dtype="float64"), need_states)
-    borders = report.borderline_shares(clusters, clusters["cluster"], external.ratio)
+    borders = report.borderline_shares(clusters, "cluster")
     groups = report.groups_of(
         profile,
         "Cluster",
@@ -165,7 +163,7 @@ def category_view(
         by_segment if has_mix else by_place,
         "Segment",
         (segment_mixes if has_mix else None, segment_places if has_places else None),
-        report.borderline_shares(clusters, segments["segment"], external.ratio),
+        report.borderline_shares(segments, "segment"),
         report.crossed_words(segments) if has_mix and has_places else {},
     )
     numbers = [g.number for g in segment_groups]
@@ -176,7 +174,7 @@ def category_view(
         "stores": len(segments),
         "sales": float(sales.sum()),
         "need_states": shares.shape[1],
-        "borderline": float(borderline(clusters, external.ratio).mean()),
+        "borderline": float(segments["is_borderline"].mean()),
         "flagged": int(segments["flags"].str.contains(":").sum()),
         "explained": merging.explained_view(
             read_frame(args.explained / f"{key}.parquet"),
@@ -337,7 +335,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     segments = read_frame(args.segments)
     entries = read_ledger(args.ledger)
     checks = json.loads(args.checks.read_text(encoding="utf-8"))
-    external = External(args, checks["borderline_ratio"])
+    external = External(args)
     store_names = sheets.names_of(read_frame(args.stores))
     depth = method.get("describing", {}).get("describe_segments.rule_depth", "few")
     has_sales = any(entry.lines for entry in entries)

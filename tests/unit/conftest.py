@@ -178,13 +178,14 @@ class Bench:
             pq.write_table(pa.Table.from_pylist(rows, schema), self / f"{name}.parquet")
 
     def labels(self, *rows: tuple[Any, ...], name: str = "baseline.parquet") -> Path:
-        """(category, store_id, internal, external, segment) as `ingest_labels` writes it, and the segment's name where it is given."""
+        """(category, store_id, internal, external, segment) as `ingest_labels` writes it; then its name and the chain's segment."""
         schema = pa.schema(
             [
                 ("category", pa.string()),
                 ("store_id", pa.string()),
                 *((n, pa.int32()) for n in LABELS),
                 ("segment_name", pa.string()),
+                ("chain_segment", pa.int32()),
             ]
         )
         whole = [(*row, *[None] * (len(schema) - len(row))) for row in rows]

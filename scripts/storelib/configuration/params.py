@@ -485,11 +485,8 @@ class Checks(Model):
     churn: AtMost = Field(
         description="share of each category's stores that are in another segment than in the baseline, of those in both"
     )
-    borderline_stores: AtMost = Field(description="share of each view's stores that are on a border")
-    borderline_ratio: float = Field(
-        gt=0,
-        le=1,
-        description="a store is on a border where the distance to its centre, divided by that to the next centre, is larger",
+    borderline_stores: AtMost = Field(
+        description="share of each view's stores that are on a border: less than 90 % sure of their cluster"
     )
 
 

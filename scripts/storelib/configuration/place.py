@@ -228,6 +228,10 @@ class LabelColumns(Model):
         default="segment_name",
         description="its name, which a baseline's segment keeps; a file may be without it unless it is named here",
     )
+    chain_segment: Column = Field(
+        default="chain_segment",
+        description="segment of the chain, whose number is kept too, the same in every category; a file may be without it as well",
+    )
 
 
 class NameColumns(Model):
@@ -438,7 +442,7 @@ class LabelSource(Source):
     @property
     def optional_columns(self) -> set[str]:
         """A name that the configuration does not ask for itself."""
-        return {"segment_name"} - self.columns.model_fields_set
+        return {"segment_name", "chain_segment"} - self.columns.model_fields_set
 
     @property
     def named_columns(self) -> list[str]:
