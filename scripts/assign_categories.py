@@ -10,13 +10,16 @@ import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
 
 import argparse
 from collections.abc import Sequence
+from decimal import Decimal
 from logging import Logger
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from storelib.accounts.counting import count_entries
 from storelib.accounts.ledger import Entry, balanced, log_entries
+from storelib.accounts.selection import NO_SALES
 from storelib.configuration.place import load_place
 from storelib.contracts.contract import outputs
 from storelib.contracts.ledger import LEDGER
@@ -26,6 +29,7 @@ from storelib.errors import DataError, shown
 from storelib.raw.spellings import POLICIES, decide
 from storelib.seals import checked
 from storelib.sql import literal
+from storelib.tables import MONEY, read_table
 
 REASONS = {
     "unknown_stores": ("unknown_store", "their store is not in the store table"),
@@ -172,10 +176,46 @@ def notes(connection: duckdb.DuckDBPyConnection) -> list[Entry]:
     return found
 
 
+def write_no_sales(args: argparse.Namespace) -> int:
+    """One category that stands for all, with every store of the store table and no sales. Returns how many stores.
+
+    In the ledger stores come in with their category: nothing was sold that could have come in before.
+    """
+    stores = read_table(args.stores, ["store_id"])["store_id"].sort()
+    count = len(stores)
+    if not count:
+        raise DataError(
+            f"{args.stores} has no store, and there are no sales",
+            solution="name a store table under sources.stores in configs/<env>.yml",
+        )
+    nothing, category = pa.array([Decimal(0)] * count, MONEY), pa.array([NO_SALES] * count)
+    lines, entry = (pa.array([0] * count, kind) for kind in (pa.int64(), pa.int32()))
+    by_store = {"category": category, "store_id": stores, "entry": entry, "sales": nothing, "lines": lines}
+    totals = {
+        "category": [NO_SALES],
+        "stores": [count],
+        "sales": [Decimal(0)],
+        "lines": [0],
+        "takes_other_spellings": [False],
+    }
+    entries = [Entry("assign_categories", "", flow, "", 0, 0, Decimal(0)) for flow in ("in", "out")]
+    with outputs() as write:
+        write(MAP_ENTRIES.schema().empty_table(), MAP_ENTRIES, args.map_entries)
+        write(pa.table(totals, CATEGORY_TOTALS.schema()), CATEGORY_TOTALS, args.category_totals)
+        write(pa.table(by_store), CATEGORY_SALES, args.category_sales)
+        write(CATEGORY_SKUS.schema().empty_table(), CATEGORY_SKUS, args.category_skus)
+        write(pa.table({"store_id": stores, "sales": nothing, "lines": lines}), SELLING_STORES, args.selling_stores)
+        write(balanced(entries), LEDGER, args.ledger)
+    return count
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Tag, account, write."""
     args = parse_args(argv)
     log = storelib.runtime.start_log(args.log)
+    if not read_table(args.sales, ["lines"]).num_rows:
+        log.info("no sales are configured: one category stands for all, with %d stores", write_no_sales(args))
+        return
     with database(load_place(args.config).compute) as connection:
         name_tables(connection, args)
         choose_spellings(connection, args.spelling, log)

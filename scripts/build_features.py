@@ -29,6 +29,7 @@ from storelib.method.features import (
     TRANSFORMS,
     Block,
     FeatureOptions,
+    FeatureReport,
     fit_features,
     level_of,
 )
@@ -163,12 +164,24 @@ def refuse_reserved(names: Sequence[str]) -> None:
         )
 
 
+def write_no_features(stores: pd.Index, args: argparse.Namespace) -> None:
+    """The tables of a view without data: every store trains, and there is nothing to learn."""
+    nothing = FeatureReport(np.empty((len(stores), 0)), np.ones(len(stores), dtype=bool), [])
+    with outputs() as write:
+        write(pd.DataFrame({"store_id": stores, "trains": True, "exclusion": ""}), FEATURES, args.features)
+        write(nothing.frame, FEATURE_REPORT, args.feature_report)
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Say who trains, fit, put every store through, write."""
     args = parse_args(argv)
     log = storelib.runtime.start_log(args.log)
     options = FeatureOptions(**{field.name: getattr(args, field.name) for field in fields(FeatureOptions)})
     table = read_frame(args.table).set_index("store_id").sort_index()
+    if not len(table.columns):
+        write_no_features(table.index, args)
+        log.info("%d stores, and no data to tell them apart by", len(table))
+        return
     history = sales_history(args.store_sales, table.index) if args.store_sales else None
     reasons = exclusions(table, history, args.min_lines, args.min_sales, args.min_need_states)
     if not (reasons == "").any():

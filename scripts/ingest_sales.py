@@ -44,7 +44,7 @@ from storelib.raw.amounts import FIGURES
 from storelib.raw.date_advice import ENOUGH, fitting_formats, proposal
 from storelib.raw.days import NO_WEEKS, iso_forms
 from storelib.raw.delivery import Delivery, raw_parser
-from storelib.raw.files import Fingerprint
+from storelib.raw.files import Fingerprint, files_table
 from storelib.raw.lines import FAULTS, REASONS, Codes, Rules, line_query, wanted_columns
 from storelib.raw.sources import by_their_names, id_column, open_source, require_columns, where_is
 from storelib.raw.spellings import refuse_capitals
@@ -389,12 +389,26 @@ def refuse_nothing(entries: Sequence[Entry], path: Path) -> None:
         )
 
 
+def write_no_sales(args: argparse.Namespace) -> None:
+    """The tables of a place that has no sales."""
+    nothing = [Entry("ingest_sales", "", flow, "", 0, 0, Decimal(0)) for flow in ("in", "out")]
+    with outputs() as write:
+        for contract, path in ((SALES, args.sales), (SKU_SALES, args.sku_sales), (PERIOD_SALES, args.period_sales)):
+            write(contract.schema().empty_table(), contract, path)
+        write(files_table({}, args.raw, {}), RAW_FILES, args.files)
+        write(balanced(nothing), LEDGER, args.ledger)
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Read, count, account, write."""
     args = parse_args(argv)
     log = storelib.runtime.start_log(args.log)
     place = load_place(args.config)
     source = place.sources.sales
+    if source is None:
+        write_no_sales(args)
+        log.info("no sales are configured: segments are the clusters by external data")
+        return
     compute: Compute = place.compute.model_copy(update={"threads": storelib.runtime.threads(place.compute.threads)})
     rules = Rules(
         dated="date" in source.named and args.period != "all",

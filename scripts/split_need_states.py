@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from storelib.accounts.entries import Entries, entries_of
 from storelib.accounts.ledger import Entry, balanced, log_entries, lost_stores
-from storelib.accounts.selection import category_named
+from storelib.accounts.selection import NO_SALES, category_named
 from storelib.configuration.own_settings import parse
 from storelib.contracts.contract import outputs
 from storelib.contracts.ledger import LEDGER
@@ -342,6 +342,22 @@ def shares_of(sales: pd.DataFrame, name: str) -> pd.DataFrame:
     return shares
 
 
+def write_no_shares(args: argparse.Namespace, sales: Sales) -> None:
+    """The tables of stores of which no sales are known."""
+    count = len(sales.stores)
+    stores = pa.array(sales.stores, pa.string())
+    entries = [Entry("split_need_states", args.category, flow, "", count, 0, Decimal(0)) for flow in ("in", "out")]
+    history = {
+        "store_id": stores, "lines": sales.lines, "sales": money_column(sales.cents), "has_net_sales": np.zeros(count, np.bool_),
+        "large_lines": np.zeros(count),
+    }  # fmt: skip
+    with outputs() as write:
+        write(NEED_STATE_SALES.schema().empty_table(), NEED_STATE_SALES, args.need_state_sales)
+        write(pa.table({"store_id": stores}), SHARES, args.shares)
+        write(pa.table(history), STORE_SALES, args.store_sales)
+        write(balanced(entries), LEDGER, args.ledger)
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Split, account, share, write."""
     args = parse_args(argv)
@@ -350,6 +366,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     if name != args.name:
         log.info("category %s is spelt %s in the data", shown(args.name), shown(name))
     sales = sales_of(read_rows(args.category_sales, "category", name, ["store_id"]))
+    if name == NO_SALES:
+        write_no_shares(args, sales)
+        log.info("%s: %d stores, and no sales", args.category, len(sales.stores))
+        return
     skus: pd.DataFrame = read_rows(args.category_skus, "category", name).to_pandas()
     entries = entries_of(read_table(args.map_entries))
     policies = Policies(args.unmapped_skus, args.skus_of_other_categories, args.stores_without_net_sales, args.measure)

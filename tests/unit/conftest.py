@@ -2,6 +2,7 @@
 
 import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
 
+import contextlib
 import importlib
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -61,7 +62,9 @@ class Bench:
         for name, value in flags.items():
             argv += [f"--{name}", *map(str, value if isinstance(value, list) else [value])]
         try:
-            module.main(argv)
+            # As in a project of its own: select_categories deletes files below the folder that it works in.
+            with contextlib.chdir(self.folder):
+                module.main(argv)
         finally:
             close_log()
 
@@ -175,13 +178,14 @@ class Bench:
             pq.write_table(pa.Table.from_pylist(rows, schema), self / f"{name}.parquet")
 
     def labels(self, *rows: tuple[Any, ...], name: str = "baseline.parquet") -> Path:
-        """(category, store_id, internal, external, segment) as `ingest_labels` writes it, and the segment's name where it is given."""
+        """(category, store_id, internal, external, segment) as `ingest_labels` writes it; then its name and the chain's segment."""
         schema = pa.schema(
             [
                 ("category", pa.string()),
                 ("store_id", pa.string()),
                 *((n, pa.int32()) for n in LABELS),
                 ("segment_name", pa.string()),
+                ("chain_segment", pa.int32()),
             ]
         )
         whole = [(*row, *[None] * (len(schema) - len(row))) for row in rows]

@@ -14,7 +14,6 @@ import pandas as pd
 
 from storelib.accounts.ledger import Entry
 from storelib.errors import DataError
-from storelib.method.borders import borderline
 from storelib.method.migrations import moved
 
 # Stages that set aside for all categories at once, and for one category.
@@ -86,7 +85,7 @@ EXPECTATIONS = {
     ),
     "borderline_stores": Expectation(
         "at most",
-        "{value} of stores are nearly as near to another cluster",
+        "{value} of stores are on a border: less than 90 % sure of their cluster",
         "do not lean on the border between clusters: try another rule, fewer clusters or other features of this view",
     ),
 }
@@ -185,18 +184,22 @@ def share_found(entries: Iterable[Entry], table: str) -> Fraction | None:
 
     table: `sources.stores`, or `sources.external.<name>`. Stores that are not in the store table count whatever the policy about them.
     """
-    selling = lost = 0
+    selling = lost = every = 0
     for entry in entries:
         key = entry.stage, entry.flow, entry.reason
         if key == ("assign_categories", "out", ""):
             selling += entry.stores
+        elif key == ("join_external", "in", ""):
+            every += entry.stores
         elif table == "sources.stores" and key[::2] == ("assign_categories", "unknown_store"):
             lost += entry.stores
             # Those that were set aside did not come out.
             selling += entry.stores if entry.flow == "set_aside" else 0
         elif key == ("join_external", "noted", f"not in {table.removeprefix('sources.external.')}"):
             lost += entry.stores
-    return share(selling - lost, selling)
+    # Without sales no store sells, and all of them are looked for.
+    wanted = selling or every
+    return share(wanted - lost, wanted)
 
 
 def smallest(segments: pd.DataFrame, category: str) -> Fraction:
@@ -221,9 +224,9 @@ def share_dissolved(entries: Iterable[Entry], category: str) -> Fraction | None:
     return share(sum(e.stores for e in own if e.reason == "small_segment"), whole)
 
 
-def share_borderline(clusters: pd.DataFrame, ratio: float) -> Fraction | None:
+def share_borderline(clusters: pd.DataFrame) -> Fraction | None:
     """Share of a view's stores that are on a border."""
-    return share(int(borderline(clusters, ratio).sum()), len(clusters))
+    return share(int(clusters["is_borderline"].sum()), len(clusters))
 
 
 def findings(
@@ -234,13 +237,12 @@ def findings(
     tables: Sequence[str],
     moves: pd.DataFrame,
     levels: Mapping[str, Levels],
-    ratio: float,
 ) -> Iterator[Finding]:
     """Every figure, expectation by expectation.
 
     clusters: by view, categories first and `external` last. store_sales: by category. tables: those of `share_found` that there are.
     moves: as `migrations` has them; a category that the baseline does not have cannot churn.
-    levels: by expectation. ratio: from which a store is on a border.
+    levels: by expectation.
     """
     categories = [view for view in clusters if view != "external"]
     for view in categories:
@@ -262,16 +264,15 @@ def findings(
         if both:
             yield Finding("churn", view, Fraction(gone, both), levels["churn"])
     for view, table in clusters.items():
-        yield Finding("borderline_stores", view, share_borderline(table, ratio), levels["borderline_stores"])
+        yield Finding("borderline_stores", view, share_borderline(table), levels["borderline_stores"])
 
 
-def summary(found: Sequence[Finding], ratio: float) -> dict[str, Any]:
+def summary(found: Sequence[Finding]) -> dict[str, Any]:
     """What reports/checks.json holds. state: the gravest of all; values are rounded to 6 decimals, states are not."""
     counts = Counter(finding.state for finding in found)
     return {
         "state": max((finding.state for finding in found), key=STATES.index),
         "counts": {state: counts[state] for state in STATES},
-        "borderline_ratio": ratio,
         "checks": [
             {
                 "check": finding.check,

@@ -1,5 +1,6 @@
 """The method, `params.yaml`, as a model."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar, get_origin
 
@@ -9,10 +10,13 @@ from storelib.configuration.own_settings import BLOCKS
 from storelib.configuration.place import Key, Model, validated
 from storelib.configuration.weights import view_shares
 from storelib.configuration.yaml_files import read_yaml
+from storelib.errors import ConfigError
 from storelib.method.weights import weight_of
 from storelib.names import LARGEST_SEED
 from storelib.raw.spellings import folded, id_text
 
+# What may stand in place of the categories until their keys are written down.
+ALL = "all"
 Rule = Literal[
     "silhouette", "calinski_harabasz", "davies_bouldin", "consensus", "bic", "bic_tied",
     "gap", "prediction_strength", "stability",
@@ -481,11 +485,8 @@ class Checks(Model):
     churn: AtMost = Field(
         description="share of each category's stores that are in another segment than in the baseline, of those in both"
     )
-    borderline_stores: AtMost = Field(description="share of each view's stores that are on a border")
-    borderline_ratio: float = Field(
-        gt=0,
-        le=1,
-        description="a store is on a border where the distance to its centre, divided by that to the next centre, is larger",
+    borderline_stores: AtMost = Field(
+        description="share of each view's stores that are on a border: less than 90 % sure of their cluster"
     )
 
 
@@ -522,6 +523,22 @@ class Params(Model):
         return type(block).model_validate(block.model_dump() | own)
 
 
+def asks_for_all(raw: Any) -> bool:
+    """Whether a method, as it was read, has `all` in place of its categories."""
+    internal = raw.get("internal") if isinstance(raw, Mapping) else None
+    return isinstance(internal, Mapping) and internal.get("categories") == ALL
+
+
+def method_of(raw: Any, path: Path) -> Params:
+    """The method, as it was read from a file. Raises ConfigError."""
+    if asks_for_all(raw):
+        raise ConfigError(
+            f"{path}: internal.categories is {ALL!r}; the runners need a key for each category, which names its files and stages",
+            solution="run `clustering categories --write`, which writes down a key for each category of the data",
+        )
+    return validated(Params, raw, path)
+
+
 def load_params(path: Path = Path("params.yaml")) -> Params:
     """The method. Raises ConfigError."""
-    return validated(Params, read_yaml(path), path)
+    return method_of(read_yaml(path), path)

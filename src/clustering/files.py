@@ -125,6 +125,7 @@ NAME = {"segment_name": "what the segment is called"}
 LABELS = {
     **{name: SEGMENTS[name] for name in ("category", "store_id", "internal_cluster", "external_cluster", "segment")},
     "segment_name": "what it was called; empty where that is not known",
+    "chain_segment": "segment of the chain; empty where that is not known",
 }
 
 
