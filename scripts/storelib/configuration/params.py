@@ -44,6 +44,10 @@ class IngestSales(Model):
     invalid_lines: Literal["drop", "fail"] = Field(
         description="lines without store, SKU, amount or (where one is used) date"
     )
+    largest_lines: bool = Field(
+        default=False,
+        description="find the largest sales line of each store too, for the check `largest_line`; it costs a part of the pass",
+    )
 
 
 Spelling = Literal["keep", "unify", "fail"]
@@ -85,9 +89,10 @@ class SplitNeedStates(Model):
     stores_without_net_sales: Literal["place", "drop", "fail"] = Field(
         description="stores whose every need state nets to nothing; `place` gives them the chain's shares and a flag"
     )
-    measure: Literal["sales", "lines"] = Field(
+    measure: Literal["sales", "lines", "units"] = Field(
         default="sales",
-        description="what shares are of: net sales, or sales lines, of which a large one counts as any other",
+        description="what shares are of: net sales; sales lines, of which a large one counts as any other; or units, where the sales "
+        "have a column of them",
     )
 
 
@@ -166,6 +171,12 @@ class BuildInternalFeatures(BuildFeatures):
         ge=0,
         le=1_000_000,
         description="how much the level of a store's net sales counts beside its shares, which have 1; 0 is off",
+    )
+    price_weight: float = Field(
+        default=0,
+        ge=0,
+        le=1_000_000,
+        description="the same of what a store takes for a unit, on the average; it needs `units` in the sales",
     )
 
 
@@ -478,6 +489,11 @@ class Checks(Model):
     smallest_segment: AtLeastStores = Field(description="stores in the smallest segment of each category")
     large_lines: AtMost = Field(
         description="share of each category's stores that have more than a quarter of their sales in amounts far above usual lines"
+    )
+    largest_line: AtMost = Field(
+        default=AtMost(warn=0.05, fail=1),
+        description="share of each category's stores that have more than a quarter of their sales in one line; of what "
+        "`ingest_sales.largest_lines` finds",
     )
     dissolved_stores: AtMost = Field(
         description="share of each category's stores whose segment is below `merging.min_cluster_size`"
