@@ -1,20 +1,19 @@
 """Approving a run: its segments become the baseline, whose numbers the next runs keep."""
 
 import json
-import re
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from clustering.place_text import with_source
 from clustering.results import SEGMENTS, Results
 from clustering.runs import git_state
 from clustering.secrets import redacted
-from storelib.configuration.place import Place, load_place, named_sources
+from storelib.configuration.place import Place
 from storelib.configuration.stages import RAW_LISTS
-from storelib.errors import ConfigError, PipelineError
+from storelib.errors import ConfigError
 from storelib.raw.files import sha256
 from storelib.tables import read_table, replacing, write_table, write_text
 
@@ -87,8 +86,7 @@ def approvals_of(root: Path, env: str) -> list[dict[str, Any]]:
 def with_baseline(config: Path, place: Place) -> str | None:
     """The configuration with this baseline; None where it names it already.
 
-    The lines are put in as text, so that comments stay. Raises ConfigError where another baseline is named, or where the lines
-    do not make the configuration that is meant.
+    Raises ConfigError where another baseline is named, or where it cannot be added.
     """
     named = place.sources.baseline
     if named is not None:
@@ -98,24 +96,4 @@ def with_baseline(config: Path, place: Place) -> str | None:
                 solution=f"write `reader: parquet` and `path: {APPROVED}` there, without `columns`; or delete sources.baseline",
             )
         return None
-    text = config.read_text(encoding="utf-8")
-    # The same in every source.
-    id_case = next(source.id_case for _, source in named_sources(place.sources))
-    case = "" if id_case == "fail" else f"\n    id_case: {id_case}"
-    lines = f"  baseline:\n    reader: parquet\n    path: {APPROVED}{case}\n"
-    changed = re.sub(
-        r"^sources:[^\S\n]*(#[^\n]*)?\n", lambda match: match[0] + lines, text, count=1, flags=re.MULTILINE
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        trial = Path(folder, config.name)
-        trial.write_text(changed, encoding="utf-8")
-        try:
-            baseline = load_place(trial).sources.baseline
-        except PipelineError:
-            baseline = None
-    if baseline is None or baseline.path != APPROVED:
-        raise ConfigError(
-            f"{config}: the baseline cannot be added to `sources` by itself",
-            solution=f"add it by hand: baseline: {{reader: parquet, path: {APPROVED}}}; and approve again",
-        )
-    return changed
+    return with_source(config, place, "baseline", "parquet", APPROVED)

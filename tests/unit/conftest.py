@@ -2,6 +2,7 @@
 
 import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
 
+import contextlib
 import importlib
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -63,7 +64,9 @@ class Bench:
         for name, value in flags.items():
             argv += [f"--{name}", *map(str, value if isinstance(value, list) else [value])]
         try:
-            module.main(argv)
+            # As in a project of its own: select_categories deletes files below the folder that it works in.
+            with contextlib.chdir(self.folder):
+                module.main(argv)
         finally:
             close_log()
 

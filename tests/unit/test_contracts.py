@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from files import FILES, contract_of
+from clustering.files import FILES, contract_of
 from storelib.contracts.contract import Contract, check_table, checked, count, first_broken, outputs, rule, text
 from storelib.contracts.describing import DESCRIPTIONS, IMPORTANCE, PREDICTIONS, SEGMENT_NAMES, STORE_FIT, TRAITS
 from storelib.contracts.ledger import LEDGER
