@@ -103,7 +103,7 @@ def page(request: Request) -> Response:
     view = attempt(project.view, request.query_params.get("view"))
     if view.value is None:
         return show(request, "empty.html", title="Choose", problem=view.problem)
-    names = project.categories() | {"external": "by place, all categories"}
+    names = {**(attempt(project.categories).value or {}), "external": "by place, all categories"}
     return show(
         request,
         "choose.html",

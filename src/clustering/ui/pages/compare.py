@@ -157,7 +157,7 @@ def page(request: Request) -> Response:
     recorded = [run for run in load_runs(project.root) if has_results(project.root, run["id"])]
     if "a" not in request.query_params and len(recorded) < 2:
         # With one run there is nothing before it.
-        first, second = "last", "workspace"
+        first, second = ("last" if recorded else "workspace"), "workspace"
     return show(
         request,
         "compare.html",
