@@ -8,7 +8,6 @@ with. Nothing is clustered here. The same inputs give the same bytes: no clock, 
 import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
 
 import argparse
-import json
 import platform
 from collections.abc import Sequence
 from decimal import Decimal
@@ -24,7 +23,8 @@ from storelib.method.agreement import pairs, shared_labels
 from storelib.method.profiles import profile_by
 from storelib.pages import describing, flows, maps, merging, report, sheets, words
 from storelib.pages.palette import CLUSTER_COLOURS, INK
-from storelib.tables import read_frame, read_table, write_text
+from storelib.seals import checked
+from storelib.tables import read_frame, read_json, read_table, write_text
 
 SECTIONS = ("internal", "external", "merging", "describing")
 PACKAGES = (
@@ -234,7 +234,7 @@ def map_views(args: argparse.Namespace, segments: pd.DataFrame) -> dict[str, Any
 
 def known_views(args: argparse.Namespace, segments: pd.DataFrame) -> dict[str, Any]:
     """Agreement with known labels, by view, and who lies where."""
-    recovery = pd.read_csv(args.recovery, keep_default_na=False)
+    recovery = pd.read_csv(checked(args.recovery), keep_default_na=False)
     if recovery.empty:
         return {"rows": [], "crossings": {}}
     known = read_frame(args.reference)
@@ -334,7 +334,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     names = {key: words.short(name) for key, name in zip(categories["key"], categories["name"], strict=True)}
     segments = read_frame(args.segments)
     entries = read_ledger(args.ledger)
-    checks = json.loads(args.checks.read_text(encoding="utf-8"))
+    checks = read_json(args.checks)
     external = External(args)
     store_names = sheets.names_of(read_frame(args.stores))
     depth = method.get("describing", {}).get("describe_segments.rule_depth", "few")
