@@ -121,4 +121,5 @@ class FeatureModel:
         if self.options["scaling"] != "none":
             values = (values - learned["centre"].to_numpy(dtype="float64")) / learned["scale"].to_numpy(dtype="float64")
         filled: Matrix = np.where(np.isnan(values), learned["imputed_value"].to_numpy(dtype="float64"), values)
-        return filled * learned["weight"].to_numpy(dtype="float64")
+        weighted: Matrix = filled * learned["weight"].to_numpy(dtype="float64")
+        return weighted
