@@ -8,7 +8,6 @@ with. Nothing is clustered here. The same inputs give the same bytes: no clock, 
 import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
 
 import argparse
-import json
 import platform
 from collections.abc import Sequence
 from decimal import Decimal
@@ -21,11 +20,11 @@ import pandas as pd
 
 from storelib.accounts.ledger import Entry, read_ledger
 from storelib.method.agreement import pairs, shared_labels
-from storelib.method.borders import borderline
 from storelib.method.profiles import profile_by
 from storelib.pages import describing, flows, maps, merging, report, sheets, words
 from storelib.pages.palette import CLUSTER_COLOURS, INK
-from storelib.tables import read_frame, read_table, write_text
+from storelib.seals import checked
+from storelib.tables import read_frame, read_json, read_table, write_text
 
 SECTIONS = ("internal", "external", "merging", "describing")
 PACKAGES = (
@@ -90,7 +89,7 @@ def parse_args(argv: Sequence[str] | None) -> tuple[argparse.Namespace, dict[str
 def dates_covered(period_sales: Path) -> str:
     """First to last period of the sales."""
     periods = read_frame(period_sales)["period"]
-    return words.period(periods.min(), periods.max())
+    return words.period(periods.min(), periods.max()) if len(periods) else ""
 
 
 def raw_files(paths: Sequence[Path]) -> list[tuple[str, str, int, int, Decimal | None, str]]:
@@ -106,10 +105,9 @@ def net_sales(path: Path) -> pd.Series:
 
 
 class External:
-    """The external view, which every category's segments are also told by. ratio: see `borderline`."""
+    """The external view, which every category's segments are also told by."""
 
-    def __init__(self, args: argparse.Namespace, ratio: float) -> None:
-        self.ratio = ratio
+    def __init__(self, args: argparse.Namespace) -> None:
         self.table = read_frame(args.store_features).set_index("store_id")
         self.clusters = read_frame(args.external_clusters).set_index("store_id")
         self.labels = words.labels_of(self.table.columns)
@@ -122,7 +120,7 @@ class External:
     def view(self) -> dict[str, Any]:
         """What its section says."""
         traits, cells = report.traits_of(self.profile, self.spread, self.labels)
-        borders = report.borderline_shares(self.clusters, self.clusters["cluster"], self.ratio)
+        borders = report.borderline_shares(self.clusters, "cluster")
         groups = report.groups_of(
             self.profile, "Cluster", (None, traits), borders, report.stability_words(self.stability)
         )
@@ -131,7 +129,7 @@ class External:
             "groups": groups,
             "rows": report.heat_rows(cells, [g.number for g in groups], features, "place"),
             "features": self.table.shape[1],
-            "borderline": float(borderline(self.clusters, self.ratio).mean()),
+            "borderline": float(self.clusters["is_borderline"].mean()),
             "panels": report.panels_of(self.scores),
             "k_words": report.k_words(self.scores),
         }
@@ -146,9 +144,10 @@ def category_view(
     scores = read_frame(args.k_scores / f"{key}.parquet")
     profile = read_frame(args.profiles / f"{key}.parquet")
     sales = net_sales(args.store_sales / f"{key}.parquet")
+    has_mix, has_places = bool(shares.shape[1]), bool(external.table.shape[1])
     need_states = {feature: words.short(feature) for feature in shares.columns}
     mixes, mix_cells = report.traits_of(profile, pd.Series(dtype="float64"), need_states)
-    borders = report.borderline_shares(clusters, clusters["cluster"], external.ratio)
+    borders = report.borderline_shares(clusters, "cluster")
     groups = report.groups_of(
         profile,
         "Cluster",
@@ -161,11 +160,11 @@ def category_view(
     by_place, _ = profile_by(external.table, external.exclusion, segments["segment"], sales)
     segment_places, segment_place_cells = report.traits_of(by_place, external.spread, external.labels)
     segment_groups = report.groups_of(
-        by_segment,
+        by_segment if has_mix else by_place,
         "Segment",
-        (segment_mixes, segment_places),
-        report.borderline_shares(clusters, segments["segment"], external.ratio),
-        report.crossed_words(segments),
+        (segment_mixes if has_mix else None, segment_places if has_places else None),
+        report.borderline_shares(segments, "segment"),
+        report.crossed_words(segments) if has_mix and has_places else {},
     )
     numbers = [g.number for g in segment_groups]
     return {
@@ -175,9 +174,12 @@ def category_view(
         "stores": len(segments),
         "sales": float(sales.sum()),
         "need_states": shares.shape[1],
-        "borderline": float(borderline(clusters, external.ratio).mean()),
+        "borderline": float(segments["is_borderline"].mean()),
         "flagged": int(segments["flags"].str.contains(":").sum()),
-        "explained": merging.explained_view(read_frame(args.explained / f"{key}.parquet")),
+        "explained": merging.explained_view(
+            read_frame(args.explained / f"{key}.parquet"),
+            ("what sells", "both views")[has_places] if has_mix else "external data",
+        ),
         "groups": groups,
         "rows": report.heat_rows(mix_cells, [g.number for g in groups], report.ranked_mix(profile), "mix"),
         "panels": report.panels_of(scores),
@@ -190,14 +192,16 @@ def category_view(
     }
 
 
-def segment_views(key: str, args: argparse.Namespace, names: dict[str, str], depth: str) -> dict[str, Any]:
+def segment_views(
+    key: str, args: argparse.Namespace, names: dict[str, str], depth: str, *, has_sales: bool
+) -> dict[str, Any]:
     """What each of a category's segments is, and whether external data help. names: of stores; depth: of the rules."""
     folders = (args.descriptions, args.traits, args.store_fit, args.predictions, args.importance)
     descriptions, traits, fit, prediction, importance = (read_frame(folder / f"{key}.parquet") for folder in folders)
     return {
         "described": describing.described(descriptions, traits, fit, names),
         "fidelity": describing.fidelity_words(descriptions, depth),
-        "prediction": describing.prediction_words(prediction, importance),
+        "prediction": describing.prediction_words(prediction, importance) if has_sales else [],
     }
 
 
@@ -230,7 +234,7 @@ def map_views(args: argparse.Namespace, segments: pd.DataFrame) -> dict[str, Any
 
 def known_views(args: argparse.Namespace, segments: pd.DataFrame) -> dict[str, Any]:
     """Agreement with known labels, by view, and who lies where."""
-    recovery = pd.read_csv(args.recovery, keep_default_na=False)
+    recovery = pd.read_csv(checked(args.recovery), keep_default_na=False)
     if recovery.empty:
         return {"rows": [], "crossings": {}}
     known = read_frame(args.reference)
@@ -250,24 +254,35 @@ def headline(segments: pd.DataFrame, entries: Sequence[Entry], dates: str) -> li
 
     A category that is not selected is nobody's loss: sales in segments are a share of the others.
     """
-    raw, segmented = flows.total(entries, "ingest_sales", "in"), flows.total(entries, "merge_segments", "out")
-    unselected = flows.total(entries, "select_categories", "not_selected")
-    wanted = raw - unselected
-    share = float(segmented / wanted) if wanted else float("nan")
+    sold = sold_figures(entries)
     segmentations = len(segments[["category", "segment"]].drop_duplicates())
     categories = len(segments["category"].unique())
     return [
         (f"{segments['store_id'].nunique():,}", "stores", ""),
-        (f"{categories:,}", "category" if categories == 1 else "categories", ""),
+        *([(f"{categories:,}", "category" if categories == 1 else "categories", "")] if sold else []),
+        *sold[:-1],
+        (f"{segmentations:,}", "segment" if segmentations == 1 else "segments", ""),
+        *sold[-1:],
+        *([(dates, "dates covered", "")] if dates else []),
+    ]
+
+
+def sold_figures(entries: Sequence[Entry]) -> list[tuple[str, str, str]]:
+    """The figures about sales, how much of them is in segments last; none where there are no sales."""
+    if not any(entry.lines for entry in entries):
+        return []
+    raw, segmented = flows.total(entries, "ingest_sales", "in"), flows.total(entries, "merge_segments", "out")
+    unselected = flows.total(entries, "select_categories", "not_selected")
+    wanted = raw - unselected
+    share = float(segmented / wanted) if wanted else float("nan")
+    return [
         (words.money(raw), "sales", f"{raw:,.2f}"),
         *([(words.money(unselected), "of it not selected", f"{unselected:,.2f} of {raw:,.2f}")] if unselected else []),
-        (f"{segmentations:,}", "segment" if segmentations == 1 else "segments", ""),
         (
             words.percent(share),
             "of selected sales in segments" if unselected else "of sales in segments",
             f"{segmented:,.2f} of {wanted:,.2f}",
         ),
-        (dates, "dates covered", ""),
     ]
 
 
@@ -319,13 +334,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     names = {key: words.short(name) for key, name in zip(categories["key"], categories["name"], strict=True)}
     segments = read_frame(args.segments)
     entries = read_ledger(args.ledger)
-    checks = json.loads(args.checks.read_text(encoding="utf-8"))
-    external = External(args, checks["borderline_ratio"])
+    checks = read_json(args.checks)
+    external = External(args)
     store_names = sheets.names_of(read_frame(args.stores))
     depth = method.get("describing", {}).get("describe_segments.rule_depth", "few")
+    has_sales = any(entry.lines for entry in entries)
     views = [
         category_view(key, name, args, segments[segments["category"] == key].set_index("store_id"), external)
-        | segment_views(key, args, store_names, depth)
+        | segment_views(key, args, store_names, depth, has_sales=has_sales)
         for key, name in zip(categories["key"], categories["name"], strict=True)
     ]
     ledger_picture = flows.picture_of(flows.flows_of(entries, names))
@@ -335,6 +351,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         {
             "headline": headline(segments, entries, dates_covered(args.period_sales)),
             "views": views,
+            "has_sales": has_sales,
             "external": external.view(),
             "external_stores": len(external.clusters),
             "map": map_views(args, segments),

@@ -1,10 +1,11 @@
 """Approving a run: its segments become the baseline, whose numbers the next runs keep."""
 
 import json
-import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
 
 from clustering.place_text import with_source
 from clustering.results import SEGMENTS, Results
@@ -14,10 +15,11 @@ from storelib.configuration.place import Place
 from storelib.configuration.stages import RAW_LISTS
 from storelib.errors import ConfigError
 from storelib.raw.files import sha256
-from storelib.tables import read_table, replacing, write_text
+from storelib.tables import read_table, replacing, write_table, write_text
 
 # Below data/raw/<env>/, where `sources.baseline` finds it.
 APPROVED = "approved_segments.parquet"
+CHAIN_SEGMENTS = Path("data", "merging", "chain_segments.parquet")
 
 
 def record_path(env: str) -> Path:
@@ -55,11 +57,18 @@ def approve(root: Path, place: Place, env: str, results: Results, who: str, why:
     approvals = [*approvals_of(root, env), entry]
     target = root / "data" / "raw" / env / APPROVED
     with replacing(target) as temporary:
-        shutil.copyfile(root / SEGMENTS, temporary)
+        write_table(with_chain(read_table(root / SEGMENTS), read_table(root / CHAIN_SEGMENTS)), temporary)
     write_text(json.dumps(redacted(approvals), indent=2, ensure_ascii=False) + "\n", root / record_path(env))
     if settings is not None:
         write_text(settings, config)
     return entry
+
+
+def with_chain(segments: pa.Table, chain: pa.Table) -> pa.Table:
+    """Segments with that of the chain beside them, so that its number is kept too."""
+    numbers = dict(zip(chain["store_id"].to_pylist(), chain["segment"].to_pylist(), strict=True))
+    column = pa.array([numbers[store] for store in segments["store_id"].to_pylist()], pa.int32())
+    return segments.append_column("chain_segment", column)
 
 
 def approvals_of(root: Path, env: str) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ import re
 import tempfile
 from pathlib import Path
 
-from storelib.configuration.place import Place, load_place
+from storelib.configuration.place import Place, load_place, named_sources
 from storelib.errors import ConfigError, PipelineError
 
 
@@ -14,7 +14,9 @@ def with_source(config: Path, place: Place, name: str, reader: str, path: str) -
     Raises ConfigError where the lines do not make the configuration that is meant.
     """
     text = config.read_text(encoding="utf-8")
-    case = "" if place.sources.sales.id_case == "fail" else f"\n    id_case: {place.sources.sales.id_case}"
+    # The same in every source.
+    id_case = next(source.id_case for _, source in named_sources(place.sources))
+    case = "" if id_case == "fail" else f"\n    id_case: {id_case}"
     lines = f"  {name}:\n    reader: {reader}\n    path: {path}{case}\n"
     changed = re.sub(
         r"^sources:[^\S\n]*(#[^\n]*)?\n", lambda match: match[0] + lines, text, count=1, flags=re.MULTILINE

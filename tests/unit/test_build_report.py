@@ -1,7 +1,6 @@
 """The page: complete in itself, with everything from data escaped, and the same every time."""
 
 import json
-import math
 import re
 from decimal import Decimal
 from fractions import Fraction
@@ -81,12 +80,10 @@ def report(bench: Any) -> Any:
         features = pd.DataFrame({"county.MEDIAN_INCOME": [1.0, 2, 3, 4, 5, 6]}, index=STORES)
 
         def labels(numbers: list[int]) -> dict[str, Any]:
-            away = [1.05 if len(set(numbers)) > 1 else math.nan] * 6
             return {
                 "store_id": STORES,
                 "cluster": numbers,
-                "distance": [1.0] * 6,
-                "runner_up_distance": away,
+                "is_borderline": [len(set(numbers)) > 1] * 6,
                 "exclusion": [""] * 6,
             }
 
@@ -120,7 +117,8 @@ def report(bench: Any) -> Any:
             stores |= {"latitude": ["41.5", "42", "43", "41", "40.5", ""], "longitude": ["-93"] * 6}
         segments = {
             "category": ["beauty"] * 6, "store_id": STORES, "internal_cluster": clusters, "external_cluster": [1] * 6,
-            "merged_cluster": [f"{c}x1" for c in clusters], "segment": clusters, "flags": ["internal:thin"] + [""] * 5,
+            "merged_cluster": [f"{c}x1" for c in clusters], "segment": clusters, "is_borderline": [k > 1] * 6,
+            "flags": ["internal:thin"] + [""] * 5,
         }  # fmt: skip
         entries = [
             Entry("ingest_sales", "", "in", "", 6, 9, Decimal(70)), Entry("ingest_sales", "", "out", "", 6, 8, Decimal(60)),
@@ -130,7 +128,7 @@ def report(bench: Any) -> Any:
         write_table(balanced(entries), bench / "ledger.parquet")
         row = "beauty,segment,2,2,6,1.0\n" if known else ""
         (bench / "recovery.csv").write_text("view,label,planted_k,found_k,stores,ari\n" + row)
-        (bench / "checks.json").write_text(json.dumps(summary(CHECKS, 0.9)))
+        (bench / "checks.json").write_text(json.dumps(summary(CHECKS)))
         reference = {
             name: segments[name] for name in ("category", "store_id", "internal_cluster", "external_cluster", "segment")
         }

@@ -10,13 +10,15 @@ from typing import Any
 from snakemake.io import report
 
 from storelib.configuration.own_settings import FOLDER, STAGES, is_of, settings_table, told, values_of
-from storelib.configuration.params import Params
-from storelib.configuration.place import Compute, Place, Source, load_place, validated
+from storelib.configuration.params import Params, method_of
+from storelib.configuration.place import Compute, Place, Source, load_place
+from storelib.configuration.views import check_views
 from storelib.configuration.yaml_files import read_yaml
 from storelib.contracts.contract import outputs
 from storelib.contracts.sales import SETTINGS
 from storelib.raw.files import source_files
 from storelib.raw.hashes import Hashes, raw_hashes, told_content
+from storelib.seals import stands
 from storelib.tables import read_table
 
 # Where what stages share lies.
@@ -105,7 +107,7 @@ def settle_settings(categories: Mapping[str, Any]) -> None:
     with outputs() as write:
         for stage, key in product(STAGES, sorted(found)):
             table, path = settings_table(told(stage, found[key])), Path(FOLDER, stage, f"{key}.parquet")
-            if not path.is_file() or not read_table(path).equals(table):
+            if not stands(path) or not read_table(path).equals(table):
                 write(table, SETTINGS, path)
     # Of a category that was only tried, or is gone: DVC would take the folder for changed.
     for path in Path(FOLDER).glob("*/*.parquet"):
@@ -168,7 +170,7 @@ def check_params(config: Mapping[str, Any]) -> Params:
     """The method as Snakemake read it. Raises ConfigError, also where DVC would read the file in another way."""
     path = Path("params.yaml")
     read_yaml(path)
-    return validated(Params, plain(config), path)
+    return method_of(plain(config), path)
 
 
 def code_by_stage(path: Path) -> dict[str, list[str]]:
@@ -192,6 +194,7 @@ class RawFiles:
         self.folder = f"data/raw/{params.env}"
         self.config = f"configs/{params.env}.yml"
         self.place: Place = load_place(Path(self.config))
+        check_views(params, self.place)
         self.hashes = Hashes()
         # Files that a stage makes may not be there yet.
         self.made = [Path(self.folder, name) for name in DEMO_FILES] if params.env in params.demo else []

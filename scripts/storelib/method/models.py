@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from storelib.errors import ConfigError, DataError
 from storelib.method.algorithms import Fitted, Mixture
 from storelib.method.partitions import Matrix
+from storelib.tables import read_json
 
 SCHEMA = 1
 PACKAGES = ("numpy", "scikit-learn", "scipy")
@@ -63,7 +64,7 @@ class ClusterModel:
     @classmethod
     def read(cls, path: Path, digest: str) -> "ClusterModel":
         """A model that was fitted to the points with this hash. Raises DataError for another."""
-        model: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        model: dict[str, Any] = read_json(path)
         if model["schema"] != SCHEMA or model["points_sha256"] != digest:
             raise DataError(
                 f"{path} is of other points or of another version",
@@ -93,11 +94,12 @@ class FeatureModel:
                     f"stores cannot be placed after {name}: {self.options[name]}",
                     solution=f"choose one of {', '.join(known)} for this view, and run the pipeline again",
                 )
-        if self.options["level_weight"] > 0:
-            raise ConfigError(
-                f"stores cannot be placed after level_weight: {self.options['level_weight']:g}",
-                solution="set level_weight: 0 for this view, and run the pipeline again",
-            )
+        for name in ("level_weight", "price_weight"):
+            if self.options[name] > 0:
+                raise ConfigError(
+                    f"stores cannot be placed after {name}: {self.options[name]:g}",
+                    solution=f"set {name}: 0 for this view, and run the pipeline again",
+                )
         if self.options["pca_variance"] < 1 or self.options["pca_components"] > 0:
             raise ConfigError(
                 "stores cannot be placed after principal components",
@@ -119,4 +121,5 @@ class FeatureModel:
         if self.options["scaling"] != "none":
             values = (values - learned["centre"].to_numpy(dtype="float64")) / learned["scale"].to_numpy(dtype="float64")
         filled: Matrix = np.where(np.isnan(values), learned["imputed_value"].to_numpy(dtype="float64"), values)
-        return filled * learned["weight"].to_numpy(dtype="float64")
+        weighted: Matrix = filled * learned["weight"].to_numpy(dtype="float64")
+        return weighted

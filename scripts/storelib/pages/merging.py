@@ -21,12 +21,12 @@ class Explained(NamedTuple):
     panel: Panel
 
 
-def explained_view(table: pd.DataFrame) -> Explained:
-    """Of one category's numbers of segments, as `merge_segments` writes them."""
+def explained_view(table: pd.DataFrame, views: str) -> Explained:
+    """Of one category's numbers of segments, as `merge_segments` writes them. views: whose variance that is, in words."""
     chosen = int(table.loc[table["chosen"], "segments"].iloc[0])
     numbers, shares = table["segments"].tolist(), dict(zip(table["segments"], table["explained"], strict=True))
     kept = {numbers[0], chosen, numbers[-1], *numbers[:: -(-len(numbers) // NUMBERS_SHOWN)]}
-    sentence = f"{chosen} explain{'s' if chosen == 1 else ''} {percent(shares[chosen])} of the variance of both views"
+    sentence = f"{chosen} explain{'s' if chosen == 1 else ''} {percent(shares[chosen])} of the variance of {views}"
     before = table[(table["segments"] > chosen) & (table["step"] != "merged")]
     if len(before):
         first = before.iloc[-1]

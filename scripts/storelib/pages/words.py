@@ -205,8 +205,9 @@ def place_words(traits: Iterable[Trait], most: int = 3) -> str:
 
 
 def size_words(stores: int, share_of_sales: float) -> str:
-    """`214 stores, 12 % of sales`."""
-    return f"{count(stores, 'store')}, {percent(share_of_sales)} of sales"
+    """`214 stores, 12 % of sales`; the stores alone where there are no sales."""
+    sold = "" if math.isnan(share_of_sales) else f", {percent(share_of_sales)} of sales"
+    return f"{count(stores, 'store')}{sold}"
 
 
 def sentence(name: str, stores: int, share_of_sales: float, *parts: str) -> str:
