@@ -52,6 +52,7 @@ use rule stage as build_report with:
         explained=expand("data/merging/explained/{category}.parquet", category=CATEGORIES),
         overrides="data/merging/overrides.parquet",
         migrations="data/merging/migrations.parquet",
+        baseline="data/merging/baseline.parquet",
         chain_segments="data/merging/chain_segments.parquet",
         reference="data/merging/reference.parquet",
         recovery="reports/recovery.csv",

@@ -13,3 +13,5 @@ THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "
 LARGEST_SEED = 2**32 - 1
 # A store whose probability of being where it was put is smaller is on a border.
 SURE = 0.9
+# The need state of SKUs that the product map does not have.
+UNMAPPED = "(unmapped)"
