@@ -83,6 +83,7 @@ def parse_args(argv: Sequence[str] | None) -> tuple[argparse.Namespace, dict[str
     parser.add_argument("--template", type=Path, required=True, help="the page")
     parser.add_argument("--outlines", type=Path, required=True, help="borders for the map")
     parser.add_argument("--report", type=Path, required=True, help="output: the page, filled in")
+    language.add_reader(parser)
     args, rest = parser.parse_known_args(argv)
     values: list[str] | None = None
     section: dict[str, list[str]] = {}
@@ -368,10 +369,8 @@ def without_break(text: str) -> str:
     return text.replace(" %", "\u00a0%")
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Gather, put into words, write."""
-    args, method = parse_args(argv)
-    log = storelib.runtime.start_log(args.log)
+def report_of(args: argparse.Namespace, method: dict[str, dict[str, str]]) -> str:
+    """The whole page. method: values by key, by section."""
     categories = read_frame(args.categories)
     names = {key: words.short(name) for key, name in zip(categories["key"], categories["name"], strict=True)}
     segments = read_frame(args.segments)
@@ -387,7 +386,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     ]
     named = {view["key"]: {segment: told.name for segment, told in view["described"].items()} for view in views}
     of_views = {**names, "external": say("External view")}
-    text = page(
+    return page(
         args.template,
         {
             "language": language.READER.get().language,
@@ -417,8 +416,16 @@ def main(argv: Sequence[str] | None = None) -> None:
             "ink": INK,
         },
     )
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Gather, put into words, write."""
+    args, method = parse_args(argv)
+    log = storelib.runtime.start_log(args.log)
+    with language.written_for(language.reader_of(args)):
+        text = report_of(args, method)
     write_text(text, args.report)
-    log.info("%d categories, %d bytes", len(views), len(text.encode()))
+    log.info("%d bytes", len(text.encode()))
 
 
 if __name__ == "__main__":

@@ -226,6 +226,7 @@ def show_segments(root: Path, own_report: Path | None) -> None:
         *([("report", "reports/report.html"), ("this run", str(own_report))] if own_report else []),
         ("segments", "data/merging/segments.parquet"),
         ("as CSV", "reports/segments.csv"),
+        ("as Excel", "reports/segments.xlsx"),
         ("pictures", "reports/figures/"),
         ("metrics", "reports/metrics.json"),
     ):

@@ -26,7 +26,7 @@ OF_CATEGORY = (
     "predict_clusters",
     "export_workbook",
 )
-GATHERED = {"collect_segments", "segment_chain", "check_results", "build_report", "require_checks"}
+GATHERED = {"collect_segments", "segment_chain", "check_results", "build_report", "export_segments", "require_checks"}
 KEYS = ("beauty", "cocktails_rtd")
 EXTERNAL = {"cluster_external_stores", "profile_external_clusters"}
 RAW_FOLDER = {
@@ -126,7 +126,7 @@ CHANGES: dict[str, tuple[Edit, set[str], set[str]]] = {
     ),
     "no reference any more": (
         place("  reference:\n    reader: parquet\n    path: planted_segments.parquet\n", ""),
-        {"ingest_reference", "collect_segments", "segment_chain", "check_results", "build_report", "require_checks"}, OPTIONAL,
+        {"ingest_reference", *GATHERED}, OPTIONAL,
     ),
     "how the store table is read": (
         place("    path: stores.parquet\n", "    path: stores.parquet\n    missing: [n/a]\n"),

@@ -24,7 +24,7 @@ CATEGORY_STAGES = (
     *("describe_segments", "predict_clusters", "export_workbook"),
 )
 # What follows from every category's segments, or from which categories there are.
-SEGMENTED = {"collect_segments", "segment_chain", "check_results", "build_report", "require_checks"}
+SEGMENTED = {"collect_segments", "segment_chain", "check_results", "build_report", "export_segments", "require_checks"}
 
 
 def of_category(key: str) -> set[str]:

@@ -73,7 +73,9 @@ class Page(HTMLParser):
 def report(bench: Any) -> Any:
     """One category of six stores; `k` clusters by what sells, one by place."""
 
-    def run(name: str = "report.html", *, k: int = 2, coordinates: bool = True, known: bool = True) -> str:
+    def run(
+        name: str = "report.html", *, k: int = 2, coordinates: bool = True, known: bool = True, **reader: Any
+    ) -> str:
         clusters = [1 + (i % k) for i in range(6)]
         by_cluster = pd.DataFrame({"cluster": clusters, "exclusion": ""}, index=STORES)
         sales = pd.Series([10.0] * 6, index=STORES)
@@ -165,7 +167,7 @@ def report(bench: Any) -> Any:
             explained=bench / "explained", reference=bench.parquet("reference.parquet", reference), recovery=bench / "recovery.csv",
             checks=bench / "checks.json", template=ROOT / "scripts/templates/report.html.j2",
             outlines=ROOT / "scripts/outlines/outlines.json",
-            report=bench / name, internal=["--categories.beauty.name", NASTY, "--cluster_stores.metrics", "a", "b"],
+            report=bench / name, **reader, internal=["--categories.beauty.name", NASTY, "--cluster_stores.metrics", "a", "b"],
             external=["--cluster_stores.plot"], merging=["--min_cluster_size", 20],
             describing=["--describe_segments.rule_depth", 5],
         )  # fmt: skip
@@ -275,6 +277,22 @@ def test_what_sells_crosses_place_in_a_grid(report: Any) -> None:
     assert "Place 1 · 6 stores" in grid
     assert "little " in grid
     assert 'id="s-beauty-2"' in text
+
+
+def test_page_in_german(report: Any) -> None:
+    words = ROOT / "scripts/templates/words/de.yaml"
+    text = report("de.html", words=words, language="de", decimal="comma", thousands="point", currency="€")
+    assert '<html lang="de">' in text
+    for told in (
+        "Was sich seit der Freigabe geändert hat",
+        "14,3\u00a0% des Umsatzes sind beiseitegelegt",
+        "60,00 €",
+        "Filiale suchen",
+    ):
+        assert told in text.replace("\u00a0€", " €"), told
+    # nothing of the page itself is left in English
+    plain = re.sub(r"<script.*?</script>|<style.*?</style>|<[^>]+>", " ", text, flags=re.DOTALL)
+    assert not re.search(r"\b(the|stores|sales|which|segments)\b", plain.replace("last~1 last", ""))
 
 
 def test_page_without_structure_coordinates_or_reference(report: Any) -> None:

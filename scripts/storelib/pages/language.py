@@ -4,6 +4,7 @@ Everything is written in English, where it is said. A file of words, `scripts/te
 another language; `%(name)s` in a text stands for a value. A text that the file does not have stays English.
 """
 
+import argparse
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -32,15 +33,24 @@ ENGLISH = Reader()
 READER = ContextVar("READER", default=ENGLISH)
 
 
-def reader_of(words: Path, decimal: str, thousands: str, currency: str) -> Reader:
-    """A reader by a file of words and the names of the two marks. Raises ConfigError."""
-    messages = read_yaml(words) or {}
+def add_reader(parser: argparse.ArgumentParser) -> None:
+    """Flags of a stage that writes for people: those of `report` in params.yaml, and the file of words."""
+    parser.add_argument("--words", type=Path, help="texts in the reader's language; English by default")
+    parser.add_argument("--language", default="en", help="what the page says that it is written in")
+    parser.add_argument("--decimal", choices=DECIMALS, default="point", help="mark before decimals")
+    parser.add_argument("--thousands", choices=THOUSANDS, default="comma", help="mark between groups of three digits")
+    parser.add_argument("--currency", default="", help="of amounts: a symbol, or a code such as EUR")
+
+
+def reader_of(args: argparse.Namespace) -> Reader:
+    """The reader that the flags of `add_reader` tell of. Raises ConfigError."""
+    messages = (read_yaml(args.words) or {}) if args.words else {}
     if not isinstance(messages, dict) or not all(map(is_text, messages.values())):
         raise ConfigError(
-            f"{words} is no list of texts",
+            f"{args.words} is no list of texts",
             solution="write `English text: text`, and [one, several] for what is counted",
         )
-    return Reader(messages, words.stem, DECIMALS[decimal], THOUSANDS[thousands], currency)
+    return Reader(messages, args.language, DECIMALS[args.decimal], THOUSANDS[args.thousands], args.currency)
 
 
 def is_text(value: object) -> bool:
