@@ -102,6 +102,10 @@ sweep: $(PIPELINE) ## one experiment for each value of a parameter (SWEEP='mergi
 	$(BIN)/dvc exp run --run-all --jobs $(JOBS)
 	$(BIN)/dvc exp show
 
+.PHONY: dev
+dev: $(PIPELINE) ## show segments, runs and data on http://localhost:3000 (ARGS='--port 3001'; without --allow-run: clustering ui)
+	$(BIN)/clustering ui --allow-run $(OPTIONS)
+
 # Checks.
 .PHONY: format lint type-check check-all
 format: $(DEV) ## lay the code out, and mend what can be mended without thought

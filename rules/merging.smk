@@ -94,6 +94,24 @@ use rule stage as predict_clusters with:
         flags=flags_of(config["describing"]["predict_clusters"]),
 
 
+use rule stage as segment_chain with:
+    """Make one segmentation of the chain from those of its categories."""
+    input:
+        category_segments=expand("data/merging/category_segments/{category}.parquet", category=CATEGORIES),
+        categories="data/internal/categories.parquet",
+        baseline="data/merging/baseline.parquet",
+        code=CODE["segment_chain"],
+    output:
+        chain_segments="data/merging/chain_segments.parquet",
+        chain_csv="reports/chain_segments.csv",
+    log:
+        "logs/segment_chain.log",
+    benchmark:
+        "logs/benchmarks/segment_chain.tsv"
+    params:
+        flags=flags_of(config["chain"]),
+
+
 use rule stage as collect_segments with:
     """Collect the segments of every category, the ledger of every stage, and the metrics."""
     input:
@@ -112,6 +130,7 @@ use rule stage as collect_segments with:
         external_k_scores="data/external/k_scores.parquet",
         reference="data/merging/reference.parquet",
         baseline="data/merging/baseline.parquet",
+        chain_segments="data/merging/chain_segments.parquet",
         code=CODE["collect_segments"],
     output:
         segments="data/merging/segments.parquet",
@@ -128,19 +147,3 @@ use rule stage as collect_segments with:
         "logs/collect_segments.log",
     benchmark:
         "logs/benchmarks/collect_segments.tsv"
-
-
-use rule stage as segment_chain with:
-    """Make one segmentation of the chain from those of its categories."""
-    input:
-        segments="data/merging/segments.parquet",
-        code=CODE["segment_chain"],
-    output:
-        chain_segments="data/merging/chain_segments.parquet",
-        chain_csv="reports/chain_segments.csv",
-    log:
-        "logs/segment_chain.log",
-    benchmark:
-        "logs/benchmarks/segment_chain.tsv"
-    params:
-        flags=flags_of(config["chain"]),

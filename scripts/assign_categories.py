@@ -10,21 +10,25 @@ import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
 
 import argparse
 from collections.abc import Sequence
+from decimal import Decimal
 from logging import Logger
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from storelib.accounts.counting import count_entries
 from storelib.accounts.ledger import Entry, balanced, log_entries
+from storelib.accounts.selection import NO_SALES
 from storelib.configuration.place import load_place
 from storelib.contracts.contract import outputs
 from storelib.contracts.ledger import LEDGER
-from storelib.contracts.sales import CATEGORY_SALES, CATEGORY_SKUS, CATEGORY_TOTALS, MAP_ENTRIES, SELLING_STORES
+from storelib.contracts.sales import CATEGORY_SALES, CATEGORY_SKUS, CATEGORY_TOTALS, MAP_ENTRIES, MORE, SELLING_STORES
 from storelib.database import database, one_row
 from storelib.errors import DataError, shown
 from storelib.raw.spellings import POLICIES, decide
 from storelib.sql import literal
+from storelib.tables import MONEY, read_table
 
 REASONS = {
     "unknown_stores": ("unknown_store", "their store is not in the store table"),
@@ -98,7 +102,7 @@ def join_tables(connection: duckdb.DuckDBPyConnection) -> None:
         FROM entries GROUP BY entry;
         CREATE TABLE joined AS
         SELECT s.store_id, s.entry, coalesce(b.spelling, s.category, p.category) AS category, s.sales, s.lines,
-            b.spelling IS NOT NULL AS is_respelt,
+            s.units, s.largest, b.spelling IS NOT NULL AS is_respelt,
             (SELECT count(*) > 0 FROM known_stores) AND k.store_id IS NULL AS is_unknown
         FROM sums AS s
         LEFT JOIN spellings AS b USING (category)
@@ -172,10 +176,47 @@ def notes(connection: duckdb.DuckDBPyConnection) -> list[Entry]:
     return found
 
 
+def write_no_sales(args: argparse.Namespace) -> int:
+    """One category that stands for all, with every store of the store table and no sales. Returns how many stores.
+
+    In the ledger stores come in with their category: nothing was sold that could have come in before.
+    """
+    stores = read_table(args.stores, ["store_id"])["store_id"].sort()
+    count = len(stores)
+    if not count:
+        raise DataError(
+            f"{args.stores} has no store, and there are no sales",
+            solution="name a store table under sources.stores in configs/<env>.yml",
+        )
+    nothing, category = pa.array([Decimal(0)] * count, MONEY), pa.array([NO_SALES] * count)
+    lines, entry = (pa.array([0] * count, kind) for kind in (pa.int64(), pa.int32()))
+    by_store = {"category": category, "store_id": stores, "entry": entry, "sales": nothing, "lines": lines}
+    by_store |= dict.fromkeys(MORE, pa.nulls(count, MONEY))
+    totals = {
+        "category": [NO_SALES],
+        "stores": [count],
+        "sales": [Decimal(0)],
+        "lines": [0],
+        "takes_other_spellings": [False],
+    }
+    entries = [Entry("assign_categories", "", flow, "", 0, 0, Decimal(0)) for flow in ("in", "out")]
+    with outputs() as write:
+        write(MAP_ENTRIES.schema().empty_table(), MAP_ENTRIES, args.map_entries)
+        write(pa.table(totals, CATEGORY_TOTALS.schema()), CATEGORY_TOTALS, args.category_totals)
+        write(pa.table(by_store), CATEGORY_SALES, args.category_sales)
+        write(CATEGORY_SKUS.schema().empty_table(), CATEGORY_SKUS, args.category_skus)
+        write(pa.table({"store_id": stores, "sales": nothing, "lines": lines}), SELLING_STORES, args.selling_stores)
+        write(balanced(entries), LEDGER, args.ledger)
+    return count
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Tag, account, write."""
     args = parse_args(argv)
     log = storelib.runtime.start_log(args.log)
+    if not read_table(args.sales, ["lines"]).num_rows:
+        log.info("no sales are configured: one category stands for all, with %d stores", write_no_sales(args))
+        return
     with database(load_place(args.config).compute) as connection:
         name_tables(connection, args)
         choose_spellings(connection, args.spelling, log)
@@ -201,7 +242,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             )
             write(category_totals.to_arrow_reader(BATCH), CATEGORY_TOTALS, args.category_totals)
             category_sales = connection.sql(
-                """SELECT category, store_id, entry, sum(sales) AS sales, CAST(sum(lines) AS BIGINT) AS lines
+                """SELECT category, store_id, entry, sum(sales) AS sales, CAST(sum(lines) AS BIGINT) AS lines,
+                    sum(units) AS units, max(largest) AS largest
                 FROM tagged WHERE reason = '' GROUP BY category, store_id, entry ORDER BY category, store_id, entry"""
             )
             write(category_sales.to_arrow_reader(BATCH), CATEGORY_SALES, args.category_sales)

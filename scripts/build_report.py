@@ -23,7 +23,6 @@ import pandas as pd
 
 from storelib.accounts.ledger import Entry, read_ledger
 from storelib.method.agreement import pairs, shared_labels
-from storelib.method.borders import borderline
 from storelib.method.profiles import profile_by
 from storelib.pages import (
     changes,
@@ -108,7 +107,7 @@ def parse_args(argv: Sequence[str] | None) -> tuple[argparse.Namespace, dict[str
 def dates_covered(period_sales: Path) -> str:
     """First to last period of the sales."""
     periods = read_frame(period_sales)["period"]
-    return words.period(periods.min(), periods.max())
+    return words.period(periods.min(), periods.max()) if len(periods) else ""
 
 
 def raw_files(paths: Sequence[Path]) -> list[tuple[str, str, int, int, Decimal | None, str]]:
@@ -124,10 +123,9 @@ def net_sales(path: Path) -> pd.Series:
 
 
 class External:
-    """The external view, which every category's segments are also told by. ratio: see `borderline`."""
+    """The external view, which every category's segments are also told by."""
 
-    def __init__(self, args: argparse.Namespace, ratio: float) -> None:
-        self.ratio = ratio
+    def __init__(self, args: argparse.Namespace) -> None:
         self.table = read_frame(args.store_features).set_index("store_id")
         self.clusters = read_frame(args.external_clusters).set_index("store_id")
         self.labels = words.labels_of(self.table.columns)
@@ -140,7 +138,7 @@ class External:
 
     def view(self) -> dict[str, Any]:
         """What its section says."""
-        borders = report.borderline_shares(self.clusters, self.clusters["cluster"], self.ratio)
+        borders = report.borderline_shares(self.clusters, "cluster")
         groups = report.groups_of(
             self.profile, "Cluster", (None, self.traits), borders, report.stability_words(self.stability)
         )
@@ -149,7 +147,7 @@ class External:
             "groups": groups,
             "rows": report.heat_rows(self.cells, [g.number for g in groups], features, "place"),
             "features": self.table.shape[1],
-            "borderline": float(borderline(self.clusters, self.ratio).mean()),
+            "borderline": float(self.clusters["is_borderline"].mean()),
             "panels": report.panels_of(self.scores),
             "k_words": report.k_words(self.scores),
         }
@@ -164,9 +162,10 @@ def category_view(
     scores = read_frame(args.k_scores / f"{key}.parquet")
     profile = read_frame(args.profiles / f"{key}.parquet")
     sales = net_sales(args.store_sales / f"{key}.parquet")
+    has_mix, has_places = bool(shares.shape[1]), bool(external.table.shape[1])
     need_states = {feature: words.state_label(feature) for feature in shares.columns}
     mixes, mix_cells = report.traits_of(profile, pd.Series(dtype="float64"), need_states)
-    borders = report.borderline_shares(clusters, clusters["cluster"], external.ratio)
+    borders = report.borderline_shares(clusters, "cluster")
     groups = report.groups_of(
         profile,
         "Cluster",
@@ -179,11 +178,11 @@ def category_view(
     by_place, _ = profile_by(external.table, external.exclusion, segments["segment"], sales)
     _, segment_place_cells = report.traits_of(by_place, external.spread, external.labels)
     segment_groups = report.groups_of(
-        by_segment,
+        by_segment if has_mix else by_place,
         "Segment",
         (None, None),
-        report.borderline_shares(clusters, segments["segment"], external.ratio),
-        report.crossed_words(segments),
+        report.borderline_shares(segments, "segment"),
+        report.crossed_words(segments) if has_mix and has_places else {},
     )
     numbers = [g.number for g in segment_groups]
     return {
@@ -193,15 +192,18 @@ def category_view(
         "stores": len(segments),
         "sales": float(sales.sum()),
         "need_states": shares.shape[1],
-        "borderline": float(borderline(clusters, external.ratio).mean()),
+        "borderline": float(segments["is_borderline"].mean()),
         "flagged": int(segments["flags"].str.contains(":").sum()),
-        "explained": merging.explained_view(read_frame(args.explained / f"{key}.parquet")),
+        "explained": merging.explained_view(
+            read_frame(args.explained / f"{key}.parquet"),
+            ("what sells", "both views")[has_places] if has_mix else "external data",
+        ),
         "groups": groups,
         "rows": report.heat_rows(mix_cells, [g.number for g in groups], report.ranked_mix(profile), "mix"),
         "panels": report.panels_of(scores),
         "k_words": report.k_words(scores),
         "segments": segment_groups,
-        "grid": grids.grid_of(segments, mixes, external.traits),
+        "grid": grids.grid_of(segments, mixes, external.traits) if has_mix and has_places else None,
         "segment_rows": report.heat_rows(segment_mix_cells, numbers, report.ranked_mix(by_segment), "mix"),
         "place_rows": report.heat_rows(
             segment_place_cells, numbers, report.ranked_places(by_place, external.spread), "place"
@@ -209,14 +211,16 @@ def category_view(
     }
 
 
-def segment_views(key: str, args: argparse.Namespace, names: dict[str, str], depth: str) -> dict[str, Any]:
+def segment_views(
+    key: str, args: argparse.Namespace, names: dict[str, str], depth: str, *, has_sales: bool
+) -> dict[str, Any]:
     """What each of a category's segments is, and whether external data help. names: of stores; depth: of the rules."""
     folders = (args.descriptions, args.traits, args.store_fit, args.predictions, args.importance)
     descriptions, traits, fit, prediction, importance = (read_frame(folder / f"{key}.parquet") for folder in folders)
     return {
         "described": describing.described(descriptions, traits, fit, names),
         "fidelity": describing.fidelity_words(descriptions, depth),
-        "prediction": describing.prediction_words(prediction, importance),
+        "prediction": describing.prediction_words(prediction, importance) if has_sales else [],
     }
 
 
@@ -269,27 +273,36 @@ def headline(segments: pd.DataFrame, entries: Sequence[Entry], dates: str) -> li
 
     A category that is not selected is nobody's loss: sales in segments are a share of the others.
     """
+    sold = sold_figures(entries)
+    segmentations = len(segments[["category", "segment"]].drop_duplicates())
+    categories = len(segments["category"].unique())
+    return [
+        (number(segments["store_id"].nunique()), say("stores"), ""),
+        *([(number(categories), say_number("category", "categories", categories), "")] if sold else []),
+        *sold[:-1],
+        (number(segmentations), say_number("segment", "segments", segmentations), ""),
+        *sold[-1:],
+        *([(dates, say("dates covered"), "")] if dates else []),
+    ]
+
+
+def sold_figures(entries: Sequence[Entry]) -> list[tuple[str, str, str]]:
+    """The figures about sales, how much of them is in segments last; none where there are no sales."""
+    if not any(entry.lines for entry in entries):
+        return []
     raw, segmented = flows.total(entries, "ingest_sales", "in"), flows.total(entries, "merge_segments", "out")
     unselected = flows.total(entries, "select_categories", "not_selected")
     wanted = raw - unselected
     share = float(segmented / wanted) if wanted else float("nan")
-    segmentations = len(segments[["category", "segment"]].drop_duplicates())
-    categories = len(segments["category"].unique())
-    of = say("%(part)s of %(whole)s", part="%(part)s", whole="%(whole)s")
-    figures = [
-        (number(segments["store_id"].nunique()), say("stores"), ""),
-        (number(categories), say_number("category", "categories", categories), ""),
-        (words.money(raw), say("sales"), words.exact(raw)),
-    ]
-    if unselected:
-        exact = of % {"part": words.exact(unselected), "whole": words.exact(raw)}
-        figures.append((words.money(unselected), say("of it not selected"), exact))
+
+    def part(amount: Decimal, whole: Decimal) -> str:
+        return say("%(part)s of %(whole)s", part=words.exact(amount), whole=words.exact(whole))
+
     told = say("of selected sales in segments") if unselected else say("of sales in segments")
     return [
-        *figures,
-        (number(segmentations), say_number("segment", "segments", segmentations), ""),
-        (words.percent(share), told, of % {"part": words.exact(segmented), "whole": words.exact(wanted)}),
-        (dates, say("dates covered"), ""),
+        (words.money(raw), say("sales"), words.exact(raw)),
+        *([(words.money(unselected), say("of it not selected"), part(unselected, raw))] if unselected else []),
+        (words.percent(share), told, part(segmented, wanted)),
     ]
 
 
@@ -376,12 +389,13 @@ def report_of(args: argparse.Namespace, method: dict[str, dict[str, str]]) -> st
     segments = read_frame(args.segments)
     entries = read_ledger(args.ledger)
     found = json.loads(args.checks.read_text(encoding="utf-8"))
-    external = External(args, found["borderline_ratio"])
+    external = External(args)
     store_names = sheets.names_of(read_frame(args.stores))
     depth = method.get("describing", {}).get("describe_segments.rule_depth", "few")
+    has_sales = any(entry.lines for entry in entries)
     views = [
         category_view(key, name, args, segments[segments["category"] == key].set_index("store_id"), external)
-        | segment_views(key, args, store_names, depth)
+        | segment_views(key, args, store_names, depth, has_sales=has_sales)
         for key, name in zip(categories["key"], categories["name"], strict=True)
     ]
     named = {view["key"]: {segment: told.name for segment, told in view["described"].items()} for view in views}
@@ -393,10 +407,10 @@ def report_of(args: argparse.Namespace, method: dict[str, dict[str, str]]) -> st
             "headline": headline(segments, entries, dates_covered(args.period_sales)),
             "checks": checks.check_views(found["checks"], of_views),
             "check_counts": found["counts"],
-            "borderline_ratio": found["borderline_ratio"],
             "changes": changes.change_views(read_frame(args.migrations), read_frame(args.baseline), names, named),
             "finder": finder_script(segments, names, store_names, named),
             "views": views,
+            "has_sales": has_sales,
             "external": external.view(),
             "external_stores": len(external.clusters),
             "map": map_views(args, segments),

@@ -33,12 +33,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     for name, expectation in EXPECTATIONS.items():
         for level in Levels._fields:
             parser.add_argument(f"--{name}.{level}", type=Fraction, required=True, help=f"{expectation.sense} this")
-    parser.add_argument(
-        "--borderline_ratio",
-        type=float,
-        required=True,
-        help="a store is on a border where distance / runner-up's is larger",
-    )
     return parser.parse_args(argv)
 
 
@@ -53,12 +47,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     tables = ["sources.stores"] if len(read_frame(args.stores, ["store_id"])) else []
     tables += [f"sources.external.{name}" for name in sorted(read_frame(args.sources, ["source"])["source"].unique())]
     entries, segments = read_ledger(args.ledger), read_frame(args.segments)
-    found = list(
-        findings(
-            entries, segments, clusters, store_sales, tables, read_frame(args.migrations), levels, args.borderline_ratio
-        )
-    )
-    result = summary(found, args.borderline_ratio)
+    found = list(findings(entries, segments, clusters, store_sales, tables, read_frame(args.migrations), levels))
+    result = summary(found)
     write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", args.checks)
     for check in result["checks"]:
         if check["state"] != "pass":

@@ -33,6 +33,9 @@ from storelib.method.scan import most_clusters, score_partitions
 from storelib.names import SURE
 from storelib.tables import read_frame, write_text
 
+# Of a view without data: its stores are one cluster, whatever is asked for.
+ONE_CLUSTER = Algorithm("kmeans", 1, 0)
+
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Flags of this stage."""
@@ -229,6 +232,14 @@ def sizes_allowed(args: argparse.Namespace, training: int, every: int) -> tuple[
     return least, min(most, 1.0) or 1.0
 
 
+def what_to_fit(args: argparse.Namespace, training: Matrix, every: int, log: logging.Logger) -> tuple[range, Algorithm]:
+    """The numbers of clusters to try, and by which algorithm. training: points of the stores that train, of `every` store."""
+    wanted = range_of_k(training, args.min_clusters, args.max_clusters)
+    if wanted[-1] < args.max_clusters:
+        log.warning("k is tried up to %d only: %d stores train", wanted[-1], len(training))
+    return wanted, Algorithm(args.algorithm, args.n_init, args.seed, *sizes_allowed(args, len(training), every))
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Scan, choose, place, write."""
     args = parse_args(argv)
@@ -236,18 +247,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     features = read_frame(args.features)
     points = FEATURES.others_of(features).to_numpy(dtype="float64")
     trains = features["trains"].to_numpy()
+    has_data = points.shape[1] > 0
+    # Without data all stores are at one point.
+    points = points if has_data else np.zeros((len(features), 1))
     training = points[trains]
-    wanted = range_of_k(training, args.min_clusters, args.max_clusters)
-    if wanted[-1] < args.max_clusters:
-        log.warning("k is tried up to %d only: %d stores train", wanted[-1], len(training))
-    algorithm = Algorithm(args.algorithm, args.n_init, args.seed, *sizes_allowed(args, len(training), len(features)))
+    wanted, algorithm = what_to_fit(args, training, len(points), log) if has_data else (range(1, 2), ONE_CLUSTER)
     fits = fit_all(training, len(points), wanted, algorithm, log)
     scores, widths = score_partitions(
         training, fits, coarsening=args.bic_coarsening, min_cluster_share=args.min_cluster_share
     )
-    asked: set[str] = set(RESAMPLING) if args.all_rules else {args.rule}
+    asked: set[str] = set() if not has_data else set(RESAMPLING) if args.all_rules else {args.rule}
     scores = add_resampling(scores, training, fits, asked, resamples=args.resamples, algorithm=algorithm)
-    chosen = choose_k(scores, args.rule)
+    chosen = choose_k(scores, args.rule) if has_data else 1
     choices = choices_of(scores)
     scores["chosen_by"] = [" ".join(rule for rule, choice in choices.items() if choice == k) for k in scores["k"]]
     scores["chosen"] = scores["k"] == chosen
@@ -276,6 +287,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         write(again.stability(fitted, names), STABILITY, args.stability)
     columns = list(FEATURES.others_of(features).columns)
     write_text(cluster_model(args.view, algorithm.name, fitted, names, columns, digest_of(args.features)), args.model)
+    if not has_data:
+        log.info("no data of this view: all %d stores are one cluster", len(placed))
+        return
     sizes = placed["cluster"].value_counts().sort_index().to_dict()
     log.info("k = %d by %s of k = %d..%d; stores per cluster: %s", chosen, args.rule, wanted[0], wanted[-1], sizes)
     log.info("choices: %s", ", ".join(f"{rule} {choice or 'none'}" for rule, choice in choices.items()))

@@ -57,6 +57,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--migrations", type=Path, required=True, help="output: from the baseline's segments to these")
     parser.add_argument("--migrations_csv", type=Path, required=True, help="output: the same as CSV")
+    parser.add_argument("--chain_segments", type=Path, required=True, help="one segment per store")
     parser.add_argument("--metrics", type=Path, required=True, help="output: metrics.json")
     parser.add_argument("--scores", type=Path, required=True, help="output: scores of every k and view, as CSV")
     parser.add_argument("--recovery", type=Path, required=True, help="output: found against planted labels, as CSV")
@@ -125,10 +126,11 @@ def metrics_of(
     entries: list[Entry],
     known: dict[str, dict[tuple[str, str], Agreement]],
     explained: dict[str, float],
+    chain: pd.DataFrame,
 ) -> dict[str, Any]:
     """What `dvc metrics show` prints. Money is in the source's currency.
 
-    explained: share of the variance of both views that lies between the segments, by category.
+    explained: share of the variance of both views that lies between the segments, by category. chain: one segment per store.
     """
 
     def total(stage: str, flow: str) -> Decimal:
@@ -153,6 +155,13 @@ def metrics_of(
                 "explained": round(explained[key], 6),
             }
             for key, table in segments.items()
+        },
+        "chain": {
+            "segments": int(chain["segment"].nunique()),
+            "sizes": {
+                str(number): int(stores) for number, stores in chain["segment"].value_counts().sort_index().items()
+            },
+            "agreement": None if chain["agreement"].isna().all() else round(float(chain["agreement"].mean()), 6),
         },
     }
     for name, found in known.items():
@@ -209,7 +218,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     moves = migrations(frame, baseline)
     shares = {key: read_frame(path) for key, path in per_category(args.explained).items()}
     explained = {key: float(table.loc[table["chosen"], "explained"].iloc[0]) for key, table in shares.items()}
-    metrics = metrics_of(by_category, scores, entries, known, explained)
+    metrics = metrics_of(by_category, scores, entries, known, explained, read_frame(args.chain_segments))
 
     every_score = pd.concat([table.assign(view=view) for view, table in sorted(scores.items())])
     every_score = every_score[["view", *scores["external"].columns]].round(6)

@@ -78,12 +78,15 @@ def told_segments(args: argparse.Namespace, segments: pd.DataFrame, key: str, na
     mixes, _ = report.traits_of(by_mix, pd.Series(dtype="float64"), states)
     places, _ = report.traits_of(by_place, spread, words.labels_of(external.columns))
     names = dict(zip(segments["segment"], segments["segment_name"], strict=True))
+    # Without a view there is nothing to say of it.
+    has_mix, has_places = bool(shares.shape[1]), bool(external.shape[1])
+    sides = (mixes if has_mix else None, places if has_places else None)
     return [
         Told(
             name, group.number, str(names[group.number]), group.stores, group.share_of_stores, group.sales,
             group.share_of_sales, group.sentence,
         )
-        for group in report.groups_of(by_mix, "Segment", (mixes, places), {}, {})
+        for group in report.groups_of(by_mix if has_mix else by_place, "Segment", sides, {}, {})
     ]  # fmt: skip
 
 

@@ -15,10 +15,11 @@ import pandera.pandas as pandera
 from storelib.contracts.segments import KNOWN_LABELS
 from storelib.names import LABELS
 from storelib.raw.delivery import raw_parser
-from storelib.raw.given import LABEL, TEXT, ingest_given
+from storelib.raw.given import LABEL, OPTIONAL_LABEL, TEXT, ingest_given
 
 CONTRACT = pandera.DataFrameSchema(
-    {"category": TEXT, "store_id": TEXT, **dict.fromkeys(LABELS, LABEL)}, unique=["category", "store_id"]
+    {"category": TEXT, "store_id": TEXT, **dict.fromkeys(LABELS, LABEL), "chain_segment": OPTIONAL_LABEL},
+    unique=["category", "store_id"],
 )
 
 
@@ -33,6 +34,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def known(texts: pd.DataFrame, where: str) -> pd.DataFrame:  # noqa: ARG001
     """The table of labels, from texts that keep CONTRACT."""
     labels = texts.astype(dict.fromkeys(LABELS, "int32")).reindex(columns=KNOWN_LABELS.names)
+    labels["chain_segment"] = labels["chain_segment"].astype("Int32")
     return labels.sort_values(["category", "store_id"], ignore_index=True)
 
 

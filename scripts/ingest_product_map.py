@@ -22,6 +22,7 @@ from storelib.contracts.raw_files import RAW_FILES
 from storelib.contracts.sales import PRODUCT_MAP
 from storelib.errors import DataError
 from storelib.raw.delivery import Delivery, raw_parser
+from storelib.raw.files import files_table
 from storelib.raw.sources import by_their_names, read_texts, where_is
 from storelib.raw.spellings import POLICIES, decide, refuse_capitals
 
@@ -88,9 +89,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     log = storelib.runtime.start_log(args.log)
     place = load_place(args.config)
-    sources = place.sources
-    where = str(args.raw / sources.product_map.path)
-    source = sources.product_map
+    source = place.sources.product_map
+    if source is None:
+        with outputs() as write:
+            write(PRODUCT_MAP.schema().empty_table(), PRODUCT_MAP, args.product_map)
+            write(files_table({}, args.raw, {}), RAW_FILES, args.files)
+        log.info("no product map is configured: there are no sales")
+        return
+    where = str(args.raw / source.path)
     delivery = Delivery(args.config, place, args.raw, {"product_map": source})
     lines: dict[str, int] = {}
     rows = read_map(source, args.raw, place.compute, lines)

@@ -1,6 +1,7 @@
 """Join external sources to stores, by key: one row per store, one column per feature, named `<source>.<feature>`.
 
-A store without a match, or without the column that a source joins on, keeps its row and has missing values.
+A store without a match, or without the column that a source joins on, keeps its row and has missing values. Where no source is
+configured, stores have no features, and are segmented by what sells alone.
 """
 
 import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
@@ -78,11 +79,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     selling = read_frame(args.selling_stores)
     known = read_frame(args.stores)
     sources = read_frame(args.sources)
-    if sources.empty:
-        raise DataError(
-            "no external source is configured, so stores cannot be clustered by external data",
-            solution="name at least one source under sources.external in configs/<env>.yml",
-        )
     stores = sorted({*selling["store_id"], *known["store_id"]})
     kept = sorted(selling["store_id"]) if args.stores_without_sales == "drop" else stores
     features, unmatched, incomplete = join_sources(known.set_index("store_id").reindex(kept).reset_index(), sources)
@@ -106,6 +102,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         write(balanced(entries), LEDGER, args.ledger)
     lost = {name: int(flag.sum()) for name, flag in unmatched.items()}
     log.info("%d stores, %d features; without a match: %s", len(features), features.shape[1] - 1, lost)
+    if sources.empty:
+        log.info("no external source is configured: segments are the clusters by what sells")
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     row = {"clusters": len(sizes), "left_out": len(sizes) - number, "features": told.shape[1], "stores": len(trained)}
     importance = pd.DataFrame({"feature": [], "importance": [], "deviation": []}).astype({"feature": "str"})
     if len(sizes) < 2 or number < 2 or not told.shape[1]:
-        verdict = "one cluster" if len(sizes) < 2 else "no data" if not told.shape[1] else "too few stores"
+        verdict = "no data" if not told.shape[1] else "one cluster" if len(sizes) < 2 else "too few stores"
         figures = dict.fromkeys(("accuracy", "chance", "shuffled", "p_value"), np.nan)
         row["sampled"] = 0
     else:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from storelib.accounts.ledger import Entry, balanced, log_entries
-from storelib.accounts.selection import category_named
+from storelib.accounts.selection import category_named, has_sales, refuse_several
 from storelib.configuration.own_settings import FOLDER, NAME, STAGES, settings_table, told, values_of
 from storelib.contracts.contract import outputs
 from storelib.contracts.ledger import LEDGER
@@ -100,6 +100,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     names = {key: values[NAME][0] for key, values in settings.items()}
     log = storelib.runtime.start_log(args.log)
     totals = read_table(args.category_totals)
+    if not has_sales(totals):
+        refuse_several(names)
     check_overrides(read_table(args.overrides), names)
     entries = selection_entries(totals, found_by(names, totals))
     for path in prune(names):

@@ -93,7 +93,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     log = storelib.runtime.start_log(args.log)
     place = load_place(args.config)
-    source = place.sources.sales
+    source, _ = place.sources.sold
     if "date" not in source.named:
         raise ConfigError(
             f"{args.config}: sources.sales.columns names no date, so the sales cannot be split by week",

@@ -14,7 +14,7 @@ import typer
 from sphinx.application import Sphinx
 
 from clustering.cli import app as command_line
-from files import FILES, WIDE, File, contract_of, schema_of
+from clustering.files import FILES, WIDE, File, contract_of, schema_of
 from settings import FREE, Setting, default_of, model_in, settings, value_at
 from storelib.configuration.params import Params
 from storelib.configuration.place import Compute, Fetch, Place, Publish, Source, Sources

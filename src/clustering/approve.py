@@ -1,24 +1,25 @@
 """Approving a run: its segments become the baseline, whose numbers the next runs keep."""
 
 import json
-import re
-import shutil
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
+from clustering.place_text import with_source
 from clustering.results import SEGMENTS, Results
 from clustering.runs import git_state
 from clustering.secrets import redacted
-from storelib.configuration.place import Place, load_place
+from storelib.configuration.place import Place
 from storelib.configuration.stages import RAW_LISTS
-from storelib.errors import ConfigError, PipelineError
+from storelib.errors import ConfigError
 from storelib.raw.files import sha256
-from storelib.tables import read_table, replacing, write_text
+from storelib.tables import read_table, replacing, write_table, write_text
 
 # Below data/raw/<env>/, where `sources.baseline` finds it.
 APPROVED = "approved_segments.parquet"
+CHAIN_SEGMENTS = Path("data", "merging", "chain_segments.parquet")
 
 
 def record_path(env: str) -> Path:
@@ -56,11 +57,18 @@ def approve(root: Path, place: Place, env: str, results: Results, who: str, why:
     approvals = [*approvals_of(root, env), entry]
     target = root / "data" / "raw" / env / APPROVED
     with replacing(target) as temporary:
-        shutil.copyfile(root / SEGMENTS, temporary)
+        write_table(with_chain(read_table(root / SEGMENTS), read_table(root / CHAIN_SEGMENTS)), temporary)
     write_text(json.dumps(redacted(approvals), indent=2, ensure_ascii=False) + "\n", root / record_path(env))
     if settings is not None:
         write_text(settings, config)
     return entry
+
+
+def with_chain(segments: pa.Table, chain: pa.Table) -> pa.Table:
+    """Segments with that of the chain beside them, so that its number is kept too."""
+    numbers = dict(zip(chain["store_id"].to_pylist(), chain["segment"].to_pylist(), strict=True))
+    column = pa.array([numbers[store] for store in segments["store_id"].to_pylist()], pa.int32())
+    return segments.append_column("chain_segment", column)
 
 
 def approvals_of(root: Path, env: str) -> list[dict[str, Any]]:
@@ -78,8 +86,7 @@ def approvals_of(root: Path, env: str) -> list[dict[str, Any]]:
 def with_baseline(config: Path, place: Place) -> str | None:
     """The configuration with this baseline; None where it names it already.
 
-    The lines are put in as text, so that comments stay. Raises ConfigError where another baseline is named, or where the lines
-    do not make the configuration that is meant.
+    Raises ConfigError where another baseline is named, or where it cannot be added.
     """
     named = place.sources.baseline
     if named is not None:
@@ -89,22 +96,4 @@ def with_baseline(config: Path, place: Place) -> str | None:
                 solution=f"write `reader: parquet` and `path: {APPROVED}` there, without `columns`; or delete sources.baseline",
             )
         return None
-    text = config.read_text(encoding="utf-8")
-    case = "" if place.sources.sales.id_case == "fail" else f"\n    id_case: {place.sources.sales.id_case}"
-    lines = f"  baseline:\n    reader: parquet\n    path: {APPROVED}{case}\n"
-    changed = re.sub(
-        r"^sources:[^\S\n]*(#[^\n]*)?\n", lambda match: match[0] + lines, text, count=1, flags=re.MULTILINE
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        trial = Path(folder, config.name)
-        trial.write_text(changed, encoding="utf-8")
-        try:
-            baseline = load_place(trial).sources.baseline
-        except PipelineError:
-            baseline = None
-    if baseline is None or baseline.path != APPROVED:
-        raise ConfigError(
-            f"{config}: the baseline cannot be added to `sources` by itself",
-            solution=f"add it by hand: baseline: {{reader: parquet, path: {APPROVED}}}; and approve again",
-        )
-    return changed
+    return with_source(config, place, "baseline", "parquet", APPROVED)

@@ -24,7 +24,7 @@ from storelib.errors import ConfigError, DataError, nearest_name, shown
 from storelib.raw.spellings import id_text
 from storelib.tables import read_frame, read_table, write_table
 
-OPTIONS = ("transform", "scaling", "imputation", "pca_variance", "pca_components", "level_weight")
+OPTIONS = ("transform", "scaling", "imputation", "pca_variance", "pca_components", "level_weight", "price_weight")
 
 
 def assign(root: Path, env: str | None, files: Sequence[Path], key: str | None) -> pd.DataFrame:
@@ -77,7 +77,8 @@ def header_of(path: Path) -> list[str]:
 
 def is_sales(path: Path, place: Place) -> bool:
     """Whether a file has the columns of sales lines, as the project's source of sales calls them."""
-    return all(has_columns(path, place.sources.sales.named[name]) for name in ("store_id", "sku", "sales"))
+    source = place.sources.sales
+    return source is not None and all(has_columns(path, source.named[name]) for name in ("store_id", "sku", "sales"))
 
 
 def has_columns(path: Path, theirs: str | list[str]) -> bool:
@@ -94,11 +95,11 @@ def shares_of(
     shutil.copyfile(path, raw / f"sales{path.suffix}")
     config = read_yaml(root / "configs" / f"{env}.yml")
     sales = {name: value for name, value in config["sources"]["sales"].items() if name not in OF_FILES}
-    columns = {ours: theirs for ours, theirs in place.sources.sales.named.items() if has_columns(path, theirs)}
+    columns = {ours: theirs for ours, theirs in place.sources.sold[0].named.items() if has_columns(path, theirs)}
     config["sources"]["sales"] = sales | {"reader": path.suffix[1:], "path": f"sales{path.suffix}", "columns": columns}
     write_yaml(config, folder / "place.yml")
     internal, data = params.internal, root / "data"
-    ingest = internal.ingest_sales.model_dump()
+    ingest = internal.ingest_sales.model_dump(exclude={"largest_lines"})
     if "date" not in columns:
         ingest["period"] = "all"
     outputs = {name: folder / f"{name}.parquet" for name in ("sales", "sku_sales", "period_sales", "files", "ledger")}

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import duckdb
 import pandas as pd
 
-from storelib.configuration.params import Params
-from storelib.configuration.place import Place, ProductMapSource, SalesSource, listed
+from storelib.configuration.params import ALL, Params, asks_for_all, load_params
+from storelib.configuration.place import Place, ProductMapSource, SalesSource, listed, validated
+from storelib.configuration.yaml_files import read_yaml
 from storelib.database import database
 from storelib.names import LONGEST_KEY
 from storelib.raw.lines import FAULTS, REASONS, Rules, line_query, wanted_columns
@@ -20,6 +21,8 @@ from storelib.raw.sources import id_column, id_of_columns, name_of, open_source,
 from storelib.raw.spellings import folded, respelt
 from storelib.tables import write_text
 
+# The one category of a place without sales.
+ALL_STORES = "All stores"
 # SQL between the parts of a need state.
 JOINED = " || ' ' || "
 
@@ -39,6 +42,17 @@ def safe_key(name: str, taken: Collection[str]) -> str:
     return candidate
 
 
+def params_to_complete(path: Path) -> Params:
+    """The method, of which `all` stands for no category yet. Raises ConfigError."""
+    raw = read_yaml(path)
+    if not asks_for_all(raw):
+        return load_params(path)
+    none = {"none_yet": {"name": "(none yet)"}}
+    params = validated(Params, raw | {"internal": raw["internal"] | {"categories": none}}, path)
+    params.internal.categories.clear()
+    return params
+
+
 class Found(NamedTuple):
     """The categories of the raw sales, and the sales lines that are in none of them: by reason, how many and what they come to."""
 
@@ -51,7 +65,7 @@ def found_categories(root: Path, params: Params, place: Place, env: str) -> Foun
 
     Lines count as `ingest_sales` counts them, whatever their date.
     """
-    sales, products, raw = place.sources.sales, place.sources.product_map, root / "data" / "raw" / env
+    (sales, products), raw = place.sources.sold, root / "data" / "raw" / env
     with database(place.compute) as connection:
         told = sum_lines(connection, sales, raw)
         try:
@@ -142,7 +156,7 @@ def unify(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def add_categories(root: Path, names: list[str], taken: Collection[str]) -> dict[str, str]:
-    """Add categories to params.yaml, comments kept. Returns the keys that were given, by name."""
+    """Add categories to params.yaml, in place of `all` where that stands there, comments kept. Returns the keys, by name."""
     from ruamel.yaml import YAML
 
     yaml = YAML()
@@ -150,6 +164,8 @@ def add_categories(root: Path, names: list[str], taken: Collection[str]) -> dict
     yaml.width = 10_000
     path = root / "params.yaml"
     params = yaml.load(path.read_text(encoding="utf-8"))
+    if params["internal"]["categories"] == ALL:
+        params["internal"]["categories"] = {}
     keys: dict[str, str] = {}
     for name in names:
         keys[name] = safe_key(name, {*taken, *keys.values()})

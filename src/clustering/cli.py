@@ -28,6 +28,7 @@ from clustering.commands.split_half import split_half
 from clustering.commands.status import status
 from clustering.commands.sweep import sweep
 from clustering.commands.sync import sync
+from clustering.commands.ui import ui
 from clustering.commands.upgrade import upgrade
 from clustering.journal import LOGGER, end_journal, start_journal
 from storelib.errors import PipelineError
@@ -35,6 +36,7 @@ from storelib.errors import PipelineError
 # In the order in which --help lists them.
 COMMANDS: tuple[Callable[..., None], ...] = (
     run,
+    ui,
     status,
     list_jobs,
     minimal,

@@ -46,7 +46,7 @@ def split_half(
     """
     params, place, env = check_project(root, env)
     sources = place.sources
-    if "date" not in sources.sales.named:
+    if "date" not in sources.sold[0].named:
         raise ConfigError(
             f"configs/{env}.yml: sources.sales.columns names no date, so the sales cannot be split by week",
             solution="add `date: <column>` under sources.sales.columns: the day, or the first day of the week, of a line",
@@ -98,7 +98,7 @@ def make_half(root: Path, folder: Path, env: str) -> None:
     config = folder / "configs" / f"{env}.yml"
     place = read_yaml(config)
     sales = {key: value for key, value in place["sources"]["sales"].items() if key not in OF_FILES}
-    columns = load_place(root / "configs" / f"{env}.yml").sources.sales.named
+    columns = load_place(root / "configs" / f"{env}.yml").sources.sold[0].named
     place["sources"]["sales"] = sales | {"reader": "parquet", "path": SALES, "columns": columns}
     # What a person has placed agrees with itself, and a half may have no such segment.
     place["sources"].pop("overrides", None)

@@ -35,11 +35,16 @@ def nearest_project() -> Path:
     )
 
 
-def check_project(root: Path, env: str | None) -> "tuple[Params, Place, str]":
-    """The configuration of a run, as `load_project`, and that there are raw files."""
+def check_project(
+    root: Path, env: str | None, load: "Callable[[Path], Params] | None" = None
+) -> "tuple[Params, Place, str]":
+    """The configuration of a run, as `load_project`, that there are raw files, and that there is a view for each category."""
+    from storelib.configuration.views import check_views
+
     if obstacle := of_snakemake(root):
         raise obstacle.error()
-    params, place, env = load_project(root, env)
+    params, place, env = load_project(root, env, load)
+    check_views(params, place)
     raw = root / "data" / "raw" / env
     if env not in params.demo and not (raw.is_dir() and any(raw.iterdir())):
         solution = (
@@ -49,15 +54,20 @@ def check_project(root: Path, env: str | None) -> "tuple[Params, Place, str]":
     return params, place, env
 
 
-def load_project(root: Path, env: str | None) -> "tuple[Params, Place, str]":
-    """Method, place and environment. Loads `.env.<env>` and `.env` into the environment, and opens the command's log."""
+def load_project(
+    root: Path, env: str | None, load: "Callable[[Path], Params] | None" = None
+) -> "tuple[Params, Place, str]":
+    """Method, place and environment. Loads `.env.<env>` and `.env` into the environment, and opens the command's log.
+
+    load: reads the method where it need not be whole yet.
+    """
     # Building their models takes a quarter of a second, which --help and completion are spared.
     from clustering.journal import open_journal
     from clustering.secrets import load_environment
     from storelib.configuration.params import load_params
     from storelib.configuration.place import load_place
 
-    params = load_params(root / "params.yaml")
+    params = (load or load_params)(root / "params.yaml")
     env = env or params.env
     load_environment(root, env)
     place = load_place(root / "configs" / f"{env}.yml")

@@ -13,6 +13,7 @@ import duckdb
 from clustering.checking import Check
 from storelib.configuration.params import Params
 from storelib.configuration.place import Place, Source, named_sources
+from storelib.configuration.views import view_words
 from storelib.database import database, one_row
 from storelib.errors import PipelineError, nearest_name, shown
 from storelib.raw.files import source_files
@@ -91,25 +92,27 @@ def raw_data(root: Path, params: Params, place: Place, env: str) -> Iterator[Che
 
 def store_ids(tables: Tables, _: Params, place: Place) -> Iterator[Check]:
     """The stores that sell are in the store table."""
-    if {"sales", "stores"} <= tables.known.keys() and place.sources.stores:
-        sold = tables.values("sales", place.sources.sales.columns.store_id)
+    sales, stores = place.sources.sales, place.sources.stores
+    if {"sales", "stores"} <= tables.known.keys() and sales and stores:
+        sold = tables.values("sales", sales.columns.store_id)
         yield matching(
             "stores that sell",
             sold,
             "the store table",
-            tables.values("stores", place.sources.stores.columns["store_id"]),
+            tables.values("stores", stores.columns["store_id"]),
         )
 
 
 def skus(tables: Tables, _: Params, place: Place) -> Iterator[Check]:
     """The SKUs that are sold are in the product map."""
-    if {"sales", "product_map"} <= tables.known.keys():
-        sold = tables.values("sales", place.sources.sales.columns.sku)
+    sales, products = place.sources.sales, place.sources.product_map
+    if {"sales", "product_map"} <= tables.known.keys() and sales and products:
+        sold = tables.values("sales", sales.columns.sku)
         yield matching(
             "SKUs that are sold",
             sold,
             "the product map",
-            tables.values("product_map", place.sources.product_map.columns.sku),
+            tables.values("product_map", products.columns.sku),
         )
 
 
@@ -123,7 +126,7 @@ def places(tables: Tables, _: Params, place: Place) -> Iterator[Check]:
             if place.sources.stores and ours in place.sources.stores.columns and "stores" in tables.known:
                 wanted = tables.values("stores", place.sources.stores.columns[ours])
                 yield matching(f"{ours} of the store table", wanted, f"external.{name}", keys)
-            elif ours == "store_id" and "sales" in tables.known:
+            elif ours == "store_id" and "sales" in tables.known and place.sources.sales:
                 yield matching(
                     "stores that sell",
                     tables.values("sales", place.sources.sales.columns.store_id),
@@ -134,7 +137,10 @@ def places(tables: Tables, _: Params, place: Place) -> Iterator[Check]:
 
 def categories(tables: Tables, params: Params, place: Place) -> Iterator[Check]:
     """The categories of params.yaml are in the data."""
-    columns = {"sales": place.sources.sales.columns.category, "product_map": place.sources.product_map.columns.category}
+    if words := view_words(place):
+        yield Check("note", "views", words[0].lower() + words[1:].removesuffix("."), "nothing, if that is meant")
+    sources = {"sales": place.sources.sales, "product_map": place.sources.product_map}
+    columns = {name: source.columns.category for name, source in sources.items() if source}
     found: Values = set()
     for name, column in columns.items():
         if column and name in tables.known:

@@ -24,7 +24,9 @@ from clustering.stage_server import stages_forked
 from clustering.surroundings import Obstacle, of_dvc
 from storelib.accounts.expectations import told
 from storelib.configuration.params import Params
+from storelib.configuration.place import Place
 from storelib.configuration.stages import Made
+from storelib.configuration.views import view_words
 from storelib.errors import ConfigError, DataError, PipelineError
 from storelib.leftovers import prune
 from storelib.method.one_cluster import alternative, one_cluster
@@ -54,7 +56,7 @@ def run_job(
     started = time.monotonic()
     run_id = None
     try:
-        params, _, env = check_project(root, env)
+        params, place, env = check_project(root, env)
         check_access(root, env)
         obstacle = of_dvc(root, params.demo)
         if engine is Engine.dvc:
@@ -68,6 +70,7 @@ def run_job(
                 LOGGER.info("run %s: %s for %s by %s in %s", run_id, job, env, engine, root)
                 if mode is Mode.json:
                     emit("run", id=run_id, job=job, env=env, engine=engine, tags=tags or {})
+                say_views(place, mode)
                 log = root / RUNS / run_id / "runner.log"
                 other = env if env != params.env else None
                 apart = None
@@ -104,6 +107,12 @@ def run_job(
         show_segments(root, report_of(root, run_id))
     for warning in warnings_of(root) if job == "full_pipeline" else []:
         say(f"Warning: {warning}")
+
+
+def say_views(place: Place, mode: Mode) -> None:
+    """What segments will be made of, where one view is missing."""
+    if mode is not Mode.json and (words := view_words(place)):
+        say(words)
 
 
 def make(

@@ -86,6 +86,11 @@ def ledger(name: str, flow: str, reason: str, *expected: object) -> Any:
     return works
 
 
+def no_features(p: Project) -> None:
+    stores = [f"{store:03d}" for store in (*range(24), 900)]
+    assert p.rows("external/store_features.parquet") == [(store,) for store in stores]
+
+
 def shares(*expected: tuple[str, dict[str, float]]) -> Any:
     """Asserts each store's shares of need states."""
 
@@ -554,12 +559,11 @@ PLACES = [
         counties("FIPS,income", *(f"{c + 1},{c}" for c in range(8))),
         "matches no store by 'county'",
     ),
-    fails(
-        "join: no external source",
+    right(
+        "join: no external source: no features, and every store that sells",
         JOINED,
         place("sources.external", {}),
-        "no external source is configured",
-        advises="sources.external",
+        no_features,
     ),
     fails(
         "join: a source on stores that do not sell",

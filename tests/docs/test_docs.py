@@ -14,10 +14,10 @@ import typer
 import yaml
 
 from clustering.cli import app
+from clustering.files import FILES
 from clustering.jobs import DESCRIPTIONS
 from clustering.templates import examples, start_git
 from docs.test_pages import PAGES
-from files import FILES
 from reference import GENERATED, pages
 from settings import sections, settings
 from storelib.accounts.ledger import FLOWS

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TARGETS = [
     "help", "install", "update", "lock", "version",
     "run", "run-full", "full-pipeline", "run-internal-preprocessing", "run-internal-ml", "run-external-preprocessing",
-    "run-external-ml", "run-merging", "run-memory-optimized", "minimal", "sweep",
+    "run-external-ml", "run-merging", "run-memory-optimized", "minimal", "sweep", "dev",
     "format", "lint", "type-check", "check-all",
     "test", "test-unit", "test-integration", "pipeline-test", "test-slow", "test-fuzz", "bench",
     "docs", "docs-server", "schemas", "changelog", "build", "clean",

@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 from ruamel.yaml import YAML
 
+from clustering.files import FILES, WIDE, schema_of
 from clustering.templates import make_project
-from files import FILES, WIDE, schema_of
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"

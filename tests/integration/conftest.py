@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 
 from clustering.cli import main
 from clustering.runners import environment
+from clustering.stage_server import FOLDER, stages_forked
 
 
 class Project:
@@ -92,6 +93,19 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         folder = tmp_path_factory.mktemp("journal")
         patch.setenv("CLUSTERING_LOG_DIR", str(folder))
         yield folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def stages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Bare runners fork their stages as those of `clustering run` do: loading the libraries takes most of a small run's time."""
+    with stages_forked(tmp_path_factory.mktemp("stages")):
+        yield
+
+
+@pytest.fixture
+def processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each stage is a process of its own, as a bare runner has it."""
+    monkeypatch.delenv(FOLDER)
 
 
 @contextmanager

@@ -126,7 +126,7 @@ CHANGES: dict[str, tuple[Edit, set[str], set[str]]] = {
     ),
     "no reference any more": (
         place("  reference:\n    reader: parquet\n    path: planted_segments.parquet\n", ""),
-        {"ingest_reference", *GATHERED}, OPTIONAL,
+        {"ingest_reference", *GATHERED} - {"segment_chain"}, OPTIONAL,
     ),
     "how the store table is read": (
         place("    path: stores.parquet\n", "    path: stores.parquet\n    missing: [n/a]\n"),

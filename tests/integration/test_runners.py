@@ -165,6 +165,7 @@ def test_dropping_a_category_again_deletes_its_files_again(project: Project) -> 
     assert list((project.root / "data").rglob("*cocktails_rtd*")) == []
 
 
+@pytest.mark.usefixtures("processes")
 def test_shuffled_rows_one_core_and_a_killed_runner_change_no_byte(finished: Path, project: Project) -> None:
     """All at once, since each is a whole run: what was made on two cores comes out again."""
     raw = project.root / "data/raw/dev"

@@ -2,6 +2,7 @@
 
 import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
 
+import contextlib
 import importlib
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -47,6 +48,8 @@ class Bench:
         self.raw = folder / "raw"
         self.raw.mkdir(parents=True, exist_ok=True)
         self.sold: list[tuple[str | None, str, str, Decimal, int]] = []
+        # Units and the largest line, by category, store and entry, of what is sold.
+        self.beside: dict[tuple[str | None, str, int], dict[str, Decimal]] = {}
 
     def __truediv__(self, name: str) -> Path:
         path = self.folder / name
@@ -61,7 +64,9 @@ class Bench:
         for name, value in flags.items():
             argv += [f"--{name}", *map(str, value if isinstance(value, list) else [value])]
         try:
-            module.main(argv)
+            # As in a project of its own: select_categories deletes files below the folder that it works in.
+            with contextlib.chdir(self.folder):
+                module.main(argv)
         finally:
             close_log()
 
@@ -169,19 +174,22 @@ class Bench:
                 ]
             )
             rows = [
-                dict(zip(schema.names, (*key, *amounts), strict=True))
+                dict(zip(schema.names, (*key, *amounts), strict=True)) | self.beside.get(key, {})
                 for key, amounts in sorted(table.items(), key=str)
             ]
+            if middle == "store_id":
+                schema = schema.append(pa.field("units", MONEY)).append(pa.field("largest", MONEY))
             pq.write_table(pa.Table.from_pylist(rows, schema), self / f"{name}.parquet")
 
     def labels(self, *rows: tuple[Any, ...], name: str = "baseline.parquet") -> Path:
-        """(category, store_id, internal, external, segment) as `ingest_labels` writes it, and the segment's name where it is given."""
+        """(category, store_id, internal, external, segment) as `ingest_labels` writes it; then its name and the chain's segment."""
         schema = pa.schema(
             [
                 ("category", pa.string()),
                 ("store_id", pa.string()),
                 *((n, pa.int32()) for n in LABELS),
                 ("segment_name", pa.string()),
+                ("chain_segment", pa.int32()),
             ]
         )
         whole = [(*row, *[None] * (len(schema) - len(row))) for row in rows]

@@ -15,7 +15,7 @@ from storelib.configuration.stages import RAW_LISTS
 from storelib.contracts.raw_files import RAW_FILES
 from storelib.errors import ConfigError
 from storelib.raw.files import sha256
-from storelib.tables import write_table, write_text
+from storelib.tables import read_table, write_table, write_text
 
 CONFIG = """# Ours.
 sources: # all of them
@@ -35,6 +35,9 @@ def root(tmp_path: Path) -> Path:
     write_text(CONFIG, tmp_path / "configs/dev.yml")
     write_text("env: dev\n", tmp_path / "params.yaml")
     write_table(pa.table({"store_id": ["007"], "segment": [3]}), tmp_path / "data/merging/segments.parquet")
+    write_table(
+        pa.table({"store_id": ["006", "007"], "segment": [1, 5]}), tmp_path / "data/merging/chain_segments.parquet"
+    )
     rows = {name: [] for name in RAW_FILES.names}
     for listing in RAW_LISTS:
         write_table(pa.table(rows, schema=RAW_FILES.schema()), tmp_path / listing)
@@ -58,10 +61,12 @@ def approved(root: Path, who: str = "Ann") -> dict[str, Any]:
 def test_segments_are_the_baseline_and_the_record_says_of_what(root: Path) -> None:
     entry = approved(root)
     target = root / "data/raw/dev" / APPROVED
-    assert target.read_bytes() == (root / "data/merging/segments.parquet").read_bytes()
+    # with the store's segment of the chain, whose number is kept too
+    assert read_table(target).to_pydict() == {"store_id": ["007"], "segment": [3], "chain_segment": [5]}
     assert (entry["who"], entry["why"], entry["run"]) == ("Ann", "plan of spring", "r1")
     assert entry["sha256"] == {
-        "segments": sha256(target), "params.yaml": sha256(root / "params.yaml"), "raw": {"sales.csv": "ab" * 32},
+        "segments": sha256(root / "data/merging/segments.parquet"), "params.yaml": sha256(root / "params.yaml"),
+        "raw": {"sales.csv": "ab" * 32},
         "configs/dev.yml": entry["sha256"]["configs/dev.yml"],
     }  # fmt: skip
     assert json.loads((root / record_path("dev")).read_text()) == [entry]

@@ -25,7 +25,14 @@ def collect(bench: Any, keys: dict[str, str] | None = None) -> None:
     """`collect_segments` after the chain; keys: key to name."""
     chosen = keys or {"beauty": "BEAUTY", "snacks": "SNACKS"}
     bench.parquet("categories.parquet", {"key": list(chosen), "name": list(chosen.values())})
-    inputs = {name: bench / f"{name}.parquet" for name in ("categories", "reference", "baseline")}
+    # Of the 25 stores the first 15 are one segment of the chain, and agree half; the others wholly.
+    alone = {
+        "store_id": [f"{n:02d}" for n in range(25)],
+        "segment": [2] * 15 + [1] * 10,
+        "agreement": [0.5] * 15 + [1.0] * 10,
+    }
+    bench.parquet("chain_segments.parquet", alone)
+    inputs = {name: bench / f"{name}.parquet" for name in ("categories", "reference", "baseline", "chain_segments")}
     ledgers = {f"{name}_ledger": bench / f"{name}_ledger.parquet" for name in ("ingest", "assign", "select", "join")}
     bench.run(
         collect_segments, **inputs, **ledgers, split_ledgers=bench / "split_ledgers", merge_ledgers=bench / "merge_ledgers",
@@ -215,7 +222,10 @@ def test_without_a_reference_the_outputs_are_there_all_the_same(chain: Callable[
     collect(bench)
     assert (bench / "reports/recovery.csv").read_text() == "view,label,planted_k,found_k,stores,ari\n"
     assert (bench / "reports/recovery.png").read_bytes().startswith(b"\x89PNG")
-    assert "recovery" not in json.loads((bench / "reports/metrics.json").read_text())
+    metrics = json.loads((bench / "reports/metrics.json").read_text())
+    assert "recovery" not in metrics
+    # (15 x 0.5 + 10) / 25
+    assert metrics["chain"] == {"segments": 2, "sizes": {"1": 10, "2": 15}, "agreement": 0.7}
 
 
 def test_stages_write_no_pandas_metadata(chain: Callable[..., Any]) -> None:

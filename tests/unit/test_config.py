@@ -341,7 +341,7 @@ def test_the_projects_own_files_are_right() -> None:
             25,
             "borderline_stores.warn: Input should be less than or equal to 1, found 25",
         ),
-        ("checks.borderline_ratio", 0, "checks.borderline_ratio: Input should be greater than 0, found 0"),
+        ("checks.borderline_ratio", 0.9, "checks.borderline_ratio is not a known key"),
         ("checks.sales_set_asid", {}, "checks.sales_set_asid is not a known key (nearest: 'sales_set_aside')"),
         ("demo.dev.categories", 5, "demo.dev.categories: Input should be less than or equal to 4, found 5"),
     ],

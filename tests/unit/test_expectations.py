@@ -1,7 +1,6 @@
 """What is expected of the result: figures by hand, levels, sentences, and the stage that fails."""
 
 import json
-import math
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
@@ -144,12 +143,8 @@ def test_smallest_segment() -> None:
 
 
 def test_share_of_borderline_stores() -> None:
-    clusters = pd.DataFrame(
-        {"distance": [0.91, 0.9, 0.5, 0.0, 2.0], "runner_up_distance": [1.0, 1.0, 5.0, 0.0, float("nan")]}
-    )
-    # the first alone: the second is at the ratio, the fourth is on its own centre, the last has no other cluster
-    assert share_borderline(clusters, 0.9) == Fraction(1, 5)
-    assert share_borderline(clusters, 0.89) == Fraction(2, 5)
+    assert share_borderline(pd.DataFrame({"is_borderline": [True, False, False, True, False]})) == Fraction(2, 5)
+    assert share_borderline(pd.DataFrame({"is_borderline": [False]})) == 0
 
 
 @pytest.mark.parametrize(
@@ -189,7 +184,7 @@ def test_sentences_tell_the_figure_from_its_level() -> None:
 def test_summary_is_as_grave_as_its_gravest_check() -> None:
     levels = Levels(Fraction(10), Fraction(2))
     found = [Finding("smallest_segment", view, Fraction(n), levels) for view, n in (("a", 20), ("b", 5), ("c", 1))]
-    result = summary(found, 0.9)
+    result = summary(found)
     assert result["state"] == "fail"
     assert result["counts"] == {"pass": 1, "warn": 1, "fail": 1}
     assert [(c["state"], c["value"], bool(c["to_do"])) for c in result["checks"]] == [
@@ -201,8 +196,8 @@ def test_summary_is_as_grave_as_its_gravest_check() -> None:
         told(result["checks"][2]) == "smallest_segment of c: the smallest segment has 1 store; at least 2 is required"
     )
     assert told({"check": "x", "view": "", "sentence": "y"}) == "x of all sales: y"
-    assert summary(found[:2], 0.9)["state"] == "warn"
-    assert summary(found[:1], 0.9)["state"] == "pass"
+    assert summary(found[:2])["state"] == "warn"
+    assert summary(found[:1])["state"] == "pass"
 
 
 @pytest.fixture
@@ -212,7 +207,7 @@ def check(bench: Any) -> Callable[..., dict[str, Any]]:
     def run(name: str = "checks.json", **levels: tuple[float, float]) -> dict[str, Any]:
         write_table(balanced(LEDGER), bench / "ledger.parquet")
         stores = [f"s{i}" for i in range(6)]
-        distances = {"distance": [0.95, 0.1, 0.1, 0.1, 0.1, 0.1], "runner_up_distance": [1.0] * 6}
+        distances = {"is_borderline": [True, *[False] * 5]}
         bench.parquet("clusters/beauty.parquet", {"store_id": stores, **distances})
         (bench / "store_sales/beauty.parquet").unlink(missing_ok=True)
         off = {name: (0, 0) if e.sense == "at least" else (1, 1) for name, e in EXPECTATIONS.items()} | levels
@@ -226,15 +221,17 @@ def check(bench: Any) -> Callable[..., dict[str, Any]]:
             categories=bench.parquet("categories.parquet", {"key": ["beauty"], "name": ["BEAUTY"]}),
             segments=bench.parquet("segments.parquet", {"category": ["beauty"] * 6, "store_id": stores, "segment": [1, 1, 1, 1, 2, 2]}),
             ledger=bench / "ledger.parquet", clusters=bench / "clusters",
-            store_sales=bench.parquet("store_sales/beauty.parquet", {"large_lines": [0.0, 0.25, 0.26, 0.0]}).parent,
+            store_sales=bench.parquet(
+                "store_sales/beauty.parquet", {"large_lines": [0.0, 0.25, 0.26, 0.0], "largest_line": [0.25, 0.3, 0.9, 0.1]}
+            ).parent,
             stores=bench.parquet("stores.parquet", {"store_id": ["1", "2"]}),
             sources=bench.parquet("sources.parquet", {"source": ["county", "county", "own"]}),
-            external_clusters=bench.parquet("external.parquet", {"distance": [1.0] * 6, "runner_up_distance": [math.nan] * 6}),
+            external_clusters=bench.parquet("external.parquet", {"is_borderline": [False] * 6}),
             migrations=bench.parquet(
                 "migrations.parquet", {"category": ["beauty"] * 4, "before": [1, 1, 2, None], "after": [1, 2, None, 2],
                 "stores": [3, 1, 9, 9], "share": [0.75, 0.25, 1.0, None]},
             ),
-            checks=bench / name, borderline_ratio=0.9, **flags,
+            checks=bench / name, **flags,
         )  # fmt: skip
         result: dict[str, Any] = json.loads((bench / name).read_text())
         return result
@@ -258,6 +255,7 @@ def test_every_expectation_is_looked_at(check: Any) -> None:
         ("found_stores", "sources.external.own"): 1.0,
         ("smallest_segment", "beauty"): 2.0,
         ("large_lines", "beauty"): 0.25,
+        ("largest_line", "beauty"): 0.5,
         # 1 of 6 stores; those of merged segments are no matter of size
         ("dissolved_stores", "beauty"): 0.166667,
         # 1 of the 4 that are in both; stores that are new or gone changed no segment
@@ -275,13 +273,13 @@ def test_same_checks_again(check: Any, bench: Any) -> None:
 
 def test_failing_checks_are_written_and_then_refused(check: Any, bench: Any) -> None:
     result = check(mapped_sales=(0.98, 0.95), smallest_segment=(5, 3), sales_set_aside=(0.05, 0.5))
-    assert result["counts"] == {"pass": 12, "warn": 2, "fail": 2}
+    assert result["counts"] == {"pass": 13, "warn": 2, "fail": 2}
     with pytest.raises(DataError) as error:
         bench.run(
             require_checks, checks=bench / "checks.json", report="reports/report.html", passed=bench / "passed.txt"
         )
     assert error.value.args[0] == (
-        "2 of 16 checks failed: mapped_sales of beauty: 92 % of sales have a need state; at least 95 % is required; "
+        "2 of 17 checks failed: mapped_sales of beauty: 92 % of sales have a need state; at least 95 % is required; "
         "smallest_segment of beauty: the smallest segment has 2 stores; at least 3 is required"
     )
     assert "`checks` in params.yaml" in error.value.solution
@@ -295,7 +293,7 @@ def test_warnings_are_kept_where_nothing_failed(check: Any, bench: Any) -> None:
     check(lines_set_aside=(0.15, 0.3))
     bench.run(require_checks, checks=bench / "checks.json", report="reports/report.html", passed=bench / "passed.txt")
     assert (bench / "passed.txt").read_text().splitlines() == [
-        "16 checks: none failed, 1 warned",
+        "17 checks: none failed, 1 warned",
         "lines_set_aside of beauty: 20 % of sales lines are set aside; at most 15 % is expected",
     ]
 
@@ -303,7 +301,7 @@ def test_warnings_are_kept_where_nothing_failed(check: Any, bench: Any) -> None:
 def test_many_failures_are_counted_and_no_check_at_all_is_one(bench: Any) -> None:
     levels = Levels(Fraction(2), Fraction(2))
     found = [Finding("smallest_segment", f"c{i}", Fraction(1), levels) for i in range(7)]
-    (bench / "checks.json").write_text(json.dumps(summary(found, 0.9)))
+    (bench / "checks.json").write_text(json.dumps(summary(found)))
     with pytest.raises(DataError, match=r"7 of 7 checks failed: .*c4: .*; and 2 more\n"):
         bench.run(require_checks, checks=bench / "checks.json", report="r", passed=bench / "passed.txt")
     (bench / "checks.json").write_text('{"checks": []}')

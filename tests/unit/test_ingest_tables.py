@@ -305,8 +305,19 @@ class TestLabels:
         )
         ingest(ingest_labels, "labels", {"source": "baseline"}, baseline=LABELS)
         assert bench.rows("out.parquet") == [
-            ("beauty", "001", 1, 1, 12, None), ("beauty", "007", 2, 2, 1, None), ("snacks", "007", 1, 2, 3, None),
+            ("beauty", "001", 1, 1, 12, None, None), ("beauty", "007", 2, 2, 1, None, None), ("snacks", "007", 1, 2, 3, None, None),
         ]  # fmt: skip
+
+    def test_segments_of_the_chain_are_read_where_the_file_has_them(
+        self, bench: Any, ingest: Callable[..., None]
+    ) -> None:
+        header = f"{LABEL_HEADER},chain_segment"
+        bench.csv("raw/labels.csv", header, "snacks,007,1,2,1x2,3,4", "snacks,008,1,2,1x2,3,")
+        ingest(ingest_labels, "labels", {"source": "baseline"}, baseline=LABELS)
+        assert bench.rows("out.parquet", "chain_segment") == [4, None]
+        bench.csv("raw/labels.csv", header, "snacks,007,1,2,1x2,3,0")
+        with pytest.raises(DataError, match=r"labels\.csv, line 2: column 'chain_segment' is no whole number from 1"):
+            ingest(ingest_labels, "labels", {"source": "baseline"}, baseline=LABELS)
 
     def test_names_are_read_where_the_file_has_them_and_must_be_there_where_they_are_named(
         self, bench: Any, ingest: Callable[..., None]

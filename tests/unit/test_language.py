@@ -33,6 +33,7 @@ TABLES: list[Any] = [
     [one_cluster.NO_STRUCTURE, one_cluster.WEAK_STRUCTURE, checks.MEANINGLESS],
     ["stable", "a pattern, not stable", "not stable", "segment", "internal cluster", "external cluster"],
     ["%(amount)s million", "%(amount)s billion", "a quarter of", "a third of", "half"],
+    ["what sells", "both views", "external data"],
     ["much higher %(name)s", "higher %(name)s", "much lower %(name)s", "lower %(name)s"],
     *[[expectation.says, expectation.to_do] for expectation in EXPECTATIONS.values()],
 ]  # fmt: skip

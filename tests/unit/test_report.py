@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 
 from storelib.accounts.ledger import Entry
-from storelib.method.borders import borderline
 from storelib.method.profiles import profile_by
 from storelib.pages import flows, maps, report
 from storelib.pages.words import Trait
@@ -20,13 +19,8 @@ NAN = math.nan
 
 
 def test_stores_on_a_border() -> None:
-    clusters = pd.DataFrame(
-        {"distance": [1.0, 1.0, 1.0, 0.0, 2.0], "runner_up_distance": [1.09, 1.1, 5.0, 0.0, NAN]}, index=list("abcde")
-    )
-    # a is; b is exactly a tenth further; c is at home; d lies on its own centre, and on no other; e has no other cluster
-    assert borderline(clusters, 1 / 1.1).tolist() == [True, False, False, False, False]
-    groups = pd.Series({"e": 2, "a": 1, "b": 1, "c": 2, "d": 2})
-    assert report.borderline_shares(clusters, groups, 1 / 1.1) == {1: 0.5, 2: 0.0}
+    stores = pd.DataFrame({"segment": [2, 1, 1, 2, 2], "is_borderline": [False, True, False, False, False]})
+    assert report.borderline_shares(stores, "segment") == {1: 0.5, 2: 0.0}
 
 
 def ledger(*rows: tuple[str, str, str, str, str]) -> list[Entry]:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 import segment_chain
+from storelib.errors import DataError
 from storelib.method.chain import agreement, evidence
 
 # Two categories: a and b are together in both, c with them in one, d is alone in x and does not sell y.
@@ -31,7 +32,7 @@ def test_agreement_is_with_the_other_stores_of_the_chain_segment() -> None:
     assert math.isnan(found.loc["d", "y"])
 
 
-def test_stores_that_most_categories_have_together_are_one_segment(bench: Any) -> None:
+def segmented(bench: Any, *, contradicts: bool = False) -> tuple[pd.DataFrame, list[int]]:
     # 30 stores of two kinds: three categories tell them apart, one is noise.
     stores = [f"{n:02d}" for n in range(30)]
     kinds = [1 + n % 2 for n in range(30)]
@@ -39,12 +40,33 @@ def test_stores_that_most_categories_have_together_are_one_segment(bench: Any) -
     rows = [(key, s, k) for key in "abc" for s, k in zip(stores, kinds, strict=True)]
     rows += [("d", s, k) for s, k in zip(stores, noise, strict=True)]
     names = ("category", "store_id", "segment")
-    bench.parquet("segments.parquet", dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
-    bench.run(
-        segment_chain, segments=bench / "segments.parquet", chain_segments=bench / "chain.parquet",
-        chain_csv=bench / "chain.csv", max_segments=2, n_init=5, seed=1,
+    for key in "abcd":
+        own = [row for row in rows if row[0] == key]
+        bench.parquet(
+            f"category_segments/{key}.parquet", dict(zip(names, map(list, zip(*own, strict=True)), strict=True))
+        )
+    # Three of the even stores were segment 7 of the chain, and one of the odd ones segment 4.
+    bench.labels(
+        *(("a", store, 1, 1, 1, None, 7) for store in ("00", "02", "04")), ("b", "01", 1, 1, 1, None, 4), ("b", "03", 1, 1, 1, None, None),
+        *([("b", "00", 1, 1, 1, None, 8)] if contradicts else ()),
     )  # fmt: skip
-    found = bench.frame("chain.parquet")
+    bench.run(
+        segment_chain, categories=bench.categories(A="a", B="b", C="c", D="d"), category_segments=bench / "category_segments",
+        baseline=bench / "baseline.parquet", chain_segments=bench / "chain.parquet", chain_csv=bench / "chain.csv",
+        max_segments=2, n_init=5, seed=1,
+    )  # fmt: skip
+    return bench.frame("chain.parquet"), kinds
+
+
+def test_chain_refuses_a_baseline_that_contradicts_itself(bench: Any) -> None:
+    with pytest.raises(DataError, match="store '00' has several values of chain_segment"):
+        segmented(bench, contradicts=True)
+
+
+def test_stores_that_most_categories_have_together_are_one_segment(bench: Any) -> None:
+    found, kinds = segmented(bench)
+    # and the numbers are those of the baseline
+    assert found["segment"].tolist() == [7, 4] * 15
     assert found.groupby(kinds)["segment"].nunique().tolist() == [1, 1]
     assert found["segment"].nunique() == 2
     assert set(found["categories"]) == {4}

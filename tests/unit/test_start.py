@@ -15,6 +15,8 @@ HEAVY = {
     "pydantic",
     "sklearn",
     "snakemake",
+    "starlette",
+    "uvicorn",
     "yaml",
 }
 

@@ -14,7 +14,6 @@ import pandas as pd
 
 from storelib.accounts.ledger import Entry
 from storelib.errors import DataError
-from storelib.method.borders import borderline
 from storelib.method.migrations import moved
 
 # Stages that set aside for all categories at once, and for one category.
@@ -74,6 +73,12 @@ EXPECTATIONS = {
         "look at the largest receipts of the stores with a high large_lines in data/internal/store_sales; where they are right, set "
         "measure: lines under internal.split_need_states, or for this category alone, so that they do not decide its segments",
     ),
+    "largest_line": Expectation(
+        "at most",
+        "{value} of stores have more than a quarter of their sales in one line",
+        "look at the stores with a high largest_line in data/internal/store_sales; where the line is right, set measure: lines or units "
+        "under internal.split_need_states, or for this category alone, so that it does not decide the store's segment",
+    ),
     "dissolved_stores": Expectation(
         "at most",
         "{value} of stores were in a segment that is too small, and went to others",
@@ -86,7 +91,7 @@ EXPECTATIONS = {
     ),
     "borderline_stores": Expectation(
         "at most",
-        "{value} of stores are nearly as near to another cluster",
+        "{value} of stores are on a border: less than 90 % sure of their cluster",
         "do not lean on the border between clusters: try another rule, fewer clusters or other features of this view",
     ),
 }
@@ -185,18 +190,22 @@ def share_found(entries: Iterable[Entry], table: str) -> Fraction | None:
 
     table: `sources.stores`, or `sources.external.<name>`. Stores that are not in the store table count whatever the policy about them.
     """
-    selling = lost = 0
+    selling = lost = every = 0
     for entry in entries:
         key = entry.stage, entry.flow, entry.reason
         if key == ("assign_categories", "out", ""):
             selling += entry.stores
+        elif key == ("join_external", "in", ""):
+            every += entry.stores
         elif table == "sources.stores" and key[::2] == ("assign_categories", "unknown_store"):
             lost += entry.stores
             # Those that were set aside did not come out.
             selling += entry.stores if entry.flow == "set_aside" else 0
         elif key == ("join_external", "noted", f"not in {table.removeprefix('sources.external.')}"):
             lost += entry.stores
-    return share(selling - lost, selling)
+    # Without sales no store sells, and all of them are looked for.
+    wanted = selling or every
+    return share(wanted - lost, wanted)
 
 
 def smallest(segments: pd.DataFrame, category: str) -> Fraction:
@@ -214,6 +223,11 @@ def share_large_lines(store_sales: pd.DataFrame) -> Fraction | None:
     return share(int((store_sales["large_lines"] > DECISIVE).sum()), len(store_sales))
 
 
+def share_largest_line(store_sales: pd.DataFrame) -> Fraction | None:
+    """Share of a category's stores whose sales hang on one line."""
+    return share(int((store_sales["largest_line"] > DECISIVE).sum()), len(store_sales))
+
+
 def share_dissolved(entries: Iterable[Entry], category: str) -> Fraction | None:
     """Share of a category's stores whose segment was below the minimum size."""
     own = [e for e in entries if (e.stage, e.category) == ("merge_segments", category)]
@@ -221,9 +235,9 @@ def share_dissolved(entries: Iterable[Entry], category: str) -> Fraction | None:
     return share(sum(e.stores for e in own if e.reason == "small_segment"), whole)
 
 
-def share_borderline(clusters: pd.DataFrame, ratio: float) -> Fraction | None:
+def share_borderline(clusters: pd.DataFrame) -> Fraction | None:
     """Share of a view's stores that are on a border."""
-    return share(int(borderline(clusters, ratio).sum()), len(clusters))
+    return share(int(clusters["is_borderline"].sum()), len(clusters))
 
 
 def findings(
@@ -234,13 +248,12 @@ def findings(
     tables: Sequence[str],
     moves: pd.DataFrame,
     levels: Mapping[str, Levels],
-    ratio: float,
 ) -> Iterator[Finding]:
     """Every figure, expectation by expectation.
 
     clusters: by view, categories first and `external` last. store_sales: by category. tables: those of `share_found` that there are.
     moves: as `migrations` has them; a category that the baseline does not have cannot churn.
-    levels: by expectation. ratio: from which a store is on a border.
+    levels: by expectation.
     """
     categories = [view for view in clusters if view != "external"]
     for view in categories:
@@ -256,22 +269,23 @@ def findings(
         yield Finding("smallest_segment", view, smallest(segments, view), levels["smallest_segment"])
     for view in categories:
         yield Finding("large_lines", view, share_large_lines(store_sales[view]), levels["large_lines"])
+        if store_sales[view]["largest_line"].notna().all():
+            yield Finding("largest_line", view, share_largest_line(store_sales[view]), levels["largest_line"])
         yield Finding("dissolved_stores", view, share_dissolved(entries, view), levels["dissolved_stores"])
     for view in categories:
         gone, both = moved(moves, view)
         if both:
             yield Finding("churn", view, Fraction(gone, both), levels["churn"])
     for view, table in clusters.items():
-        yield Finding("borderline_stores", view, share_borderline(table, ratio), levels["borderline_stores"])
+        yield Finding("borderline_stores", view, share_borderline(table), levels["borderline_stores"])
 
 
-def summary(found: Sequence[Finding], ratio: float) -> dict[str, Any]:
+def summary(found: Sequence[Finding]) -> dict[str, Any]:
     """What reports/checks.json holds. state: the gravest of all; values are rounded to 6 decimals, states are not."""
     counts = Counter(finding.state for finding in found)
     return {
         "state": max((finding.state for finding in found), key=STATES.index),
         "counts": {state: counts[state] for state in STATES},
-        "borderline_ratio": ratio,
         "checks": [
             {
                 "check": finding.check,

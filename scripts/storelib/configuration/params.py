@@ -1,5 +1,6 @@
 """The method, `params.yaml`, as a model."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar, get_origin
 
@@ -9,10 +10,13 @@ from storelib.configuration.own_settings import BLOCKS
 from storelib.configuration.place import Key, Model, validated
 from storelib.configuration.weights import view_shares
 from storelib.configuration.yaml_files import read_yaml
+from storelib.errors import ConfigError
 from storelib.method.weights import weight_of
 from storelib.names import LARGEST_SEED
 from storelib.raw.spellings import folded, id_text
 
+# What may stand in place of the categories until their keys are written down.
+ALL = "all"
 Rule = Literal[
     "silhouette", "calinski_harabasz", "davies_bouldin", "consensus", "bic", "bic_tied",
     "gap", "prediction_strength", "stability",
@@ -51,6 +55,10 @@ class IngestSales(Model):
     negative_sales: Literal["keep", "drop", "fail"] = Field(description="returns and corrections")
     invalid_lines: Literal["drop", "fail"] = Field(
         description="lines without store, SKU, amount or (where one is used) date"
+    )
+    largest_lines: bool = Field(
+        default=False,
+        description="find the largest sales line of each store too, for the check `largest_line`; it costs a part of the pass",
     )
 
 
@@ -93,9 +101,10 @@ class SplitNeedStates(Model):
     stores_without_net_sales: Literal["place", "drop", "fail"] = Field(
         description="stores whose every need state nets to nothing; `place` gives them the chain's shares and a flag"
     )
-    measure: Literal["sales", "lines"] = Field(
+    measure: Literal["sales", "lines", "units"] = Field(
         default="sales",
-        description="what shares are of: net sales, or sales lines, of which a large one counts as any other",
+        description="what shares are of: net sales; sales lines, of which a large one counts as any other; or units, where the sales "
+        "have a column of them",
     )
 
 
@@ -174,6 +183,12 @@ class BuildInternalFeatures(BuildFeatures):
         ge=0,
         le=1_000_000,
         description="how much the level of a store's net sales counts beside its shares, which have 1; 0 is off",
+    )
+    price_weight: float = Field(
+        default=0,
+        ge=0,
+        le=1_000_000,
+        description="the same of what a store takes for a unit, on the average; it needs `units` in the sales",
     )
 
 
@@ -487,17 +502,19 @@ class Checks(Model):
     large_lines: AtMost = Field(
         description="share of each category's stores that have more than a quarter of their sales in amounts far above usual lines"
     )
+    largest_line: AtMost = Field(
+        default=AtMost(warn=0.05, fail=1),
+        description="share of each category's stores that have more than a quarter of their sales in one line; of what "
+        "`ingest_sales.largest_lines` finds",
+    )
     dissolved_stores: AtMost = Field(
         description="share of each category's stores whose segment is below `merging.min_cluster_size`"
     )
     churn: AtMost = Field(
         description="share of each category's stores that are in another segment than in the baseline, of those in both"
     )
-    borderline_stores: AtMost = Field(description="share of each view's stores that are on a border")
-    borderline_ratio: float = Field(
-        gt=0,
-        le=1,
-        description="a store is on a border where the distance to its centre, divided by that to the next centre, is larger",
+    borderline_stores: AtMost = Field(
+        description="share of each view's stores that are on a border: less than 90 % sure of their cluster"
     )
 
 
@@ -558,6 +575,22 @@ class Params(Model):
         return type(block).model_validate(block.model_dump() | own)
 
 
+def asks_for_all(raw: Any) -> bool:
+    """Whether a method, as it was read, has `all` in place of its categories."""
+    internal = raw.get("internal") if isinstance(raw, Mapping) else None
+    return isinstance(internal, Mapping) and internal.get("categories") == ALL
+
+
+def method_of(raw: Any, path: Path) -> Params:
+    """The method, as it was read from a file. Raises ConfigError."""
+    if asks_for_all(raw):
+        raise ConfigError(
+            f"{path}: internal.categories is {ALL!r}; the runners need a key for each category, which names its files and stages",
+            solution="run `clustering categories --write`, which writes down a key for each category of the data",
+        )
+    return validated(Params, raw, path)
+
+
 def load_params(path: Path = Path("params.yaml")) -> Params:
     """The method. Raises ConfigError."""
-    return validated(Params, read_yaml(path), path)
+    return method_of(read_yaml(path), path)

@@ -191,6 +191,10 @@ class SalesColumns(Model):
         default=None,
         description="how many sales lines each row stands for, in a table that is summed already; by default each row is one",
     )
+    units: Column | None = Field(
+        default=None,
+        description="how many were sold, a number of up to two places, for `measure: units`; returns are negative",
+    )
     date: Column | None = Field(
         default=None,
         description="the day, the week or the month, which count as their first day; written YYYY-MM-DD, YYYY-MM or YYYY-Www, or as "
@@ -227,6 +231,10 @@ class LabelColumns(Model):
     segment_name: Column = Field(
         default="segment_name",
         description="its name, which a baseline's segment keeps; a file may be without it unless it is named here",
+    )
+    chain_segment: Column = Field(
+        default="chain_segment",
+        description="segment of the chain, whose number is kept too, the same in every category; a file may be without it as well",
     )
 
 
@@ -324,7 +332,7 @@ class SalesSource(NumbersSource):
                 f"of a wide table of {self.wide.holds}, columns.sales and columns.quantity are in the cells, and columns.price is "
                 f"expected {'too' if wanted else 'with `holds: quantity` alone'}"
             )
-        for name in ("date", "lines"):
+        for name in ("date", "lines", "units"):
             if getattr(columns, name) is not None:
                 raise ValueError(
                     f"columns.{name} means nothing with `wide`, where each cell is one line of its column's period"
@@ -438,7 +446,7 @@ class LabelSource(Source):
     @property
     def optional_columns(self) -> set[str]:
         """A name that the configuration does not ask for itself."""
-        return {"segment_name"} - self.columns.model_fields_set
+        return {"segment_name", "chain_segment"} - self.columns.model_fields_set
 
     @property
     def named_columns(self) -> list[str]:
@@ -462,11 +470,16 @@ class OverrideSource(Source):
 class Sources(Model):
     """Every table of raw data."""
 
-    sales: SalesSource = Field(description="sales lines")
-    product_map: ProductMapSource = Field(description="which need states a SKU serves")
+    sales: SalesSource | None = Field(
+        description="sales lines; `null` where there are none, and stores are segmented by external data alone"
+    )
+    product_map: ProductMapSource | None = Field(
+        description="which need states a SKU serves; `null` where there are no sales"
+    )
     stores: StoresSource | None = Field(default=None, description="store table")
     external: dict[Key, ExternalSource] = Field(
-        default={}, description="sources of external features, by name; the external view needs at least one"
+        default={},
+        description="sources of external features, by name; `{}` where there are none, and stores are segmented by what sells alone",
     )
     baseline: LabelSource | None = Field(default=None, description="earlier segments, whose numbers are kept")
     reference: LabelSource | None = Field(default=None, description="known segments, with which the metrics compare")
@@ -479,9 +492,24 @@ class Sources(Model):
     )
 
     @model_validator(mode="after")
+    def one_view_is_there(self) -> "Sources":
+        """What sells with what is sold; or else where stores are, with the stores; or all of it."""
+        if (self.sales is None) != (self.product_map is None):
+            given, missing = ("product_map", "sales") if self.sales is None else ("sales", "product_map")
+            raise ValueError(f"{given} means nothing without {missing}; both are expected, or null for both")
+        if self.sales is None and not self.external:
+            raise ValueError(
+                "sales with a product_map are expected, or at least one external source; there are neither"
+            )
+        if self.sales is None and self.stores is None:
+            raise ValueError("without sales, `stores` is expected: nothing else says which stores there are")
+        return self
+
+    @model_validator(mode="after")
     def category_is_somewhere(self) -> "Sources":
         """A sale's category comes from the sale or from its product."""
-        if self.sales.columns.category is None and self.product_map.columns.category is None:
+        columns = [source.columns for source in (self.sales, self.product_map) if source]
+        if columns and not any(own.category for own in columns):
             raise ValueError("a category column is expected in sales.columns or in product_map.columns")
         return self
 
@@ -501,12 +529,23 @@ class Sources(Model):
     @model_validator(mode="after")
     def ids_are_alike(self) -> "Sources":
         """Ids of two tables that are written in different ways would not be found in each other."""
+        (first, other), *_ = named_sources(self)
         for name, source in named_sources(self):
-            if source.id_case != self.sales.id_case:
+            if source.id_case != other.id_case:
                 raise ValueError(
-                    f"id_case is {self.sales.id_case!r} in sales and {source.id_case!r} in {name}; the same is expected in every source"
+                    f"id_case is {other.id_case!r} in {first} and {source.id_case!r} in {name}; the same is expected in every source"
                 )
         return self
+
+    @property
+    def sold(self) -> tuple[SalesSource, ProductMapSource]:
+        """The sales, and the map of what is sold. Raises ConfigError where there are none."""
+        if self.sales is None or self.product_map is None:
+            raise ConfigError(
+                "there are no sales: sources.sales is null in configs/<env>.yml",
+                solution="this needs sales; name their files there, and those of the product map",
+            )
+        return self.sales, self.product_map
 
 
 Database = Literal["postgresql", "sqlite", "snowflake", "bigquery"]

@@ -10,8 +10,9 @@ from typing import Any
 from snakemake.io import report
 
 from storelib.configuration.own_settings import FOLDER, STAGES, is_of, settings_table, told, values_of
-from storelib.configuration.params import Params
-from storelib.configuration.place import Compute, Place, Source, load_place, validated
+from storelib.configuration.params import Params, method_of
+from storelib.configuration.place import Compute, Place, Source, load_place
+from storelib.configuration.views import check_views
 from storelib.configuration.yaml_files import read_yaml
 from storelib.contracts.contract import outputs
 from storelib.contracts.sales import SETTINGS
@@ -168,7 +169,7 @@ def check_params(config: Mapping[str, Any]) -> Params:
     """The method as Snakemake read it. Raises ConfigError, also where DVC would read the file in another way."""
     path = Path("params.yaml")
     read_yaml(path)
-    return validated(Params, plain(config), path)
+    return method_of(plain(config), path)
 
 
 def code_by_stage(path: Path) -> dict[str, list[str]]:
@@ -192,6 +193,7 @@ class RawFiles:
         self.folder = f"data/raw/{params.env}"
         self.config = f"configs/{params.env}.yml"
         self.place: Place = load_place(Path(self.config))
+        check_views(params, self.place)
         self.hashes = Hashes()
         # Files that a stage makes may not be there yet.
         self.made = [Path(self.folder, name) for name in DEMO_FILES] if params.env in params.demo else []

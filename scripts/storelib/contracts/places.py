@@ -17,4 +17,4 @@ SOURCES = Contract(
     ["source", "key", "feature"],
     may_be_empty=True,
 )
-STORE_FEATURES = Contract({"store_id": text()}, ["store_id"], others=number(nullable=True))
+STORE_FEATURES = Contract({"store_id": text()}, ["store_id"], others=number(nullable=True), others_required=False)

@@ -70,6 +70,7 @@ KNOWN_LABELS = Contract(
         "store_id": text(),
         **{name: label() for name in LABELS},
         "segment_name": text(nullable=True),
+        "chain_segment": label(nullable=True),
     },
     ["category", "store_id"],
     may_be_empty=True,

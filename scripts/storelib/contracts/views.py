@@ -28,6 +28,8 @@ FEATURES = Contract(
     rule("a store trains where it has no exclusion", lambda table: table["trains"] == (table["exclusion"] == "")),
     rule("a store trains", lambda table: bool(table["trains"].any())),
     others=number(),
+    # A view without data has no features.
+    others_required=False,
 )
 FEATURE_REPORT = Contract(
     {
@@ -56,6 +58,7 @@ FEATURE_REPORT = Contract(
         lambda table: (table["lower_fence"] <= table["upper_fence"]).fillna(value=True),
     ),
     is_sorted=False,
+    may_be_empty=True,
 )
 CLUSTERS = Contract(
     {
@@ -151,4 +154,5 @@ PROFILE = Contract(
         "the clusters' shares of stores sum to 1",
         lambda table: abs(float(table.drop_duplicates("cluster")["share_of_stores"].sum()) - 1) <= SLACK,
     ),
+    may_be_empty=True,
 )

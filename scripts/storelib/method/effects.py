@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from storelib.method.standing import standing_for
+
 # Of a difference without any spread within the groups, and of all that would be larger.
 LARGEST = 100.0
 # A difference of fewer standard errors may be chance: with a hundred features and segments, every third of two is.
@@ -14,8 +16,10 @@ ROUNDING = 1e-9
 
 def counted(groups: pd.Series, trains: pd.Series) -> pd.Series:
     """Which stores a group is described by: those that train, or all of a group in which none does. By store."""
-    has_any = trains.groupby(groups).transform("any")
-    return trains | ~has_any
+    labels, of_store = np.unique(groups.to_numpy(), return_inverse=True)
+    training = trains.to_numpy(dtype=bool)
+    standing = [standing_for(of_store == label, training) for label in range(len(labels))]
+    return pd.Series(np.any(standing, axis=0), index=groups.index)
 
 
 def effects_of(table: pd.DataFrame, groups: pd.Series) -> pd.DataFrame:

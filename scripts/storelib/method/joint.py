@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from storelib.method.standing import standing_for
+
 Matrix = NDArray[np.float64]
 Labels = NDArray[np.int32]
 Truths = NDArray[np.bool_]
@@ -43,8 +45,7 @@ def dissolve_small(segments: Labels, points: Matrix, trains: Truths, smallest: i
 
 def centre_of(points: Matrix, members: Truths, trains: Truths) -> Matrix:
     """Mean of the members that train, or of all members where none does."""
-    used = members & trains
-    centre: Matrix = points[used if used.any() else members].mean(axis=0)
+    centre: Matrix = points[standing_for(members, trains)].mean(axis=0)
     return centre
 
 

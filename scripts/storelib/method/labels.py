@@ -6,6 +6,9 @@ from numpy.typing import NDArray
 
 from storelib.errors import DataError
 
+# In place of a category, of a label that is the same in all of them: the external view's cluster, and the chain's segment.
+EVERY = "external"
+
 
 def canonical_labels(labels: NDArray[np.integer], points: NDArray[np.float64]) -> NDArray[np.int32]:
     """The same partition numbered 1, 2, ... by size, largest first; equal sizes by their centres' coordinates.
@@ -52,17 +55,17 @@ def match_to_baseline(labels: pd.Series, baseline: pd.Series) -> dict[int, int]:
 
 
 def known_labels(table: pd.DataFrame, label: str, category: str) -> pd.Series:
-    """One label of a baseline or reference, by store. For the external view the labels of all categories must agree.
+    """One label of a baseline or reference, by store. category: its key; of EVERY one the labels must agree.
 
     table: category, store_id and labels, as `ingest_labels` writes it.
     """
-    rows = table if category == "external" else table[table["category"] == category]
+    rows = table if category == EVERY else table[table["category"] == category]
     pairs = rows[["store_id", label]].drop_duplicates()
     repeated = pairs[pairs["store_id"].duplicated()]
     if len(repeated):
         store = repeated["store_id"].iloc[0]
         raise DataError(
             f"store {store!r} has several values of {label} in the known labels",
-            solution="give each store one external cluster, the same in every category",
+            solution=f"give each store one {label}, the same in every category",
         )
     return pairs.set_index("store_id")[label].astype("int64")

@@ -93,11 +93,12 @@ class FeatureModel:
                     f"stores cannot be placed after {name}: {self.options[name]}",
                     solution=f"choose one of {', '.join(known)} for this view, and run the pipeline again",
                 )
-        if self.options["level_weight"] > 0:
-            raise ConfigError(
-                f"stores cannot be placed after level_weight: {self.options['level_weight']:g}",
-                solution="set level_weight: 0 for this view, and run the pipeline again",
-            )
+        for name in ("level_weight", "price_weight"):
+            if self.options[name] > 0:
+                raise ConfigError(
+                    f"stores cannot be placed after {name}: {self.options[name]:g}",
+                    solution=f"set {name}: 0 for this view, and run the pipeline again",
+                )
         if self.options["pca_variance"] < 1 or self.options["pca_components"] > 0:
             raise ConfigError(
                 "stores cannot be placed after principal components",

@@ -25,11 +25,13 @@ def profile_table(table: pd.DataFrame, clusters: pd.DataFrame, sales: pd.Series)
         .rename_axis("cluster")
         .reset_index()
         .melt("cluster", var_name="feature", value_name="mean")
+        # Of a view without features there is no row, nor a type.
+        .astype({"cluster": "int64", "feature": "str", "mean": "float64"})
     )
-    long["chain_mean"] = long["feature"].map(chain)
+    long["chain_mean"] = long["feature"].map(chain).astype("float64")
     long["index"] = 100 * long["mean"] / long["chain_mean"].where(long["chain_mean"] > 0)
     merged: pd.DataFrame = long.merge(sizes, left_on="cluster", right_index=True, validate="many_to_one")
-    return merged.sort_values(["cluster", "feature"], ignore_index=True)
+    return merged.reset_index(drop=True).sort_values(["cluster", "feature"], ignore_index=True)
 
 
 def profile_by(

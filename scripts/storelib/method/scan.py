@@ -68,11 +68,12 @@ def clusters_by_rule(
 ) -> Labels:
     """The cluster of each store, from 1: all k from 1 to `max_clusters` that the data allow are scored, and the rule chooses.
 
-    points: (n_stores, n_features); trains: the stores that the centres are of. Where none trains, all are one cluster.
+    points: (n_stores, n_features); trains: the stores that the centres are of. Where none trains, or there is no feature, all
+    are one cluster.
     rule: one that needs no resampling.
     """
     training = points[trains]
-    if not len(training):
+    if not training.size:
         return np.ones(len(points), dtype=np.int32)
     partitions = {
         k: kmeans(training, k, n_init, seed) for k in range(1, min(max_clusters, most_clusters(training)) + 1)

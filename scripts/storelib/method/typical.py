@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from storelib.method.standing import standing_for
+
 Matrix = NDArray[np.float64]
 
 
@@ -20,8 +22,7 @@ def fit_of(points: Matrix, segments: pd.Series, trains: NDArray[np.bool_], most:
     distances = np.empty((len(points), len(labels)))
     for position in range(len(labels)):
         members = of_store == position
-        makers = members & trains
-        makers = makers if makers.any() else members
+        makers = standing_for(members, trains)
         makes[members] = makers[members]
         # Not by the expanded square: a store at the centre is at distance 0.
         distances[:, position] = np.sqrt(((points - points[makers].mean(axis=0)) ** 2).sum(axis=1))

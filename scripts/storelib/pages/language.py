@@ -70,7 +70,8 @@ def written_for(reader: Reader) -> Iterator[None]:
 
 def say(text: str, /, **values: object) -> str:
     """A text in the reader's language, with values in their places."""
-    return message(text) % values
+    # A text without values may have a per cent sign.
+    return message(text) % values if values else message(text)
 
 
 def say_number(one: str, several: str, number: int, /, **values: object) -> str:

@@ -21,14 +21,15 @@ class Explained(NamedTuple):
     panel: Panel
 
 
-def explained_view(table: pd.DataFrame) -> Explained:
-    """Of one category's numbers of segments, as `merge_segments` writes them."""
+def explained_view(table: pd.DataFrame, views: str) -> Explained:
+    """Of one category's numbers of segments, as `merge_segments` writes them. views: whose variance that is, in words."""
     chosen = int(table.loc[table["chosen"], "segments"].iloc[0])
     numbers, shares = table["segments"].tolist(), dict(zip(table["segments"], table["explained"], strict=True))
     kept = {numbers[0], chosen, numbers[-1], *numbers[:: -(-len(numbers) // NUMBERS_SHOWN)]}
     sentence = say_number(
-        "%(segments)s explains %(share)s of the variance of both views",
-        "%(segments)s explain %(share)s of the variance of both views", chosen, segments=chosen, share=percent(shares[chosen]),
+        "%(segments)s explains %(share)s of the variance of %(views)s",
+        "%(segments)s explain %(share)s of the variance of %(views)s", chosen, segments=chosen,
+        share=percent(shares[chosen]), views=say(views),
     )  # fmt: skip
     before = table[(table["segments"] > chosen) & (table["step"] != "merged")]
     if len(before):

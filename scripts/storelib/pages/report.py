@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from storelib.method.agreement import crossed
-from storelib.method.borders import borderline
 from storelib.method.k_rules import STABLE, choices_of
 from storelib.method.one_cluster import NO_STRUCTURE, WEAK_STRUCTURE, alternative
 from storelib.pages.language import number, say
@@ -90,9 +89,9 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 
-def borderline_shares(clusters: pd.DataFrame, groups: pd.Series, ratio: float) -> dict[int, float]:
-    """Share of each group's stores that are on a border. clusters and groups by store; ratio: see `borderline`."""
-    shares = borderline(clusters, ratio).groupby(groups.reindex(clusters.index)).mean()
+def borderline_shares(stores: pd.DataFrame, label: str) -> dict[int, float]:
+    """Share of each group's stores that are on a border. stores: `is_borderline`, and the group under `label`."""
+    shares = stores["is_borderline"].groupby(stores[label]).mean()
     return dict(zip(map(int, shares.index), map(float, shares), strict=True))
 
 

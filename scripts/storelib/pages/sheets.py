@@ -110,7 +110,8 @@ def need_state_table(sales: pd.DataFrame, segments: pd.Series, totals: Mapping[i
 
 def profile_of(by_mix: pd.DataFrame, by_place: pd.DataFrame, stores: Sequence[Assignment]) -> Profile:
     """Sizes and indices by segment; need states and features by name."""
-    numbers = sorted(int(number) for number in by_mix["cluster"].unique())
+    totals = sales_by_segment(stores)
+    numbers = sorted(totals)
 
     def rows(profile: pd.DataFrame, labels: Mapping[str, str]) -> list[tuple[str, float, list[float]]]:
         indices = profile.pivot_table(index="feature", columns="cluster", values="index", dropna=False)
@@ -121,7 +122,6 @@ def profile_of(by_mix: pd.DataFrame, by_place: pd.DataFrame, stores: Sequence[As
             for name, values in zip(indices.index, indices.to_numpy(), strict=True)
         ]
 
-    totals = sales_by_segment(stores)
     return Profile(
         numbers,
         [sum(store.segment == number for store in stores) for number in numbers],

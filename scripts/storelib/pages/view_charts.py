@@ -28,6 +28,7 @@ HINTS = {
 COLUMNS, PANEL, PITCH = 3, (230, 150), (330, 270)
 # A letter's width, about.
 LETTER = 7
+NO_DATA = "There are no data of this view: all stores are one cluster."
 # Labels of an axis that do not touch each other.
 MOST_TICKS = 12
 
@@ -35,6 +36,8 @@ MOST_TICKS = 12
 def k_chart(scores: pd.DataFrame, view: str) -> Picture:
     """A panel for each rule that was computed, its own choice filled, and a line at the k that was chosen."""
     k = int(scores.loc[scores["chosen"], "k"].iloc[0])
+    if scores["k"].tolist() == [1] and not choices_of(scores):
+        return note(f"{view}: 1 cluster", NO_DATA)
     vetoed = scores.loc[~scores["eligible"], "k"].tolist()
     lines = ["red: the k that was chosen; filled: the rule's own choice"]
     if vetoed:
@@ -139,6 +142,8 @@ def stores_chart(features: pd.DataFrame, clusters: pd.DataFrame, view: str) -> P
 
     features, clusters: the same stores in the same order.
     """
+    if FEATURES.others_of(features).empty:
+        return note(f"{view}: {len(features):,} stores in 1 cluster", NO_DATA)
     shown, explained = stores_on_axes(features)
     trains = features["trains"].to_numpy()
     labels = clusters["cluster"].to_numpy()
@@ -187,6 +192,8 @@ def profile_chart(profile: pd.DataFrame, view: str, labels: Mapping[str, str]) -
 
     labels: what to call the features.
     """
+    if profile.empty:
+        return note(f"{view}: what sets the clusters apart", NO_DATA)
     shown = features_apart(profile)
     heads = [
         f"{row.cluster}\n{row.stores:,} stores\n{percent(row.share_of_sales)} of sales"

@@ -255,9 +255,9 @@ def place_words(traits: Iterable[Trait], most: int = 3) -> str:
 
 
 def size_words(stores: int, share_of_sales: float) -> str:
-    """`214 stores, 12 % of sales`."""
-    share = say("%(share)s of sales", share=percent(share_of_sales))
-    return f"{count(stores, 'store')}, {share}"
+    """`214 stores, 12 % of sales`; the stores alone where there are no sales."""
+    sold = "" if math.isnan(share_of_sales) else ", " + say("%(share)s of sales", share=percent(share_of_sales))
+    return f"{count(stores, 'store')}{sold}"
 
 
 def sentence(name: str, stores: int, share_of_sales: float, *parts: str) -> str:

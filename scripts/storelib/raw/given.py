@@ -18,9 +18,9 @@ from storelib.raw.spellings import refuse_capitals
 from storelib.runtime import LOGGER
 
 TEXT = pandera.Column(str, nullable=False)
-LABEL = pandera.Column(
-    str, pandera.Check.str_matches(r"^[1-9][0-9]{0,8}$", error="is no whole number from 1"), nullable=False
-)
+IS_LABEL = pandera.Check.str_matches(r"^[1-9][0-9]{0,8}$", error="is no whole number from 1")
+LABEL = pandera.Column(str, IS_LABEL, nullable=False)
+OPTIONAL_LABEL = pandera.Column(str, IS_LABEL, nullable=True)
 
 
 def ingest_given(
@@ -56,6 +56,8 @@ def ingest_given(
     if needs_rows and texts.empty:
         raise DataError(f"{where} holds no row", solution=f"put the file there, or take `{name}` out of the config")
     delivery.count(name, lines)
+    # An optional column may not be there.
+    schema = schema.remove_columns([column for column in schema.columns if column not in texts])
     rows = texts[list(schema.columns)]
     check_table(rows, schema, where, lambda row: where_is(source, args.raw, by_their_names(row, columns)))
     if "store_id" in rows and source.id_case == "fail":

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from clustering.arguments import Env
 from clustering.projects import check_project, find_project
-from clustering.shown import console
+from clustering.shown import console, say
 
 
 def categories(
@@ -18,10 +18,17 @@ def categories(
 
     Example: clustering categories --write
     """
-    from clustering.categories import add_categories, found_categories
+    from clustering.categories import ALL_STORES, add_categories, found_categories, params_to_complete
+    from storelib.configuration.views import view_words
 
     root = find_project()
-    params, place, env = check_project(root, env)
+    params, place, env = check_project(root, env, params_to_complete)
+    if place.sources.sales is None:
+        say(view_words(place))
+        if write and not params.internal.categories:
+            ((name, key),) = add_categories(root, [ALL_STORES], ()).items()
+            console.print(f"Added {key}: {name}", highlight=False, markup=False)
+        return
     rows, aside = found_categories(root, params, place, env)
     table = Table("category", "key", "stores", "SKUs", "need states", "sales", box=None)
     for row in rows:

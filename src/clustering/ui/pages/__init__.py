@@ -1,0 +1,1 @@
+"""The pages, a module each: what it shows, and `ROUTES`, its addresses."""
