@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from storelib.pages.language import say, say_number
+from storelib.method.migrations import moved
+from storelib.pages.language import number, say, say_number
 from storelib.pages.report import Panel
 from storelib.pages.words import percent, printable
 
@@ -62,6 +63,33 @@ def override_rows(overrides: pd.DataFrame, names: Mapping[str, str]) -> list[dic
         | {name: printable(row[name]) for name in ("store_id", "who", "why")}
         for row in overrides.to_dict("records")
     ]
+
+
+class Migration(NamedTuple):
+    """One category: its name, a sentence, and rows of (segment before, segment now, stores, share of the former, moved)."""
+
+    name: str
+    sentence: str
+    rows: list[tuple[str, str, int, str, bool]]
+
+
+def migration_views(table: pd.DataFrame, names: Mapping[str, str]) -> list[Migration]:
+    """Who went where since the baseline, by category. table: as `migrations` has it."""
+    found = []
+    for key, own in table.groupby("category"):
+        gone, both = moved(table, str(key))
+        sentence = say(
+            "%(moved)s of %(both)s stores that are in both (%(share)s) changed their segment",
+            moved=number(gone), both=number(both), share=percent(gone / both) if both else "–",
+        )  # fmt: skip
+        rows = []
+        for row in own.to_dict("records"):
+            before, after = (None if pd.isna(row[side]) else int(row[side]) for side in ("before", "after"))
+            share = "" if before is None else percent(float(row["share"]))
+            texts = (say("new store") if before is None else str(before), say("gone") if after is None else str(after))
+            rows.append((*texts, int(row["stores"]), share, before != after))
+        found.append(Migration(names.get(str(key), str(key)), sentence, rows))
+    return found
 
 
 def chain_view(table: pd.DataFrame, names: Mapping[str, str]) -> dict[str, Any]:
