@@ -9,7 +9,6 @@ give the same bytes: no clock, no random names.
 import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
 
 import argparse
-import json
 import platform
 from collections.abc import Sequence
 from decimal import Decimal
@@ -40,7 +39,8 @@ from storelib.pages import (
 )
 from storelib.pages.language import number, say, say_number
 from storelib.pages.palette import CLUSTER_COLOURS, INK
-from storelib.tables import read_frame, read_table, write_text
+from storelib.seals import checked
+from storelib.tables import read_frame, read_json, read_table, write_text
 
 SECTIONS = ("internal", "external", "merging", "describing")
 PACKAGES = (
@@ -253,7 +253,7 @@ def map_views(args: argparse.Namespace, segments: pd.DataFrame) -> dict[str, Any
 
 def known_views(args: argparse.Namespace, segments: pd.DataFrame) -> dict[str, Any]:
     """Agreement with known labels, by view, and who lies where."""
-    recovery = pd.read_csv(args.recovery, keep_default_na=False)
+    recovery = pd.read_csv(checked(args.recovery), keep_default_na=False)
     if recovery.empty:
         return {"rows": [], "crossings": {}}
     known = read_frame(args.reference)
@@ -388,7 +388,7 @@ def report_of(args: argparse.Namespace, method: dict[str, dict[str, str]]) -> st
     names = {key: words.short(name) for key, name in zip(categories["key"], categories["name"], strict=True)}
     segments = read_frame(args.segments)
     entries = read_ledger(args.ledger)
-    found = json.loads(args.checks.read_text(encoding="utf-8"))
+    found = read_json(args.checks)
     external = External(args)
     store_names = sheets.names_of(read_frame(args.stores))
     depth = method.get("describing", {}).get("describe_segments.rule_depth", "few")

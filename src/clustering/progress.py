@@ -24,7 +24,7 @@ from rich.progress import (
 from clustering.dvc_output import read_line
 from clustering.events import Event, EventFile, is_work, logger_options, stage_of
 from clustering.jobs import JOBS
-from clustering.runners import environment
+from clustering.runners import environment, give_up
 from clustering.secrets import redact
 from clustering.shown import Mode, emit
 
@@ -157,10 +157,12 @@ def follow(
                         tell_stage(console, *change, follower)
                     display.update(follower)
                 reader.join(LOOK)
-        finally:
-            # After ^C, which the runner gets from the terminal too: it ends its stages, and says so.
-            process.wait()
-            reader.join()
+        except BaseException:
+            # After ^C, which the runner gets from the terminal too: it ends its stages, and says so. After another signal it
+            # knows of nothing.
+            give_up(process)
+            raise
+        reader.join()
     return process.returncode
 
 

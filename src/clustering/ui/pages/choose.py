@@ -73,7 +73,7 @@ def numbers(project: Project, view: str, wanted: str) -> dict[str, Any] | None:
     asked = next((row for row in rows if str(row["segments"]) == wanted), chosen)
     before = [row for row in rows if row["segments"] == asked["segments"] + 1]
     return {
-        "view": merging.explained_view(frame),
+        "view": merging.explained_view(frame, "the views"),
         "rows": rows,
         "chosen": chosen,
         "asked": asked,
