@@ -168,7 +168,7 @@ def external_reasons(root: Path, store: str, cluster: int) -> list[str]:
     lines = []
     for feature, mean, whole in apart(own["mean"].astype("float64"), chain[own.index]):
         name, (value, its, every) = with_unit(
-            labels[feature], figure(chain.loc[store, feature]), figure(mean), figure(whole)
+            labels[feature], figure(float(chain[feature][store])), figure(mean), figure(whole)
         )
         lines.append(f"why: {name} {value.replace('–', 'unknown')}; its cluster {its}, all stores {every}")
     return lines
@@ -177,7 +177,7 @@ def external_reasons(root: Path, store: str, cluster: int) -> list[str]:
 def apart_lines(root: Path, key: str, store: str) -> list[str]:
     """The need states of a category in which a store is furthest from the other stores."""
     shares = read_frame(root / "data" / "internal" / "shares" / f"{key}.parquet").set_index("store_id")
-    found = apart(shares.loc[store].astype("float64"), shares)
+    found = apart(shares.T[store].astype("float64"), shares)
     return [f"apart: {state_label(name)} {share:.1%}; all stores {mean:.1%}" for name, share, mean in found]
 
 
