@@ -23,7 +23,7 @@ from storelib.accounts.selection import NO_SALES
 from storelib.configuration.place import load_place
 from storelib.contracts.contract import outputs
 from storelib.contracts.ledger import LEDGER
-from storelib.contracts.sales import CATEGORY_SALES, CATEGORY_SKUS, CATEGORY_TOTALS, MAP_ENTRIES, SELLING_STORES
+from storelib.contracts.sales import CATEGORY_SALES, CATEGORY_SKUS, CATEGORY_TOTALS, MAP_ENTRIES, MORE, SELLING_STORES
 from storelib.database import database, one_row
 from storelib.errors import DataError, shown
 from storelib.raw.spellings import POLICIES, decide
@@ -102,7 +102,7 @@ def join_tables(connection: duckdb.DuckDBPyConnection) -> None:
         FROM entries GROUP BY entry;
         CREATE TABLE joined AS
         SELECT s.store_id, s.entry, coalesce(b.spelling, s.category, p.category) AS category, s.sales, s.lines,
-            b.spelling IS NOT NULL AS is_respelt,
+            s.units, s.largest, b.spelling IS NOT NULL AS is_respelt,
             (SELECT count(*) > 0 FROM known_stores) AND k.store_id IS NULL AS is_unknown
         FROM sums AS s
         LEFT JOIN spellings AS b USING (category)
@@ -191,6 +191,7 @@ def write_no_sales(args: argparse.Namespace) -> int:
     nothing, category = pa.array([Decimal(0)] * count, MONEY), pa.array([NO_SALES] * count)
     lines, entry = (pa.array([0] * count, kind) for kind in (pa.int64(), pa.int32()))
     by_store = {"category": category, "store_id": stores, "entry": entry, "sales": nothing, "lines": lines}
+    by_store |= dict.fromkeys(MORE, pa.nulls(count, MONEY))
     totals = {
         "category": [NO_SALES],
         "stores": [count],
@@ -241,7 +242,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             )
             write(category_totals.to_arrow_reader(BATCH), CATEGORY_TOTALS, args.category_totals)
             category_sales = connection.sql(
-                """SELECT category, store_id, entry, sum(sales) AS sales, CAST(sum(lines) AS BIGINT) AS lines
+                """SELECT category, store_id, entry, sum(sales) AS sales, CAST(sum(lines) AS BIGINT) AS lines,
+                    sum(units) AS units, max(largest) AS largest
                 FROM tagged WHERE reason = '' GROUP BY category, store_id, entry ORDER BY category, store_id, entry"""
             )
             write(category_sales.to_arrow_reader(BATCH), CATEGORY_SALES, args.category_sales)

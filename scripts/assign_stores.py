@@ -28,7 +28,7 @@ from storelib.method.segment_confidence import segment_probabilities
 from storelib.tables import read_frame, write_text
 
 VIEWS = ("internal", "external")
-OPTIONS = ("transform", "scaling", "imputation", "pca_variance", "pca_components", "level_weight")
+OPTIONS = ("transform", "scaling", "imputation", "pca_variance", "pca_components", "level_weight", "price_weight")
 # The part of the external features that must be known for a store to have an external cluster.
 ENOUGH = 0.5
 COLUMNS = [

@@ -32,6 +32,7 @@ from storelib.method.features import (
     FeatureReport,
     fit_features,
     level_of,
+    price_of,
 )
 from storelib.tables import read_frame
 
@@ -40,7 +41,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Flags of this stage."""
     parser = storelib.runtime.stage_parser(__doc__)
     parser.add_argument("--table", type=Path, required=True, help="one row per store, one column per feature")
-    parser.add_argument("--store_sales", type=Path, help="lines, sales and has_net_sales of each store, for --min_...")
+    parser.add_argument(
+        "--store_sales", type=Path, help="lines, sales and units of each store, for --min_... and weights"
+    )
     parser.add_argument("--features", type=Path, required=True, help="output: one point per store")
     parser.add_argument("--feature_report", type=Path, required=True, help="output: what became of each feature")
     parser.add_argument("--transform", choices=TRANSFORMS, required=True)
@@ -86,6 +89,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         type=storelib.runtime.number(0, 1_000_000),
         default=0,
         help="of the level of a store's sales beside the table, which has 1; 0 is off",
+    )
+    parser.add_argument(
+        "--price_weight",
+        type=storelib.runtime.number(0, 1_000_000),
+        default=0,
+        help="of what a store takes for a unit beside the table, which has 1; 0 is off",
     )
     parser.add_argument("--seed", type=storelib.runtime.seed, required=True)
     return parse(parser, argv)
@@ -146,13 +155,21 @@ def counted(reasons: pd.Series) -> str:
     )
 
 
-def blocks_of(history: pd.DataFrame | None, trains: NDArray[np.bool_], level_weight: float) -> list[Block]:
+def blocks_of(
+    history: pd.DataFrame | None, trains: NDArray[np.bool_], level_weight: float, price_weight: float
+) -> list[Block]:
     """What counts beside the table. Raises DataError where it cannot be told."""
-    if level_weight == 0:
+    if not (level_weight or price_weight):
         return []
     if history is None:
-        raise DataError("level_weight needs --store_sales", solution="set level_weight: 0 for this view")
-    return [level_of(history["sales"].to_numpy(dtype="float64"), trains, level_weight)]
+        name = "level_weight" if level_weight else "price_weight"
+        raise DataError(f"{name} needs --store_sales", solution=f"set {name}: 0 for this view")
+    sales = history["sales"].to_numpy(dtype="float64")
+    blocks = [level_of(sales, trains, level_weight)] if level_weight else []
+    if price_weight:
+        units = history["units"].to_numpy(dtype="float64", na_value=0.0)
+        blocks.append(price_of(sales, units, trains, price_weight))
+    return blocks
 
 
 def refuse_reserved(names: Sequence[str]) -> None:
@@ -192,7 +209,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     totals = None if history is None else history["lines"].to_numpy(dtype="float64")
     trains = (reasons == "").to_numpy()
     try:
-        blocks = blocks_of(history, trains, args.level_weight)
+        blocks = blocks_of(history, trains, args.level_weight, args.price_weight)
         features = fit_features(table, trains, options, totals, blocks)
     except DataError as error:
         raise DataError(f"{args.table}: {error.args[0]}", solution=error.solution) from None

@@ -14,12 +14,13 @@ import hashlib
 import json
 import sys
 from collections import Counter as Multiset
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from importlib import metadata
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import duckdb
@@ -29,7 +30,7 @@ import pyarrow as pa
 from storelib.accounts.entries import entries_of
 from storelib.accounts.kept_sums import Cache, Counts
 from storelib.accounts.ledger import Entry, balanced, log_entries, lost_stores
-from storelib.accounts.one_pass import MARKS, TABLE_SHARE, Counter, Held, Ledgers, Pass, Sums
+from storelib.accounts.one_pass import MARKS, MORE, TABLE_SHARE, Counter, Held, Ledgers, Pass, Sums
 from storelib.accounts.sums import Cells
 from storelib.configuration.date_settings import unit_of
 from storelib.configuration.place import CELL_COLUMNS, Compute, SalesSource, listed, load_place, megabytes
@@ -49,13 +50,14 @@ from storelib.raw.lines import FAULTS, REASONS, Codes, Rules, line_query, wanted
 from storelib.raw.sources import by_their_names, id_column, open_source, require_columns, where_is
 from storelib.raw.spellings import refuse_capitals
 from storelib.sql import identifier
-from storelib.tables import read_table
+from storelib.tables import MONEY, read_table
 
 PERIODS = {"week": "%G-W%V", "month": "%Y-%m"}
 ADVICE = {
     "invalid_sales": "mend the file, set `decimal`, `thousands`, `currency` or `missing` of sources.sales",
     "invalid_date": "mend the file, set `date_format` of sources.sales",
     "invalid_count": "mend the file, or name another column under sources.sales.columns.lines",
+    "invalid_units": "mend the file, or name another column under sources.sales.columns.units",
 }
 # Sums of one file are kept where they are this much smaller than the file: adding them up costs as much for each row as reading
 # Parquet does.
@@ -80,6 +82,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--period", choices=["week", "month", "all"], required=True)
     parser.add_argument("--negative_sales", choices=["keep", "drop", "fail"], required=True)
     parser.add_argument("--invalid_lines", choices=["drop", "fail"], required=True)
+    parser.add_argument("--largest_lines", action="store_true", help="find the largest line of each store too")
     return parser.parse_args(argv)
 
 
@@ -155,8 +158,12 @@ def sums_table(
     codes: np.ndarray,
     entry: np.ndarray,
     cells: Cells,
+    more: Mapping[str, np.ndarray | None] = MappingProxyType({}),
 ) -> pa.Table:
-    """Sums by category, a second text and entry, in this order. category, codes: of each row, in `categories` and `texts`."""
+    """Sums by category, a second text and entry, in this order. category, codes: of each row, in `categories` and `texts`.
+
+    more: further amounts by name, of each row; None where they are not known.
+    """
     category, category_texts = ranked(category, categories)
     codes, second_texts = ranked(codes, texts)
     entries = int(entry.max(initial=0)) + 1
@@ -170,6 +177,10 @@ def sums_table(
             "sales": money_column(cells.cents[order]),
             "lines": pa.array(cells.lines[order]),
         }
+        | {
+            name: pa.nulls(len(order), MONEY) if amounts is None else money_column(amounts[order])
+            for name, amounts in more.items()
+        }
     )
 
 
@@ -177,7 +188,21 @@ def sales_table(sums: Sums, ledgers: Ledgers) -> pa.Table:
     """Kept sums by category, store and entry."""
     coding, pairs = ledgers.coding, ledgers.combinations.table()[sums.cells.columns]
     category, entry = pairs[:, 0], pairs[:, 1]
-    return sums_table("store_id", coding.store_id, coding.category, category, sums.cells.rows, entry, sums.cells)
+    more: dict[str, np.ndarray | None] = {
+        name: cents_beside(sums, name) if name in sums.more else None for name in MORE
+    }
+    return sums_table("store_id", coding.store_id, coding.category, category, sums.cells.rows, entry, sums.cells, more)
+
+
+def cents_beside(sums: Sums, name: str) -> np.ndarray:
+    """What was counted beside the cells, in their order. Raises DataError where it is not of the same cells."""
+    cells, found = sums.cells, sums.more[name]
+    if not (np.array_equal(cells.rows, found.rows) and np.array_equal(cells.columns, found.columns)):
+        raise DataError(
+            f"{name} were counted of other lines than sales",
+            solution="this is a defect of the pipeline: report it with the log",
+        )
+    return found.cents
 
 
 def sku_table(sums: Sums, ledgers: Ledgers) -> pa.Table:
@@ -301,6 +326,7 @@ def refuse(entries: Sequence[Entry], reasons: Sequence[str], policy: str, how: P
             written += f" {' or '.join(source.date_formats) or iso_forms(months=not how.rules.weekly)}"
         told = {"store_id": "store", "sku": "SKU"} | {name: name for name in (*FIGURES, "date")}
         told |= {"lines": "lines"} if reason == "invalid_count" else {}
+        told |= {"units": "units"} if reason == "invalid_units" else {}
         such_as = ", ".join(f"{word} {shown(line[name])}" for name, word in told.items() if name in line)
         raise DataError(
             f"{where_is(source, how.raw, row, line['_file'])}: {written}, on {found[reason]} lines of sales, such as {such_as}",
@@ -349,7 +375,7 @@ def raw_lines(reason: str, how: Pass) -> Iterator[RawLines]:
         # The file, then ids, then figures and dates: the order in which the first line is looked for.
         ids: list[str] = [name for name in ("_file", "store_id", "sku", "cell") if name in columns]
         texts = {name: name for name in ids}
-        texts |= {name: f"{name}_text" for name in (*FIGURES, "date", "lines") if name in columns}
+        texts |= {name: f"{name}_text" for name in (*FIGURES, "date", "lines", "units") if name in columns}
         query = f"SELECT *, reason = {REASONS.index(reason)} AS is_faulty FROM ({query})"  # noqa: S608 (ours)
         yield RawLines(connection, query, texts)
 
@@ -414,13 +440,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         dated="date" in source.named and args.period != "all",
         negatives=args.negative_sales != "keep",
         weekly=args.period == "week",
+        largest=args.largest_lines,
     )
     refuse_months(source, rules, args.config)
     how = Pass(source, args.raw, rules, compute)
     delivery = Delivery(args.config, place, args.raw, {"sales": source})
     files = delivery.files["sales"]
     mapped = entries_of(read_table(args.product_map))
-    ledgers = Ledgers(mapped)
+    ledgers = Ledgers(mapped, [*(["units"] if source.columns.units else []), *(["largest"] if rules.largest else [])])
     cache = None
     if args.cache:
         limit = megabytes(compute.cache_limit) * 1_000_000

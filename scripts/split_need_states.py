@@ -27,12 +27,12 @@ from storelib.accounts.selection import NO_SALES, category_named
 from storelib.configuration.own_settings import parse
 from storelib.contracts.contract import outputs
 from storelib.contracts.ledger import LEDGER
-from storelib.contracts.sales import NEED_STATE_SALES, SHARES, STORE_SALES
+from storelib.contracts.sales import MORE, NEED_STATE_SALES, SHARES, STORE_SALES
 from storelib.errors import DataError, shown
 from storelib.money import LARGEST_SUM, cents_of, money_column, money_of, sums_at
-from storelib.tables import read_rows, read_table
+from storelib.names import UNMAPPED
+from storelib.tables import MONEY, read_rows, read_table
 
-UNMAPPED = "(unmapped)"
 # Times the usual amount of a line beyond which an amount is far above.
 USUAL = 3
 
@@ -59,7 +59,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--unmapped_skus", choices=["own_need_state", "drop", "fail"], required=True)
     parser.add_argument("--skus_of_other_categories", choices=["keep", "unmapped", "fail"], required=True)
     parser.add_argument("--stores_without_net_sales", choices=["place", "drop", "fail"], required=True)
-    parser.add_argument("--measure", choices=["sales", "lines"], default="sales", help="what shares are of")
+    parser.add_argument("--measure", choices=["sales", "lines", "units"], default="sales", help="what shares are of")
     return parse(parser, argv)
 
 
@@ -73,13 +73,18 @@ class Policies(NamedTuple):
 
 
 class Sales(NamedTuple):
-    """Sums of one category. stores: sorted; the rest by row: place of the store, entry of the map, cents, lines."""
+    """Sums of one category. stores: sorted; the rest by row: place of the store, entry of the map, cents, lines.
+
+    units, in hundredths, and largest, the cents of the largest line: None where they were not counted.
+    """
 
     stores: list[str]
     store: NDArray[np.int64]
     entry: NDArray[np.int64]
     cents: NDArray[np.int64]
     lines: NDArray[np.int64]
+    units: NDArray[np.int64] | None = None
+    largest: NDArray[np.int64] | None = None
 
     def total(self, rows: NDArray[np.bool_]) -> tuple[int, int, Decimal]:
         """Stores, lines and sales of some rows."""
@@ -101,6 +106,7 @@ def sales_of(table: pa.Table) -> Sales:
         table["entry"].to_numpy().astype(np.int64),
         cents_of(table["sales"].combine_chunks()),
         table["lines"].to_numpy(),
+        *(None if table[name].null_count else cents_of(table[name].combine_chunks()) for name in MORE),
     )
 
 
@@ -230,14 +236,25 @@ def split_category(
     ledger = ledger_entries(key, sales, kept, aside, notes, split)
     long = need_state_table(sales, split)
     measured = long
-    if policies.measure == "lines":
-        measured = need_state_table(sales, split_sales(sales._replace(cents=100 * sales.lines), kept, placing))
+    if policies.measure != "sales":
+        amounts = 100 * sales.lines if policies.measure == "lines" else units_of(sales, name)
+        measured = need_state_table(sales, split_sales(sales._replace(cents=amounts), kept, placing))
     shares = shares_of(measured.to_pandas(), name)
     if "store_id" in shares.columns:
         raise DataError(
             "a need state is called 'store_id', the name of the key", solution="rename it in the product map"
         )
     return Result(long, shares.reset_index(), store_table(sales, kept, empty), ledger)
+
+
+def units_of(sales: Sales, name: str) -> NDArray[np.int64]:
+    """Hundredths of units. Raises DataError where the sales of a category have none."""
+    if sales.units is None:
+        raise DataError(
+            f"category {shown(name)}: measure is units, and the sales have none",
+            solution="name their column as `units` under sources.sales.columns, or set measure: sales or lines",
+        )
+    return sales.units
 
 
 def ledger_entries(
@@ -307,6 +324,28 @@ def in_large_lines(sales: Sales, kept: NDArray[np.bool_]) -> NDArray[np.float64]
     return parts
 
 
+def in_largest_line(sales: Sales, kept: NDArray[np.bool_], stores: NDArray[np.intp]) -> pa.Array:
+    """The part of some stores' sales, returns left out, that is their largest line; null where it was not looked for."""
+    if sales.largest is None:
+        return pa.nulls(len(stores), pa.float64())
+    size = len(sales.stores)
+    largest = np.zeros(size, np.int64)
+    np.maximum.at(largest, sales.store[kept], sales.largest[kept])
+    rows = kept & (sales.cents > 0)
+    whole = np.bincount(sales.store[rows], sales.cents[rows], size)
+    # A return of the same article may have made the rest smaller than the line.
+    parts = np.minimum(largest / np.where(whole > 0, whole, 1.0), 1.0)
+    return pa.array(np.where(largest > 0, parts, 0.0)[stores])
+
+
+def units_sold(sales: Sales, kept: NDArray[np.bool_], stores: NDArray[np.intp]) -> pa.Array:
+    """Net units of some stores; null where they were not counted."""
+    if sales.units is None:
+        return pa.nulls(len(stores), MONEY)
+    units, _ = sums_at(sales.store[kept], len(sales.stores), sales.units[kept], sales.lines[kept])
+    return money_column(units[stores])
+
+
 def store_table(sales: Sales, kept: NDArray[np.bool_], empty: NDArray[np.bool_]) -> pa.Table:
     """Lines and net sales of each store that is kept."""
     cents, lines = sums_at(sales.store[kept], len(sales.stores), sales.cents[kept], sales.lines[kept])
@@ -318,6 +357,8 @@ def store_table(sales: Sales, kept: NDArray[np.bool_], empty: NDArray[np.bool_])
             "sales": money_column(cents[stores]),
             "has_net_sales": ~empty[stores],
             "large_lines": in_large_lines(sales, kept)[stores],
+            "largest_line": in_largest_line(sales, kept, stores),
+            "units": units_sold(sales, kept, stores),
         }
     )
 
@@ -349,7 +390,8 @@ def write_no_shares(args: argparse.Namespace, sales: Sales) -> None:
     entries = [Entry("split_need_states", args.category, flow, "", count, 0, Decimal(0)) for flow in ("in", "out")]
     history = {
         "store_id": stores, "lines": sales.lines, "sales": money_column(sales.cents), "has_net_sales": np.zeros(count, np.bool_),
-        "large_lines": np.zeros(count),
+        "large_lines": np.zeros(count), "largest_line": pa.nulls(count, pa.float64()),
+        "units": pa.nulls(count, MONEY),
     }  # fmt: skip
     with outputs() as write:
         write(NEED_STATE_SALES.schema().empty_table(), NEED_STATE_SALES, args.need_state_sales)

@@ -1,4 +1,4 @@
-"""Planted worlds made for one question each: large receipts, and segments that differ in the level of sales alone.
+"""Planted worlds made for one question each: large receipts, and segments that differ in the level of sales or of prices alone.
 
 usage: python benchmarks/planted_worlds/special.py    (the figures of docs/planted_worlds.md, as Markdown)
 """
@@ -21,7 +21,7 @@ from sklearn.metrics import adjusted_rand_score
 
 import split_need_states
 from storelib.configuration.params import load_params
-from storelib.method.features import fit_features, level_of
+from storelib.method.features import fit_features, level_of, price_of
 from storelib.method.scan import clusters_by_rule
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -84,6 +84,15 @@ def of_levels(seed: int) -> Shop:
     return drawn(rng, np.full((3, NEEDS), 1 / NEEDS), truth, lines.tolist())
 
 
+def of_prices(seed: int) -> Shop:
+    """300 stores with one mix and as many lines: cheap, middling and dear ones, each taking some half more for a unit."""
+    rng = np.random.default_rng([seed, 3])
+    truth = rng.permutation(np.arange(300) % 3)
+    shop = drawn(rng, np.full((3, NEEDS), 1 / NEEDS), truth, rng.poisson(240, 300).tolist())
+    dear = 1.5**truth * np.exp(rng.normal(0, 0.08, 300))
+    return shop._replace(amount=np.round(shop.amount * dear[shop.store], 2))
+
+
 def in_large_lines(shop: Shop) -> NDArray[np.float64]:
     """The part of each store's sales that is in amounts far above usual lines, as the stage has it."""
     cells = pd.DataFrame({"store": shop.store, "need": shop.need, "cents": np.rint(100 * shop.amount).astype(np.int64)})
@@ -93,11 +102,15 @@ def in_large_lines(shop: Shop) -> NDArray[np.float64]:
     return split_need_states.in_large_lines(sales, np.ones(len(sums), np.bool_))
 
 
-def recovered(shop: Shop, measure: str = "sales", level_weight: float = 0) -> tuple[int, float]:
-    """The number of clusters that the defaults choose, and the adjusted Rand index of these clusters with the truth."""
+def recovered(
+    shop: Shop, measure: str = "sales", level_weight: float = 0, price_weight: float = 0
+) -> tuple[int, float]:
+    """A unit is a line. The number of clusters that the defaults choose, and the adjusted Rand index of these clusters with the truth."""
     params = load_params(ROOT / "params.yaml").internal
     trains = np.ones(len(shop.truth), bool)
     blocks = [level_of(shop.sales(), trains, level_weight)] if level_weight else []
+    if price_weight:
+        blocks.append(price_of(shop.sales(), np.bincount(shop.store).astype(float), trains, price_weight))
     features = fit_features(shop.shares(measure), trains, options_of(params.build_features), None, blocks)
     how = params.cluster_stores
     found = clusters_by_rule(
@@ -118,6 +131,7 @@ def figures(seeds: Sequence[int]) -> Iterator[str]:
         ("no large receipts", lambda seed: with_large_receipts(seed, 0), ({"measure": "sales"}, {"measure": "lines"})),
         ("large receipts", with_large_receipts, ({"measure": "sales"}, {"measure": "lines"})),
         ("three levels, one mix", of_levels, ({"level_weight": 0}, {"level_weight": 1}, {"level_weight": 2})),
+        ("three price levels, one mix", of_prices, ({"price_weight": 0}, {"price_weight": 1}, {"price_weight": 2})),
     ):
         for setting in settings:
             found = [recovered(make(seed), **setting) for seed in seeds]

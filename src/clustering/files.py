@@ -11,6 +11,10 @@ from storelib.contracts.contract import Contract
 WIDE = "<feature>"
 ENTRY = {"entry": "number of what the product map says of the SKU; 0 where it does not have it"}
 SUMS = {"sales": "net sales", "lines": "sales lines"}
+BESIDE = {
+    "units": "how many were sold; empty where no column says so",
+    "largest": "the amount of the largest line; empty where `largest_lines` is off",
+}
 RAW = {
     "source": "name of the source",
     "file": "path below `data/raw/<env>/`",
@@ -265,13 +269,14 @@ FILES = [
             "sales": "net sales in the category",
             "has_net_sales": "whether any need state nets to more than 0",
             "large_lines": "the part of its sales that is in amounts far above usual lines",
+            "largest_line": "the part of its sales that is its largest line; empty where `largest_lines` is off",
         },
         "sales.STORE_SALES",
     ),
     File(
         "data/internal/sales.parquet",
         "sums of raw sales by category, store and entry of the product map",
-        {"category": "as the sales spell it; empty where they have none", **STORE, **ENTRY, **SUMS},
+        {"category": "as the sales spell it; empty where they have none", **STORE, **ENTRY, **SUMS, **BESIDE},
         "sales.SALES",
     ),
     File(
@@ -348,7 +353,7 @@ FILES = [
     File(
         "data/internal/category_sales.parquet",
         "sums by category, store and entry of the product map",
-        {"category": "as the source spells it", **STORE, **ENTRY, **SUMS},
+        {"category": "as the source spells it", **STORE, **ENTRY, **SUMS, **BESIDE},
         "sales.CATEGORY_SALES",
     ),
     File(

@@ -185,9 +185,18 @@ def processes_in(root: Path, words: Sequence[str]) -> list[psutil.Process]:
     return found
 
 
+def is_question(process: psutil.Process) -> bool:
+    """Whether a runner is only asked what it would do, as `clustering status` and the interface do: it takes no lock and writes nothing."""
+    try:
+        return "--dry-run" in process.cmdline()
+    except psutil.Error:
+        # It has ended since.
+        return True
+
+
 def refuse_while_at_work(root: Path) -> None:
-    """Raise PipelineError where a runner is alive in the project."""
-    alive = processes_in(root, RUNNERS)
+    """Raise PipelineError where a runner is alive in the project; one that is only asked what it would do is none."""
+    alive = [process for process in processes_in(root, RUNNERS) if not is_question(process)]
     if alive:
         raise PipelineError(
             f"{' '.join(alive[0].cmdline()[:4])} (process {alive[0].pid}) is at work in {root}",

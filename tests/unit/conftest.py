@@ -48,6 +48,8 @@ class Bench:
         self.raw = folder / "raw"
         self.raw.mkdir(parents=True, exist_ok=True)
         self.sold: list[tuple[str | None, str, str, Decimal, int]] = []
+        # Units and the largest line, by category, store and entry, of what is sold.
+        self.beside: dict[tuple[str | None, str, int], dict[str, Decimal]] = {}
 
     def __truediv__(self, name: str) -> Path:
         path = self.folder / name
@@ -172,9 +174,11 @@ class Bench:
                 ]
             )
             rows = [
-                dict(zip(schema.names, (*key, *amounts), strict=True))
+                dict(zip(schema.names, (*key, *amounts), strict=True)) | self.beside.get(key, {})
                 for key, amounts in sorted(table.items(), key=str)
             ]
+            if middle == "store_id":
+                schema = schema.append(pa.field("units", MONEY)).append(pa.field("largest", MONEY))
             pq.write_table(pa.Table.from_pylist(rows, schema), self / f"{name}.parquet")
 
     def labels(self, *rows: tuple[Any, ...], name: str = "baseline.parquet") -> Path:

@@ -24,6 +24,7 @@ from storelib.method.features import (
     Features,
     fit_features,
     level_of,
+    price_of,
 )
 from storelib.method.outliers import find_outliers
 from storelib.tables import MONEY
@@ -657,6 +658,7 @@ def test_options_are_those_of_the_params() -> None:
         "min_sales",
         "min_need_states",
         "level_weight",
+        "price_weight",
     }
     choices = {"transform": TRANSFORMS, "scaling": SCALINGS, "imputation": IMPUTATIONS, "outliers": OUTLIERS}
     for name, known in choices.items():
@@ -753,6 +755,25 @@ def test_level_of_a_store_without_net_sales_is_the_median() -> None:
     block = level_of(np.exp([1.0, 2.0, 3.0, 90.0, 0.0]) * [1, 1, 1, 1, -1], trains, 1.0)
     # Quartiles 1.5 and 2.5; nothing lies beyond three ranges from them, which is 5.5.
     assert block.values[:, 0] == pytest.approx([-1, 0, 1, 3.5, 0])
+
+
+def test_price_of_a_unit_counts_beside_the_shares(bench: Any, build: Callable[..., dict[str, Any]]) -> None:
+    store_sales(bench, [9] * 4, sales=["10.00", "20.00", "40.00", "80.00"])
+    table = pq.read_table(bench / "store_sales.parquet")
+    units = pa.array([Decimal(10), Decimal(10), Decimal(10), Decimal(-5)]).cast(MONEY)
+    pq.write_table(table.append_column("units", units), bench / "store_sales.parquet")
+    found = build({"x": [0, 0, 1, 1]}, store_sales=bench / "store_sales.parquet", price_weight=2)
+    # Prices 1, 2 and 4: their logarithms are one interquartile range, ln 2, apart; the last store has none, and is the median, 2.
+    # The four -1, 0, 1, 0 have a variance of 1/2, and those of x 1/4: each part counts with 1 in all, the price twice.
+    assert found["price.log_price"] == pytest.approx([-2 * 2**0.5, 0, 2 * 2**0.5, 0])
+    assert found["x"] == pytest.approx([0, 0, 2, 2])
+
+
+def test_price_needs_units(bench: Any, build: Callable[..., dict[str, Any]]) -> None:
+    with pytest.raises(DataError, match="price_weight needs --store_sales"):
+        build({"x": [0, 1]}, price_weight=1)
+    with pytest.raises(DataError, match="no store that trains has a price"):
+        price_of(np.array([1.0, 2.0]), np.array([0.0, 5.0]), np.array([True, False]), 1.0)
 
 
 def test_level_is_off_by_default(bench: Any, build: Callable[..., dict[str, Any]]) -> None:

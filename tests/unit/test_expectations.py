@@ -221,7 +221,9 @@ def check(bench: Any) -> Callable[..., dict[str, Any]]:
             categories=bench.parquet("categories.parquet", {"key": ["beauty"], "name": ["BEAUTY"]}),
             segments=bench.parquet("segments.parquet", {"category": ["beauty"] * 6, "store_id": stores, "segment": [1, 1, 1, 1, 2, 2]}),
             ledger=bench / "ledger.parquet", clusters=bench / "clusters",
-            store_sales=bench.parquet("store_sales/beauty.parquet", {"large_lines": [0.0, 0.25, 0.26, 0.0]}).parent,
+            store_sales=bench.parquet(
+                "store_sales/beauty.parquet", {"large_lines": [0.0, 0.25, 0.26, 0.0], "largest_line": [0.25, 0.3, 0.9, 0.1]}
+            ).parent,
             stores=bench.parquet("stores.parquet", {"store_id": ["1", "2"]}),
             sources=bench.parquet("sources.parquet", {"source": ["county", "county", "own"]}),
             external_clusters=bench.parquet("external.parquet", {"is_borderline": [False] * 6}),
@@ -253,6 +255,7 @@ def test_every_expectation_is_looked_at(check: Any) -> None:
         ("found_stores", "sources.external.own"): 1.0,
         ("smallest_segment", "beauty"): 2.0,
         ("large_lines", "beauty"): 0.25,
+        ("largest_line", "beauty"): 0.5,
         # 1 of 6 stores; those of merged segments are no matter of size
         ("dissolved_stores", "beauty"): 0.166667,
         # 1 of the 4 that are in both; stores that are new or gone changed no segment
@@ -270,13 +273,13 @@ def test_same_checks_again(check: Any, bench: Any) -> None:
 
 def test_failing_checks_are_written_and_then_refused(check: Any, bench: Any) -> None:
     result = check(mapped_sales=(0.98, 0.95), smallest_segment=(5, 3), sales_set_aside=(0.05, 0.5))
-    assert result["counts"] == {"pass": 12, "warn": 2, "fail": 2}
+    assert result["counts"] == {"pass": 13, "warn": 2, "fail": 2}
     with pytest.raises(DataError) as error:
         bench.run(
             require_checks, checks=bench / "checks.json", report="reports/report.html", passed=bench / "passed.txt"
         )
     assert error.value.args[0] == (
-        "2 of 16 checks failed: mapped_sales of beauty: 92 % of sales have a need state; at least 95 % is required; "
+        "2 of 17 checks failed: mapped_sales of beauty: 92 % of sales have a need state; at least 95 % is required; "
         "smallest_segment of beauty: the smallest segment has 2 stores; at least 3 is required"
     )
     assert "`checks` in params.yaml" in error.value.solution
@@ -290,7 +293,7 @@ def test_warnings_are_kept_where_nothing_failed(check: Any, bench: Any) -> None:
     check(lines_set_aside=(0.15, 0.3))
     bench.run(require_checks, checks=bench / "checks.json", report="reports/report.html", passed=bench / "passed.txt")
     assert (bench / "passed.txt").read_text().splitlines() == [
-        "16 checks: none failed, 1 warned",
+        "17 checks: none failed, 1 warned",
         "lines_set_aside of beauty: 20 % of sales lines are set aside; at most 15 % is expected",
     ]
 

@@ -33,11 +33,14 @@ TABLES = ("sales", "sku_sales", "period_sales", "ledger")
 def ingest(bench: Any) -> Callable[..., dict[str, bytes]]:
     """Runs the stage and returns the bytes of its tables."""
 
-    def run(cache: Path | None = None, period: str = "month", **place: Any) -> dict[str, bytes]:
+    def run(
+        cache: Path | None = None, period: str = "month", *, largest_lines: bool = False, **place: Any
+    ) -> dict[str, bytes]:
         bench.run(
             ingest_sales, config=bench.place(**place), raw=bench.raw, product_map=bench / "product_map.parquet",
             **{name: bench / f"{name}.parquet" for name in TABLES}, files=bench / "files.parquet", period=period,
-            negative_sales="drop", invalid_lines="drop", **({"cache": cache} if cache else {}),
+            negative_sales="drop", invalid_lines="drop", **({"largest_lines": []} if largest_lines else {}),
+            **({"cache": cache} if cache else {}),
         )  # fmt: skip
         return {name: (bench / f"{name}.parquet").read_bytes() for name in TABLES}
 
@@ -460,6 +463,65 @@ def test_tables_of_sums_are_added_to_each_other_whatever_their_shapes(memory: fl
         assert sums(other) == {}
         assert sums(one) == {(0, 0): (5, 1), (1, 1): (-5, 3), (2, 3): (9, 1)}
         assert sums(one) == {}
+
+
+@pytest.mark.parametrize("memory", [1e9, 200.0, 0.0])
+def test_largest_amounts_stay_the_largest_whatever_their_tables(memory: float) -> None:
+    with database(Compute()) as connection:
+        one, other = (Grid(memory, connection, name, largest=True) for name in ("one", "other"))
+        places = np.array([0, 1, 1], np.int32)
+        one.add(places, places, (2, 2), np.array([5, 7, 3]), 1)
+        other.add(np.array([1, 2], np.int32), np.array([1, 3], np.int32), (3, 4), np.array([6, 9]), 2)
+        one.absorb(other, (3, 4))
+        assert [column.tolist() for column in one.take()] == [[0, 1, 2], [0, 1, 3], [5, 7, 9], [1, 4, 2]]
+
+
+class TestBesideSales:
+    """Units, and the largest line, of each store and entry; by numbers, by text, and from the cache."""
+
+    SOURCE: ClassVar[dict[str, Any]] = {**PARTS, "columns": PARTS["columns"] | {"units": "PIECES"}}
+
+    @pytest.mark.parametrize("kind", ["number", "text"])
+    def test_they_are_of_the_lines_that_are_kept(self, bench: Any, ingest: Callable[..., Any], kind: str) -> None:
+        pieces: list[Any] = [2.0, 0.5, 1.0, -1.0, 4.0]
+        rows = {"STORE": list("11112"), "SKU": list("aaaba"), "CAT": ["BEAUTY"] * 5, "DAY": [date(2024, 1, 1)] * 5}
+        rows |= {
+            "AMOUNT": [10.0, 25.0, 5.0, 7.0, 1.5],
+            "PIECES": pieces if kind == "number" else [str(n) for n in pieces],
+        }
+        bench.parquet("raw/parts/all.parquet", rows)
+        ingest(sales=self.SOURCE, largest_lines=True)
+        # store 1: 2 + 0.5 + 1 of a, of which a line of 25.00 is the largest; -1 of b
+        assert bench.rows("sales.parquet", "store_id", "units", "largest") == [
+            ("1", Decimal("3.50"), Decimal("25.00")), ("1", Decimal("-1.00"), Decimal("7.00")), ("2", Decimal("4.00"), Decimal("1.50")),
+        ]  # fmt: skip
+
+    @pytest.mark.parametrize("kind", ["number", "text"])
+    def test_units_that_are_none_are_set_aside(self, bench: Any, ingest: Callable[..., Any], kind: str) -> None:
+        pieces: list[Any] = [1.0, None] if kind == "number" else ["1", "many"]
+        rows = {"STORE": ["1", "2"], "SKU": ["a"] * 2, "CAT": ["BEAUTY"] * 2, "DAY": [date(2024, 1, 1)] * 2}
+        bench.parquet("raw/parts/all.parquet", rows | {"AMOUNT": [10.0, 5.0], "PIECES": pieces})
+        ingest(sales=self.SOURCE)
+        assert bench.ledger()["set_aside", "invalid_units"] == (1, 1, Decimal("5.00"))
+        assert bench.rows("sales.parquet", "units", "largest") == [(Decimal("1.00"), None)]
+
+    def test_cold_and_warm_are_the_same(self, bench: Any, ingest: Callable[..., Any]) -> None:
+        for number in range(3):
+            rows = {
+                "STORE": ["1", "2"] * 50,
+                "SKU": ["a"] * 100,
+                "CAT": ["BEAUTY"] * 100,
+                "DAY": [date(2024, 1, 1)] * 100,
+            }
+            amounts = [float(n + number) for n in range(100)]
+            bench.parquet(f"raw/parts/p{number}.parquet", rows | {"AMOUNT": amounts, "PIECES": [1.0] * 100})
+        cold = ingest(sales=self.SOURCE, largest_lines=True)
+        assert ingest(bench / "cache", sales=self.SOURCE, largest_lines=True) == cold
+        assert ingest(bench / "cache", sales=self.SOURCE, largest_lines=True) == cold
+        # stores 1 and 2 have amounts to 98 and 99, and 2 more in the last file
+        assert bench.rows("sales.parquet", "units", "largest") == [
+            (Decimal("150.00"), Decimal("100.00")), (Decimal("150.00"), Decimal("101.00")),
+        ]  # fmt: skip
 
 
 def test_rows_are_ordered_by_their_keys_whether_many_places_are_empty_or_few() -> None:

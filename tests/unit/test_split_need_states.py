@@ -44,7 +44,7 @@ def test_sku_in_two_need_states_is_split_once(bench: Any, split: Callable[..., N
     # dry: 10/2 + 6 = 11; oily: 10/2 = 5
     assert bench.rows("need_state_sales.parquet") == [("1", "dry", 11.0), ("1", "oily", 5.0)]
     assert bench.rows("shares.parquet") == [("1", 11 / 16, 5 / 16)]
-    assert bench.rows("store_sales.parquet") == [("1", 5, Decimal("16.00"), True, 0.0)]
+    assert bench.rows("store_sales.parquet") == [("1", 5, Decimal("16.00"), True, 0.0, None, None)]
 
 
 def test_repeated_map_rows_weigh_once(bench: Any, split: Callable[..., None]) -> None:
@@ -172,7 +172,7 @@ class TestUnmappedSkus:
             ("out", ""): (1, 3, Decimal("6.00")),
             ("set_aside", "unmapped_sku"): (1, 3, Decimal("7.00")),
         }
-        assert bench.rows("store_sales.parquet") == [("1", 3, Decimal("6.00"), True, 0.0)]
+        assert bench.rows("store_sales.parquet") == [("1", 3, Decimal("6.00"), True, 0.0, None, None)]
 
     def test_they_stop_the_stage(self, bench: Any, split: Callable[..., None]) -> None:
         with pytest.raises(
@@ -285,7 +285,7 @@ def test_category_is_found_by_another_spelling_of_its_name(bench: Any, split: Ca
 
 
 def test_spellings_that_are_kept_are_other_categories() -> None:
-    totals = pa.table({"category": ["DAIRY"], "takes_other_spellings": [False]})
+    totals = pa.table({"category": ["DAIRY"], "lines": [1], "takes_other_spellings": [False]})
     with pytest.raises(DataError, match="no sales in category 'Dairy'; categories in the data: DAIRY"):
         category_named("Dairy", totals)
 
@@ -369,3 +369,39 @@ def test_sales_in_large_lines_are_told(bench: Any, split: Callable[..., None]) -
     split()
     # A usual line of `a` is 2.00, so ten lines are far above usual beyond 3 x 20.00; the only line of `b` is usual.
     assert bench.rows("store_sales.parquet", "large_lines") == [0.0, 0.0, 0.0, 960 / 1220, 0.0]
+
+
+def test_shares_of_units_do_not_see_what_a_unit_costs(bench: Any, split: Callable[..., None]) -> None:
+    bench.product_map(("both", "BEAUTY", "dry"), ("both", "BEAUTY", "oily"), ("one", "BEAUTY", "dry"))
+    bench.category_sales(("BEAUTY", "1", "both", "900.00", 1), ("BEAUTY", "1", "one", "4.00", 2))
+    entries = bench.entries()
+    bench.beside = {
+        ("BEAUTY", "1", entries[sku]): {"units": Decimal(units)} for sku, units in (("both", 3), ("one", 2))
+    }
+    split(measure="units")
+    # 3 units of dry and oily skin, 2 of dry skin: 1.5 + 2 of 5, whatever they cost
+    assert bench.rows("shares.parquet") == [("1", 0.7, 0.3)]
+    assert bench.rows("need_state_sales.parquet", "sales") == [454.0, 450.0]
+
+
+def test_shares_of_units_need_units(bench: Any, split: Callable[..., None]) -> None:
+    bench.product_map(("one", "BEAUTY", "dry"))
+    bench.category_sales(("BEAUTY", "1", "one", "4.00", 2))
+    with pytest.raises(DataError, match="category 'BEAUTY': measure is units, and the sales have none"):
+        split(measure="units")
+
+
+def test_largest_line_is_told_as_a_part_of_the_stores_sales(bench: Any, split: Callable[..., None]) -> None:
+    bench.product_map(("a", "BEAUTY", "dry"), ("b", "BEAUTY", "oily"))
+    bench.category_sales(
+        ("BEAUTY", "1", "a", "30.00", 3), ("BEAUTY", "1", "b", "10.00", 1), ("BEAUTY", "2", "a", "5.00", 2),
+        ("BEAUTY", "2", "b", "-1.00", 1),
+    )  # fmt: skip
+    entries = bench.entries()
+    largest = {("1", "a"): "20.00", ("1", "b"): "10.00", ("2", "a"): "7.00", ("2", "b"): "0.00"}
+    bench.beside = {
+        ("BEAUTY", store, entries[sku]): {"largest": Decimal(cents)} for (store, sku), cents in largest.items()
+    }
+    split()
+    # 20 of 40; in store 2 a line of 7 of which 2 came back is all there is
+    assert bench.rows("store_sales.parquet", "largest_line") == [0.5, 1.0]

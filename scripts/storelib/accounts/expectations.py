@@ -73,6 +73,12 @@ EXPECTATIONS = {
         "look at the largest receipts of the stores with a high large_lines in data/internal/store_sales; where they are right, set "
         "measure: lines under internal.split_need_states, or for this category alone, so that they do not decide its segments",
     ),
+    "largest_line": Expectation(
+        "at most",
+        "{value} of stores have more than a quarter of their sales in one line",
+        "look at the stores with a high largest_line in data/internal/store_sales; where the line is right, set measure: lines or units "
+        "under internal.split_need_states, or for this category alone, so that it does not decide the store's segment",
+    ),
     "dissolved_stores": Expectation(
         "at most",
         "{value} of stores were in a segment that is too small, and went to others",
@@ -217,6 +223,11 @@ def share_large_lines(store_sales: pd.DataFrame) -> Fraction | None:
     return share(int((store_sales["large_lines"] > DECISIVE).sum()), len(store_sales))
 
 
+def share_largest_line(store_sales: pd.DataFrame) -> Fraction | None:
+    """Share of a category's stores whose sales hang on one line."""
+    return share(int((store_sales["largest_line"] > DECISIVE).sum()), len(store_sales))
+
+
 def share_dissolved(entries: Iterable[Entry], category: str) -> Fraction | None:
     """Share of a category's stores whose segment was below the minimum size."""
     own = [e for e in entries if (e.stage, e.category) == ("merge_segments", category)]
@@ -258,6 +269,8 @@ def findings(
         yield Finding("smallest_segment", view, smallest(segments, view), levels["smallest_segment"])
     for view in categories:
         yield Finding("large_lines", view, share_large_lines(store_sales[view]), levels["large_lines"])
+        if store_sales[view]["largest_line"].notna().all():
+            yield Finding("largest_line", view, share_largest_line(store_sales[view]), levels["largest_line"])
         yield Finding("dissolved_stores", view, share_dissolved(entries, view), levels["dissolved_stores"])
     for view in categories:
         gone, both = moved(moves, view)

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from storelib.accounts.one_pass import Ledgers, Sums
+from storelib.accounts.one_pass import MORE, Ledgers, Sums
 from storelib.accounts.sums import Cells
 from storelib.raw.lines import Codes
 from storelib.tables import replacing
@@ -31,6 +31,9 @@ SCHEMAS = {
     "days": pa.schema([("category", TEXT), ("day", pa.int32()), *SUMMED]),
     "marks": pa.schema([("store_id", TEXT), ("mark", pa.int32()), *SUMMED]),
 }
+# What is asked for beside cells is counted in the same way.
+SCHEMAS |= dict.fromkeys(MORE, SCHEMAS["cells"])
+IN_CELLS = ("cells", *MORE)
 SUFFIX = ".sums"
 OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False, unify_dictionaries=False)
 
@@ -166,16 +169,21 @@ class Cache:
             self.log.warning("%s cannot be deleted: %s", path, error)
 
 
+def asked_for(ledgers: Ledgers) -> dict[str, pa.Schema]:
+    """The schema of each table of sums, by name, in the order in which they are kept."""
+    return {name: schema for name, schema in SCHEMAS.items() if name not in MORE or name in ledgers.more}
+
+
 def encoded(parts: Sequence[Sums], ledgers: Ledgers) -> bytes:
     """Sums as Arrow streams, with the texts that their codes stand for."""
     coding, pairs = ledgers.coding, ledgers.combinations.table().astype(np.int32)
     days = np.array(ledgers.days, np.int32)
     sink = io.BytesIO()
-    for name, schema in SCHEMAS.items():
+    for name, schema in asked_for(ledgers).items():
         with pa.ipc.new_stream(sink, schema, options=OPTIONS) as writer:
             for part in parts:
-                cells: Cells = getattr(part, name)
-                if name == "cells":
+                cells = part.of(name)
+                if name in IN_CELLS:
                     found = pairs[cells.columns]
                     keys = [texts(cells.rows, coding.store_id), texts(found[:, 0], coding.category), found[:, 1]]
                 elif name == "skus":
@@ -202,12 +210,12 @@ def decoded(body: bytes, magnitude: float, ledgers: Ledgers) -> Sums:
     """Sums in the codes of this pass. Raises ArrowException where the bytes are none."""
     source = io.BytesIO(body)
     coding = ledgers.coding
-    found: dict[str, list[Cells]] = {name: [] for name in SCHEMAS}
-    for name in SCHEMAS:
+    found: dict[str, list[Cells]] = {name: [] for name in asked_for(ledgers)}
+    for name, parts in found.items():
         with pa.ipc.open_stream(source) as reader:
             for batch in reader:
                 key, *others, cents, lines = batch.columns
-                if name == "cells":
+                if name in IN_CELLS:
                     category, entry = codes_of(others[0], coding.category), others[1].to_numpy()
                     rows, columns = codes_of(key, coding.store_id), ledgers.combinations.of(category, entry)
                 elif name == "skus":
@@ -216,11 +224,10 @@ def decoded(body: bytes, magnitude: float, ledgers: Ledgers) -> Sums:
                     rows, columns = codes_of(key, coding.category), ledgers.day_codes(others[0].to_numpy())
                 else:
                     rows, columns = codes_of(key, coding.store_id), others[0].to_numpy()
-                found[name].append(Cells(rows, columns, cents.to_numpy(), lines.to_numpy()))
-    joined = {
-        name: Cells(*(np.concatenate(part) for part in zip(*parts, strict=True))) for name, parts in found.items()
-    }
-    return Sums(**joined, magnitude=magnitude)
+                parts.append(Cells(rows, columns, cents.to_numpy(), lines.to_numpy()))
+    joined = {name: Cells(*(np.concatenate(part) for part in zip(*own, strict=True))) for name, own in found.items()}
+    more = {name: joined.pop(name) for name in ledgers.more}
+    return Sums(**joined, magnitude=magnitude, more=more)
 
 
 def codes_of(column: pa.DictionaryArray, coding: Codes) -> NDArray[np.int32]:

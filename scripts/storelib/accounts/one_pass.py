@@ -42,6 +42,8 @@ NOTES = (
     "decimal_sign_replaced", "sign_rewritten", "date_rewritten", *REWRITTEN.values(),
 )  # fmt: skip
 MARKS = (*(("set_aside", reason) for reason in REASONS), *(("noted", note) for note in NOTES))
+# What is counted beside the sales of each cell where it is asked for: hundredths of units, and the cents of the largest line.
+MORE = ("units", "largest")
 # The part of the memory limit that the table of sums may take; DuckDB has the rest.
 TABLE_SHARE = 0.4
 
@@ -49,7 +51,8 @@ TABLE_SHARE = 0.4
 class Sums(NamedTuple):
     """What was counted: cells by store and combination, skus by SKU and category, days by category and day, marks by store.
 
-    Codes are those of one pass. magnitude: the sum of absolute amounts in cents.
+    Codes are those of one pass. magnitude: the sum of absolute amounts in cents, and of hundredths of units. more: of the same lines
+    as cells, in the same order, what is asked for of MORE.
     """
 
     cells: Cells
@@ -57,6 +60,12 @@ class Sums(NamedTuple):
     days: Cells
     marks: Cells
     magnitude: float
+    more: dict[str, Cells]
+
+    def of(self, name: str) -> Cells:
+        """One table by its name."""
+        found: Cells = self.more[name] if name in MORE else getattr(self, name)
+        return found
 
 
 class Held(NamedTuple):
@@ -118,9 +127,13 @@ class Combinations:
 
 
 class Ledgers:
-    """What all threads of one pass share: codes of texts, of combinations and of days, and the entry of each SKU."""
+    """What all threads of one pass share: codes of texts, of combinations and of days, and the entry of each SKU.
 
-    def __init__(self, entries: Entries) -> None:
+    more: which of MORE are asked for.
+    """
+
+    def __init__(self, entries: Entries, more: Sequence[str] = ()) -> None:
+        self.more = tuple(more)
         self.coding = Coding(Codes(), Codes(), Codes())
         self.combinations = Combinations(entries, self.coding.category)
         self.days: list[int] = []
@@ -160,6 +173,7 @@ class Counter:
         self.skus = Grid(memory / 4, connection, "skus")
         self.days = Grid(memory / 4, connection, "days")
         self.marks = Grid(memory / 4, connection, "marks")
+        self.more = {name: Grid(memory, connection, name, largest=name == "largest") for name in ledgers.more}
         self.magnitude = 0.0
         self.held = Held(0, 0)
         self.is_empty = True
@@ -173,7 +187,12 @@ class Counter:
             "skus": (len(shared.coding.sku), categories),
             "days": (categories, len(shared.days)),
             "marks": (stores, len(MARKS)),
-        }
+        } | dict.fromkeys(self.more, (stores, len(shared.combinations)))
+
+    def grid(self, name: str) -> Grid:
+        """One table of sums by its name."""
+        found: Grid = self.more[name] if name in MORE else getattr(self, name)
+        return found
 
     def add(self, lines: Lines) -> None:
         """Count a batch."""
@@ -191,6 +210,10 @@ class Counter:
         count = 1 if lines.times is None else lines.times
         shape = (len(codes.store_id), len(shared.combinations))
         self.cells.add(lines.store, combination, shape, lines.cents, count)
+        for name, grid in self.more.items():
+            grid.add(lines.store, combination, shape, amounts_of(name, lines), count)
+        if lines.units is not None:
+            self.magnitude += float(np.abs(lines.units).sum(dtype=np.float64))
         is_loose = shared.combinations.is_loose
         loose = np.flatnonzero(is_loose.take(combination)) if is_loose.any() else None
         if loose is not None and len(loose):
@@ -223,8 +246,8 @@ class Counter:
         """Add what was counted before."""
         self.is_empty = False
         for name, shape in self.shapes().items():
-            found: Cells = getattr(sums, name)
-            getattr(self, name).add(found.rows, found.columns, shape, found.cents, found.lines)
+            found = sums.of(name)
+            self.grid(name).add(found.rows, found.columns, shape, found.cents, found.lines)
         self.magnitude += sums.magnitude
         refuse_too_large(self.magnitude)
 
@@ -232,7 +255,7 @@ class Counter:
         """Add what another one counted; nothing is left there."""
         self.is_empty, other.is_empty = False, True
         for name, shape in self.shapes().items():
-            getattr(self, name).absorb(getattr(other, name), shape)
+            self.grid(name).absorb(other.grid(name), shape)
         self.magnitude, other.magnitude = self.magnitude + other.magnitude, 0.0
         refuse_too_large(self.magnitude)
 
@@ -246,7 +269,16 @@ class Counter:
         self.is_empty = True
         magnitude, self.magnitude = self.magnitude, 0.0
         refuse_too_large(magnitude)
-        return Sums(self.cells.take(), self.skus.take(), self.days.take(), self.marks.take(), magnitude)
+        more = {name: grid.take() for name, grid in self.more.items()}
+        return Sums(self.cells.take(), self.skus.take(), self.days.take(), self.marks.take(), magnitude, more)
+
+
+def amounts_of(name: str, lines: Lines) -> NDArray[np.int64]:
+    """What is counted of each line of a batch under a name of MORE. A row that stands for several lines has their mean."""
+    if name == "units":
+        return np.zeros(len(lines.cents), np.int64) if lines.units is None else lines.units
+    largest = np.maximum(lines.cents, 0)
+    return largest if lines.times is None else largest // lines.times
 
 
 def chosen(lines: Lines, which: NDArray[np.bool_] | NDArray[np.intp]) -> Lines:
@@ -261,6 +293,7 @@ def chosen(lines: Lines, which: NDArray[np.bool_] | NDArray[np.intp]) -> Lines:
         None if lines.times is None else lines.times[which],
         {name: column[which] for name, column in lines.notes.items()},
         None if lines.fractions is None else lines.fractions[which],
+        None if lines.units is None else lines.units[which],
     )
 
 

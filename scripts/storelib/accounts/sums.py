@@ -15,7 +15,6 @@ from storelib.errors import DataError
 from storelib.money import LARGEST_SUM
 
 CELL_BYTES = 16
-SUMMED = "CAST(sum(cents) AS BIGINT) AS cents, CAST(sum(lines) AS BIGINT) AS lines"
 
 
 class Cells(NamedTuple):
@@ -31,10 +30,16 @@ class Grid:
     """Sums by two codes, in a dense table that grows, or in DuckDB where that would need too much memory.
 
     memory: bytes that the dense table may take; connection: takes what does not fit, in a table of this name, and spills it
-    to disk.
+    to disk. largest: of the amounts, none of which is below 0, the largest instead of their sum; lines are summed all the same.
     """
 
-    def __init__(self, memory: float, connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    def __init__(
+        self, memory: float, connection: duckdb.DuckDBPyConnection, name: str, *, largest: bool = False
+    ) -> None:
+        self.add_at = np.maximum.at if largest else np.add.at
+        self.add_all = np.maximum if largest else np.add
+        united = "max(cents)" if largest else "sum(cents)"
+        self.summed = f"CAST({united} AS BIGINT) AS cents, CAST(sum(lines) AS BIGINT) AS lines"
         self.memory = memory
         self.connection = connection
         self.name = name
@@ -55,9 +60,10 @@ class Grid:
             self.add(found.rows, found.columns, shape, found.cents, found.lines)
             return
         rows, columns = (min(one, most) for one, most in zip(other.shape, shape, strict=True))
-        for name in ("cents", "lines"):
+        for name, unite in (("cents", self.add_all), ("lines", np.add)):
             theirs = getattr(other, name)
-            getattr(self, name).reshape(self.shape)[:rows, :columns] += theirs.reshape(other.shape)[:rows, :columns]
+            ours = getattr(self, name).reshape(self.shape)[:rows, :columns]
+            unite(ours, theirs.reshape(other.shape)[:rows, :columns], out=ours)
             theirs.fill(0)
 
     def add(
@@ -77,7 +83,7 @@ class Grid:
             self.insert(rows, columns, cents, np.broadcast_to(np.asarray(lines, np.int64), rows.shape))
             return
         places = rows.astype(np.int64) * self.shape[1] + columns
-        np.add.at(self.cents, places, cents)
+        self.add_at(self.cents, places, cents)
         np.add.at(self.lines, places, lines)
 
     def grow(self, shape: tuple[int, int]) -> bool:
@@ -114,12 +120,12 @@ class Grid:
         """Sums of a batch into DuckDB."""
         batch = pa.table({"a": rows, "b": columns, "cents": cents, "lines": np.ascontiguousarray(lines)})
         self.connection.register("batch", batch)
-        self.connection.execute(f"INSERT INTO {self.name} SELECT a, b, {SUMMED} FROM batch GROUP BY a, b")  # noqa: S608 (ours)
+        self.connection.execute(f"INSERT INTO {self.name} SELECT a, b, {self.summed} FROM batch GROUP BY a, b")  # noqa: S608 (ours)
 
     def take(self) -> Cells:
         """What was added, by row and column; nothing is left."""
         if self.is_spilling:
-            query = f"SELECT a, b, {SUMMED} FROM {self.name} GROUP BY a, b ORDER BY a, b"  # noqa: S608 (ours)
+            query = f"SELECT a, b, {self.summed} FROM {self.name} GROUP BY a, b ORDER BY a, b"  # noqa: S608 (ours)
             found = self.connection.sql(query).to_arrow_table()
             self.connection.execute(f"DELETE FROM {self.name}")  # noqa: S608 (ours)
             return Cells(*(found[name].to_numpy() for name in ("a", "b", "cents", "lines")))

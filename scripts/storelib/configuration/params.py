@@ -23,6 +23,18 @@ Rule = Literal[
 ]  # fmt: skip
 
 
+# One file of words for each language.
+WORDS = Path(__file__).parents[2] / "templates" / "words"
+
+
+def is_spoken(language: str) -> str:
+    """A language that the pages are written in."""
+    known = sorted(path.stem for path in WORDS.glob("*.yaml"))
+    if language not in known:
+        raise ValueError(f"one of {', '.join(known)} is expected, or another with a file {WORDS.name}/<language>.yaml")
+    return language
+
+
 class Demo(Model):
     """Size of a planted retailer."""
 
@@ -43,6 +55,10 @@ class IngestSales(Model):
     negative_sales: Literal["keep", "drop", "fail"] = Field(description="returns and corrections")
     invalid_lines: Literal["drop", "fail"] = Field(
         description="lines without store, SKU, amount or (where one is used) date"
+    )
+    largest_lines: bool = Field(
+        default=False,
+        description="find the largest sales line of each store too, for the check `largest_line`; it costs a part of the pass",
     )
 
 
@@ -85,9 +101,10 @@ class SplitNeedStates(Model):
     stores_without_net_sales: Literal["place", "drop", "fail"] = Field(
         description="stores whose every need state nets to nothing; `place` gives them the chain's shares and a flag"
     )
-    measure: Literal["sales", "lines"] = Field(
+    measure: Literal["sales", "lines", "units"] = Field(
         default="sales",
-        description="what shares are of: net sales, or sales lines, of which a large one counts as any other",
+        description="what shares are of: net sales; sales lines, of which a large one counts as any other; or units, where the sales "
+        "have a column of them",
     )
 
 
@@ -166,6 +183,12 @@ class BuildInternalFeatures(BuildFeatures):
         ge=0,
         le=1_000_000,
         description="how much the level of a store's net sales counts beside its shares, which have 1; 0 is off",
+    )
+    price_weight: float = Field(
+        default=0,
+        ge=0,
+        le=1_000_000,
+        description="the same of what a store takes for a unit, on the average; it needs `units` in the sales",
     )
 
 
@@ -479,6 +502,11 @@ class Checks(Model):
     large_lines: AtMost = Field(
         description="share of each category's stores that have more than a quarter of their sales in amounts far above usual lines"
     )
+    largest_line: AtMost = Field(
+        default=AtMost(warn=0.05, fail=1),
+        description="share of each category's stores that have more than a quarter of their sales in one line; of what "
+        "`ingest_sales.largest_lines` finds",
+    )
     dissolved_stores: AtMost = Field(
         description="share of each category's stores whose segment is below `merging.min_cluster_size`"
     )
@@ -488,6 +516,29 @@ class Checks(Model):
     borderline_stores: AtMost = Field(
         description="share of each view's stores that are on a border: less than 90 % sure of their cluster"
     )
+
+
+class Report(Model):
+    """For whom the report, the workbook of all categories, and names and rules of segments are written."""
+
+    language: Annotated[str, AfterValidator(is_spoken)] = Field(
+        description="`en`, `de`, or another with a file in `scripts/templates/words/`"
+    )
+    decimal: Literal["point", "comma"] = Field(description="mark before decimals")
+    thousands: Literal["comma", "point", "space", "apostrophe", "none"] = Field(
+        description="mark between groups of three digits"
+    )
+    currency: Annotated[str, Field(min_length=1, max_length=8, pattern=r"^[^\s\d%<>&,.-]+$")] | None = Field(
+        default=None,
+        description="of amounts: a symbol such as `€`, or a code such as `EUR`; by default none is written",
+    )
+
+    @model_validator(mode="after")
+    def marks_differ(self) -> "Report":
+        """One mark cannot mean two things."""
+        if self.decimal == self.thousands:
+            raise ValueError(f"decimal and thousands are both {self.decimal}; two different marks are expected")
+        return self
 
 
 class Params(Model):
@@ -503,6 +554,7 @@ class Params(Model):
     chain: Chain
     describing: Describing
     checks: Checks
+    report: Report
 
     @model_validator(mode="after")
     def own_settings_fit_the_others(self) -> "Params":

@@ -191,6 +191,10 @@ class SalesColumns(Model):
         default=None,
         description="how many sales lines each row stands for, in a table that is summed already; by default each row is one",
     )
+    units: Column | None = Field(
+        default=None,
+        description="how many were sold, a number of up to two places, for `measure: units`; returns are negative",
+    )
     date: Column | None = Field(
         default=None,
         description="the day, the week or the month, which count as their first day; written YYYY-MM-DD, YYYY-MM or YYYY-Www, or as "
@@ -328,7 +332,7 @@ class SalesSource(NumbersSource):
                 f"of a wide table of {self.wide.holds}, columns.sales and columns.quantity are in the cells, and columns.price is "
                 f"expected {'too' if wanted else 'with `holds: quantity` alone'}"
             )
-        for name in ("date", "lines"):
+        for name in ("date", "lines", "units"):
             if getattr(columns, name) is not None:
                 raise ValueError(
                     f"columns.{name} means nothing with `wide`, where each cell is one line of its column's period"

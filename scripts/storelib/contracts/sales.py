@@ -22,6 +22,7 @@ from storelib.contracts.contract import (
     rule,
     text,
 )
+from storelib.tables import MONEY
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,11 +47,20 @@ def counted(lines: pa.ChunkedArray) -> pa.ChunkedArray:
 
 LINES = Column(pa.int64(), (check("at least 1, nor 0 in every row, as where there are no sales", counted),))
 ENTRY = Column(pa.int32(), (at_least(0),))
+# What is not asked for is empty in every row: units, to two places, and the amount of the largest line.
+MORE = {"units": Column(MONEY, (), nullable=True), "largest": Column(MONEY, (at_least(0),), nullable=True)}
 PERIOD = text(like(r"(-?\d+-W?\d{2})?", "a month such as 2025-01, a week such as 2025-W06, or empty"))
 # What may be empty here is so where there are no sales, and stores are segmented by external data alone.
 # Category as the sale spells it, or none; entry of the product map, 0 where it does not have the SKU.
 SALES = Contract(
-    {"category": text(nullable=True), "store_id": text(), "entry": ENTRY, "sales": money(), "lines": count(1)},
+    {
+        "category": text(nullable=True),
+        "store_id": text(),
+        "entry": ENTRY,
+        "sales": money(),
+        "lines": count(1),
+        **MORE,
+    },
     ["category", "store_id", "entry"],
     nulls_last=True,
     may_be_empty=True,
@@ -97,7 +107,7 @@ CATEGORY_TOTALS = Contract(
     ["category"],
 )
 CATEGORY_SALES = Contract(
-    {"category": text(), "store_id": text(), "entry": ENTRY, "sales": money(), "lines": LINES},
+    {"category": text(), "store_id": text(), "entry": ENTRY, "sales": money(), "lines": LINES, **MORE},
     ["category", "store_id", "entry"],
 )
 CATEGORY_SKUS = Contract(
@@ -123,6 +133,8 @@ STORE_SALES = Contract(
         "sales": money(),
         "has_net_sales": TRUTH,
         "large_lines": number(between(0, 1)),
+        "largest_line": number(between(0, 1), nullable=True),
+        "units": Column(MONEY, (), nullable=True),
     },
     ["store_id"],
 )

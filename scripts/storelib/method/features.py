@@ -169,23 +169,41 @@ def of_unit_variance(points: Matrix, trains: Rows) -> Matrix:
 
 
 def level_of(sales: Matrix, trains: Rows, weight: float) -> Block:
-    """The level of sales: their logarithm in robust units, within Tukey's fences at 3 interquartile ranges.
-
-    sales: (n,) net sales. Those that are not above 0 have no logarithm, and become the median of the rows that train.
-    Raises DataError where no row that trains has net sales above 0.
-    """
-    known = sales > 0
-    if not (known & trains).any():
+    """The level of sales. sales: (n,) net sales. Raises DataError where no row that trains has net sales above 0."""
+    if not ((sales > 0) & trains).any():
         raise DataError(
             "level_weight: no store that trains has net sales above 0", solution="set level_weight: 0 for this category"
         )
-    logs = np.log(np.where(known, sales, 1.0))
+    return Block("level", ("log_sales",), robust_logs(sales, trains), weight)
+
+
+def price_of(sales: Matrix, units: Matrix, trains: Rows, weight: float) -> Block:
+    """The level of prices: what a store takes for a unit, on the average.
+
+    sales, units: (n,) net. Where one of them is not above 0 there is no price. Raises DataError where no row that trains has one.
+    """
+    known = (sales > 0) & (units > 0)
+    if not (known & trains).any():
+        raise DataError(
+            "price_weight: no store that trains has a price, which is its net sales by its units",
+            solution="name the column of units as `units` under sources.sales.columns, or set price_weight: 0",
+        )
+    prices = np.divide(sales, units, out=np.zeros(len(sales)), where=known)
+    return Block("price", ("log_price",), robust_logs(prices, trains), weight)
+
+
+def robust_logs(values: Matrix, trains: Rows) -> Matrix:
+    """Logarithms in interquartile ranges from the median, within Tukey's fences at 3 of them, as a column: (n, 1).
+
+    values: (n,). Those that are not above 0 have no logarithm, and become the median of the rows that train.
+    """
+    known = values > 0
+    logs = np.log(np.where(known, values, 1.0))
     first, middle, third = np.quantile(logs[known & trains], [0.25, 0.5, 0.75])
     reach = LEVEL_FENCES * (third - first)
     if reach > 0:
         logs = np.clip(logs, first - reach, third + reach)
-    level = np.where(known, logs - middle, 0.0) / (third - first or 1.0)
-    return Block("level", ("log_sales",), level[:, None], weight)
+    return (np.where(known, logs - middle, 0.0) / (third - first or 1.0))[:, None]
 
 
 def prepare(

@@ -94,11 +94,12 @@ class FeatureModel:
                     f"stores cannot be placed after {name}: {self.options[name]}",
                     solution=f"choose one of {', '.join(known)} for this view, and run the pipeline again",
                 )
-        if self.options["level_weight"] > 0:
-            raise ConfigError(
-                f"stores cannot be placed after level_weight: {self.options['level_weight']:g}",
-                solution="set level_weight: 0 for this view, and run the pipeline again",
-            )
+        for name in ("level_weight", "price_weight"):
+            if self.options[name] > 0:
+                raise ConfigError(
+                    f"stores cannot be placed after {name}: {self.options[name]:g}",
+                    solution=f"set {name}: 0 for this view, and run the pipeline again",
+                )
         if self.options["pca_variance"] < 1 or self.options["pca_components"] > 0:
             raise ConfigError(
                 "stores cannot be placed after principal components",
@@ -120,4 +121,5 @@ class FeatureModel:
         if self.options["scaling"] != "none":
             values = (values - learned["centre"].to_numpy(dtype="float64")) / learned["scale"].to_numpy(dtype="float64")
         filled: Matrix = np.where(np.isnan(values), learned["imputed_value"].to_numpy(dtype="float64"), values)
-        return filled * learned["weight"].to_numpy(dtype="float64")
+        weighted: Matrix = filled * learned["weight"].to_numpy(dtype="float64")
+        return weighted

@@ -45,6 +45,7 @@ FAULTS = {
     "missing_sales": "no sales amount",
     "invalid_sales": "a sales amount that is no number, or is too large",
     "invalid_count": "a number of lines that is not whole, or less than 1",
+    "invalid_units": "no units, or units that are no number, or are too large",
     "ambiguous_date": "a date that two formats read as two different days",
     "invalid_date": "no date, or one that is not written",
 }
@@ -73,12 +74,13 @@ PLAIN = (
 class Rules(NamedTuple):
     """What is asked of a line. dated: whether its date counts; negatives: whether negative sales are set aside.
 
-    weekly: whether its week is asked for, which a month does not tell.
+    weekly: whether its week is asked for, which a month does not tell. largest: whether the largest line of each cell is.
     """
 
     dated: bool
     negatives: bool
     weekly: bool = False
+    largest: bool = False
 
 
 class Lines(NamedTuple):
@@ -86,6 +88,7 @@ class Lines(NamedTuple):
 
     day: (n,) days since 1970, where dates count; times: (n,) lines that each row stands for, where a column says so.
     notes: by the ledger's word, which lines were repaired or rounded; fractions: what rounding left out, in parts of a cent.
+    units: (n,) hundredths of units, where a column has them.
     """
 
     store: NDArray[np.int32]
@@ -97,6 +100,7 @@ class Lines(NamedTuple):
     times: NDArray[np.int64] | None
     notes: dict[str, NDArray[np.bool_]]
     fractions: NDArray[np.int64] | None = None
+    units: NDArray[np.int64] | None = None
 
 
 class Codes:
@@ -187,6 +191,9 @@ def line_query(
             f"CASE WHEN {number} >= 1 AND {number} = trunc({number}) THEN TRY_CAST({number} AS BIGINT) END"
         )
         faults["invalid_count"] = "count IS NULL"
+    if "units" in types:
+        columns["units"] = f"TRY_CAST({number_of('units', types['units'], source)} AS DECIMAL(18, 2))"
+        faults["invalid_units"] = "units IS NULL"
     if rules.dated:
         columns["day"], columns["is_ambiguous"] = day_query("date", types["date"], source, months=not rules.weekly)
         faults |= {"ambiguous_date": "day IS NULL AND is_ambiguous", "invalid_date": "day IS NULL"}
@@ -195,7 +202,7 @@ def line_query(
     if with_texts:
         columns |= {
             f"{name}_text": number_text(name, types[name], source)
-            for name in (*figure_names(types), "lines")
+            for name in (*figure_names(types), "lines", "units")
             if name in types
         }
         columns |= {"date_text": text_of("date", types["date"], source)} if "date" in types else {}
@@ -210,6 +217,7 @@ def line_query(
 def asked_for(source: SalesSource, rules: Rules, notes: Sequence[str]) -> str:
     """The columns of a batch, of those that `line_query` gives."""
     more = [*(["day"] if rules.dated else []), *(["count"] if source.columns.lines else []), *notes]
+    more += ["units"] if source.columns.units else []
     more += ["fraction"] if "rounded_to_cent" in notes else []
     return ", ".join([*TEXTS, "amount", "reason", *more])
 
@@ -350,7 +358,13 @@ class LineReader:
         store, sku = columns["store_id"], columns["sku"]
         amounts = exact_cents(columns["sales"], unknown_numbers(self.source))
         faults = {"missing_store": store == 0, "missing_sku": sku == 0, **amounts.faults}
-        day = count = None
+        day = count = units = None
+        if "units" in columns:
+            found = exact_cents(columns["units"], unknown_numbers(self.source))
+            units = found.cents
+            # A null is no number, and makes a float that is none.
+            missing = np.isnan(columns["units"].to_numpy(zero_copy_only=False).astype(np.float64, copy=False))
+            faults["invalid_units"] = np.logical_or.reduce([missing, *found.faults.values()])
         if "lines" in columns:
             lines = exact_cents(columns["lines"], unknown_numbers(self.source))
             whole = (lines.cents % 100 == 0) & (lines.cents >= 100)
@@ -374,7 +388,7 @@ class LineReader:
             notes, fractions = {"rounded_to_cent": amounts.rounded}, fractions_of(columns["sales"], amounts)
         category = columns.get("category")
         category = np.zeros(len(store), np.int32) if category is None else category
-        return Lines(store, sku, category, amounts.cents, reason, day, count, notes, fractions)
+        return Lines(store, sku, category, amounts.cents, reason, day, count, notes, fractions, units)
 
     def codes(self, name: str, column: pa.Array, notes: dict[str, NDArray[np.bool_]]) -> NDArray[np.int32]:
         """The code of each text of a column, which is cleaned once for each distinct value.
@@ -461,6 +475,7 @@ class LineReader:
             count,
             {name: found[name].to_numpy(zero_copy_only=False) for name in notes},
             found["fraction"].fill_null(0).to_numpy(zero_copy_only=False) if "fraction" in found else None,
+            cents_of(found["units"]) if "units" in found else None,
         )
 
     def text_codes(self, name: str, column: pa.Array) -> NDArray[np.int32]:
