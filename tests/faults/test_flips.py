@@ -55,7 +55,7 @@ def test_no_flipped_bit_goes_unnoticed(
     assert contents(whole, sorted(made)) == kept
     assert refused > planted / 2
     told(
-        f"flipped bits of files between stages, part {part + 1} of {PARTS} ({refused} refused, the others not read)",
+        f"flipped bits of files between stages, part {part + 1} of {PARTS} ({refused} refused, others unread)",
         planted,
         planted - len(unnoticed),
     )
