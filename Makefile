@@ -33,6 +33,10 @@ SWEEP := internal.cluster_stores.max_clusters=range(4,7)
 JOBS := 2
 # For changelog: the version that is released.
 VERSION = $(shell $(BIN)/python -m hatchling version)
+# For test-faults: how many faults of each kind, how many runs that are cut off, and which ones.
+FAULTS := 10000
+KILLS := 40
+SEED := 1
 # For docs-server.
 PORT := 8000
 # For bench: small (minutes) or full (hours), and where the figures go.
@@ -125,7 +129,7 @@ type-check: $(DEV) ## check types, with mypy and basedpyright
 
 check-all: test lint type-check docs ## all that a change must pass
 
-.PHONY: test test-unit test-integration pipeline-test test-slow test-fuzz
+.PHONY: test test-unit test-integration pipeline-test test-slow test-fuzz test-faults
 test: $(DEV) ## run the tests, but for the slow ones
 	$(PYTEST) -m 'not slow' -n 2 --dist worksteal $(ARGS)
 
@@ -143,6 +147,9 @@ test-slow: $(DEV) ## run the slow tests
 
 test-fuzz: $(DEV) ## draw over 10,000 configurations and tables, and count them (make test draws a fortieth of them)
 	HYPOTHESIS_PROFILE=full $(PYTEST) tests/fuzz tests/bad_input -n 2 --dist worksteal $(ARGS)
+
+test-faults: $(DEV) ## plant over 10,000 faults in stages and files, and cut runs off (make test plants a few hundred; SEED=2)
+	FAULTS=$(FAULTS) FAULT_SECONDS=7200 KILLS=$(KILLS) SEED=$(SEED) $(PYTEST) tests/faults -n 2 -rP $(ARGS)
 
 .PHONY: bench
 bench: $(DEV) ## measure this pipeline beside its peers, and write docs/benchmarks.md (BENCH=full ARGS='--only pass')

@@ -27,6 +27,7 @@ from storelib.contracts.sales import CATEGORY_SALES, CATEGORY_SKUS, CATEGORY_TOT
 from storelib.database import database, one_row
 from storelib.errors import DataError, shown
 from storelib.raw.spellings import POLICIES, decide
+from storelib.seals import checked
 from storelib.sql import literal
 from storelib.tables import MONEY, read_table
 
@@ -65,9 +66,8 @@ def name_tables(connection: duckdb.DuckDBPyConnection, args: argparse.Namespace)
     """Views of the input tables: `sums`, `sku_sums`, `product_map`, `known_stores`."""
     names = {"sums": "sales", "sku_sums": "sku_sales", "product_map": "product_map", "known_stores": "stores"}
     for name, flag in names.items():
-        connection.execute(
-            f"CREATE VIEW {name} AS FROM read_parquet({literal(str(vars(args)[flag]))}, hive_partitioning = false)"
-        )
+        path = literal(str(checked(vars(args)[flag])))
+        connection.execute(f"CREATE VIEW {name} AS FROM read_parquet({path}, hive_partitioning = false)")
 
 
 def choose_spellings(connection: duckdb.DuckDBPyConnection, policy: str, log: Logger) -> None:

@@ -278,15 +278,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     placed["cluster"] = placed["cluster"].map(numbers)
     placed["runner_up"] = placed["runner_up"].map(numbers).astype("Int32")
     placed.insert(0, "store_id", features["store_id"])
-    placed["is_outlier"] = features["exclusion"] == "outlier"
-    placed["exclusion"] = features["exclusion"]
+    placed = placed.assign(is_outlier=features["exclusion"] == "outlier", exclusion=features["exclusion"])
     with outputs() as write:
         write(placed[CLUSTERS.names], CLUSTERS, args.clusters)
         write(scores[SCORES.names], SCORES, args.k_scores)
         write(again.memberships(features["store_id"], names), MEMBERSHIPS, args.memberships)
         write(again.stability(fitted, names), STABILITY, args.stability)
-    columns = list(FEATURES.others_of(features).columns)
-    write_text(cluster_model(args.view, algorithm.name, fitted, names, columns, digest_of(args.features)), args.model)
+        columns = list(FEATURES.others_of(features).columns)
+        model = cluster_model(args.view, algorithm.name, fitted, names, columns, digest_of(args.features))
+        write_text(model, write.temporary(args.model))
     if not has_data:
         log.info("no data of this view: all %d stores are one cluster", len(placed))
         return

@@ -41,7 +41,7 @@ from storelib.demo.retailer import (
 )
 from storelib.errors import DataError
 from storelib.names import LARGEST_SEED
-from storelib.tables import write_table, write_text
+from storelib.tables import moved_together, write_table, write_text
 
 
 @dataclass(frozen=True)
@@ -551,21 +551,24 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     half = int(np.searchsorted(lines["week"], (args.weeks + 1) // 2))
     total = len(lines["week"])
-    write_table(sales_table(lines, slice(0, half), places, assortment), args.raw / "sales" / "part-1.parquet")
-    write_table(sales_table(lines, slice(half, total), places, assortment), args.raw / "sales" / "part-2.parquet")
+    raw = args.raw
+    with moved_together() as beside:
+        write_table(sales_table(lines, slice(0, half), places, assortment), beside(raw / "sales" / "part-1.parquet"))
+        write_table(
+            sales_table(lines, slice(half, total), places, assortment), beside(raw / "sales" / "part-2.parquet")
+        )
 
-    map_rows = product_map_rows(rng["product_map"], assortment, args.duplicate_rows)
-    write_text(csv_text(["PRODUCT_ID", "CATEGORY", "NEED_STATE"], map_rows), args.raw / "product_map.csv")
+        map_rows = product_map_rows(rng["product_map"], assortment, args.duplicate_rows)
+        write_text(csv_text(["PRODUCT_ID", "CATEGORY", "NEED_STATE"], map_rows), beside(raw / "product_map.csv"))
 
-    write_table(stores_table(rng["places"], places), args.raw / "stores.parquet")
-    store_features = draw_features(rng["store_features"], STORE_FEATURES, places.external, args)
-    header = ["STORE_NBR", *(feature.name for feature in STORE_FEATURES)]
-    write_text(csv_text(header, store_feature_rows(store_features, places)), args.raw / "store_features.csv")
-    county_features = draw_features(rng["county_features"], COUNTY_FEATURES, places.county_external, args)
-    write_table(county_features_table(county_features, places), args.raw / "county_features.parquet")
+        write_table(stores_table(rng["places"], places), beside(raw / "stores.parquet"))
+        store_features = draw_features(rng["store_features"], STORE_FEATURES, places.external, args)
+        header = ["STORE_NBR", *(feature.name for feature in STORE_FEATURES)]
+        write_text(csv_text(header, store_feature_rows(store_features, places)), beside(raw / "store_features.csv"))
+        county_features = draw_features(rng["county_features"], COUNTY_FEATURES, places.county_external, args)
+        write_table(county_features_table(county_features, places), beside(raw / "county_features.parquet"))
 
-    truth = planted_table(planted, places)
-    write_table(truth, args.raw / "planted_segments.parquet")
+        write_table(planted_table(planted, places), beside(raw / "planted_segments.parquet"))
     log.info("%d sales lines, %d SKUs, %d counties", total, len(assortment.number), len(places.fips))
     for index, plan in enumerate(planted):
         sizes = np.bincount(plan.segment).tolist()

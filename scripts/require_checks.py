@@ -6,13 +6,12 @@ Where none failed it writes how many there are, and a line for each warning.
 import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from storelib.accounts.expectations import told
 from storelib.errors import DataError
-from storelib.tables import write_text
+from storelib.tables import read_json, write_text
 
 NAMED = 5
 
@@ -32,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Read, warn, fail or write."""
     args = parse_args(argv)
     log = storelib.runtime.start_log(args.log)
-    checks = json.loads(args.checks.read_text(encoding="utf-8"))["checks"]
+    checks = read_json(args.checks)["checks"]
     if not checks:
         raise DataError(f"{args.checks} holds no check", solution="run the pipeline again from raw data")
     warnings = [told(check) for check in checks if check["state"] == "warn"]

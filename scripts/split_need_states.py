@@ -30,9 +30,9 @@ from storelib.contracts.ledger import LEDGER
 from storelib.contracts.sales import MORE, NEED_STATE_SALES, SHARES, STORE_SALES
 from storelib.errors import DataError, shown
 from storelib.money import LARGEST_SUM, cents_of, money_column, money_of, sums_at
+from storelib.names import UNMAPPED
 from storelib.tables import MONEY, read_rows, read_table
 
-UNMAPPED = "(unmapped)"
 # Times the usual amount of a line beyond which an amount is far above.
 USUAL = 3
 

@@ -24,7 +24,7 @@ from storelib.database import database
 from storelib.errors import ConfigError, DataError
 from storelib.raw.days import iso_forms
 from storelib.raw.sources import day_query, open_source, require_columns, unreadable
-from storelib.tables import ROW_GROUP, replacing, write_text
+from storelib.tables import ROW_GROUP, moved_together, write_text
 
 HALVES = ("even", "odd")
 
@@ -67,8 +67,8 @@ def write_halves(batches: Iterable[pa.RecordBatch], schema: pa.Schema, paths: di
     delivered = pa.schema([schema.field(position) for position in columns])
     weeks: dict[str, set[int]] = {half: set() for half in HALVES}
     counts: dict[str, Any] = {half: {"weeks": 0, "lines": 0} for half in HALVES} | {"lines_without_date": 0}
-    with ExitStack() as stack:
-        temporary = {half: stack.enter_context(replacing(path)) for half, path in paths.items()}
+    with moved_together() as beside, ExitStack() as stack:
+        temporary = {half: beside(path) for half, path in paths.items()}
         writers = {
             half: stack.enter_context(pq.ParquetWriter(path, delivered, compression="zstd"))
             for half, path in temporary.items()

@@ -1,5 +1,6 @@
 """DuckDB within limits."""
 
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -45,7 +46,7 @@ def database(limits: Limits, parts: int = 1, thread_count: int | None = None) ->
     Raises DataError where the limit is too small, and where a file that is read inside of the block is not there or broken.
     """
     megabytes = max(limits.megabytes // parts, min(limits.megabytes, LEAST))
-    with tempfile.TemporaryDirectory(prefix="clustering-") as folder:
+    with tempfile.TemporaryDirectory(prefix=f"clustering-{os.getpid()}-") as folder:
         settings: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": f"{megabytes}MB",
             "threads": min(threads(thread_count or limits.threads), max(megabytes // OF_A_THREAD, 1)),

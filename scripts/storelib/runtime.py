@@ -6,7 +6,7 @@ threads is not the same bytes as a sum over one. Snakemake exports its own count
 
 import os
 
-from storelib.names import KEY, LARGEST_SEED, LONGEST_KEY, THREAD_COUNTS
+from storelib.names import KEY, LARGEST_SEED, LONGEST_KEY, MARK, RUN_LOCK, STATE, THREAD_COUNTS
 
 # How many threads Snakemake gives this job, where it does: it exports the number of the rule's `threads`, or of --cores.
 _ALLOWED = os.environ.get("OMP_NUM_THREADS", "")
@@ -17,6 +17,7 @@ for _variable in THREAD_COUNTS:
 os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
 
 import argparse
+import fcntl
 import logging
 import math
 import re
@@ -26,6 +27,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from storelib.errors import DataError, PipelineError, one_line
+from storelib.seals import Here
 
 LOGGER = logging.getLogger("clustering")
 
@@ -121,13 +123,38 @@ def tell(error: PipelineError) -> None:
             sys.stderr.write(f"{line}\n")
 
 
+def refuse_beside(root: Path) -> None:
+    """Raise PipelineError where a command is at work in the project that this stage was not started by: both would write the same.
+
+    Whoever calls a script by itself, where no command is at work, is let be.
+    """
+    lock = root / STATE / RUN_LOCK
+    try:
+        with lock.open(encoding="utf-8") as file:
+            holder = file.read()
+            if not holder or holder in os.environ.get(MARK, "").split("\n"):
+                return
+            # One that was killed holds it no more.
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return
+    except BlockingIOError:
+        raise DataError(
+            f"a `clustering` command is at work in {root}, and would write the same files",
+            solution="wait until it has ended, and run the same command again",
+        ) from None
+
+
 def run_stage(main: Callable[[Sequence[str] | None], None]) -> None:
     """Run a script's `main` and exit with the code of what went wrong.
 
-    A user's mistake is told in two lines, and so is what the system refuses, such as a file that is not there or a full disk.
+    A stage that finds a damaged input sets it aside (`storelib.seals`). A user's mistake is told in two lines, and so is what
+    the system refuses, such as a file that is not there or a full disk.
     Anything else is a defect and keeps its traceback, in the log file too.
     """
+    outer, Here.is_stage = Here.is_stage, True
     try:
+        refuse_beside(Path.cwd())
         main(None)
     except PipelineError as error:
         tell(error)
@@ -139,3 +166,5 @@ def run_stage(main: Callable[[Sequence[str] | None], None]) -> None:
     except Exception:
         LOGGER.exception("unexpected failure")
         sys.exit(1)
+    finally:
+        Here.is_stage = outer

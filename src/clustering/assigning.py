@@ -5,6 +5,7 @@ features are those that the project knows of a store, or those of a file. `scrip
 """
 
 import csv
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -42,7 +43,7 @@ def assign(root: Path, env: str | None, files: Sequence[Path], key: str | None) 
         )
     if not (root / "data/merging/segments.parquet").is_file() or not (root / "data/external/model.json").is_file():
         raise DataError("nothing is fitted yet", solution="run `clustering run full_pipeline_job` first")
-    with tempfile.TemporaryDirectory(prefix="clustering-assign-") as name:
+    with tempfile.TemporaryDirectory(prefix=f"clustering-assign-{os.getpid()}-") as name:
         folder = Path(name)
         shares: dict[str, Path] = {}
         given: list[pd.DataFrame] = []

@@ -30,6 +30,7 @@ from clustering.commands.sweep import sweep
 from clustering.commands.sync import sync
 from clustering.commands.ui import ui
 from clustering.commands.upgrade import upgrade
+from clustering.commands.verify import verify
 from clustering.journal import LOGGER, end_journal, start_journal
 from storelib.errors import PipelineError
 
@@ -54,6 +55,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     assign,
     categories,
     doctor,
+    verify,
     completion,
 )
 

@@ -1,6 +1,7 @@
 """What Snakemake does or would do, as events: its logger plugin `snakemake_logger_plugin_clustering` writes them, a line each."""
 
 import json
+import os
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -51,7 +52,7 @@ def is_work(event: Mapping[str, Any]) -> bool:
 
 def ask_snakemake(root: Path, arguments: Sequence[str]) -> list[Event]:
     """Run Snakemake in the project for its events alone. Raises PipelineError with its own words where it fails."""
-    with tempfile.TemporaryDirectory(prefix="clustering-events-") as folder:
+    with tempfile.TemporaryDirectory(prefix=f"clustering-events-{os.getpid()}-") as folder:
         path = Path(folder) / "events.jsonl"
         result = ask(root, "snakemake", [*logger_options(path), *arguments])
         events = list(EventFile(path).new())

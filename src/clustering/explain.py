@@ -12,7 +12,7 @@ from storelib.configuration.place import Place
 from storelib.configuration.stages import RAW_LISTS
 from storelib.errors import DataError, nearest_name
 from storelib.names import OVERRIDE
-from storelib.pages.words import figure, labels_of
+from storelib.pages.words import figure, labels_of, state_label, with_unit
 from storelib.tables import read_frame, read_table
 
 WORDS = {
@@ -22,6 +22,8 @@ WORDS = {
     "outlier": "is unlike all others: it trained nothing, and was placed in the nearest cluster",
 }
 NEED_STATES = 3
+# Of what tells a store, or its external cluster, apart: how many, and standard deviations from which on it is worth a line.
+TOLD_APART, NOTABLE = 4, 1.0
 # Features that are told of a store's segment, and of the store beside it.
 DIFFERENCES = 5
 
@@ -40,8 +42,10 @@ def rows_of(path: Path, store: str) -> list[dict[str, Any]]:
     return rows
 
 
-def explain(root: Path, params: Params, place: Place, env: str, store: str) -> dict[str, Any]:
-    """Everything that is known of a store. Raises DataError for one that is not, with the nearest."""
+def explain(
+    root: Path, params: Params, place: Place, env: str, store: str, category: str | None = None
+) -> dict[str, Any]:
+    """Everything that is known of a store, in every category or in one. Raises DataError for one that is not, with the nearest."""
     needed = root / "data" / "merging" / "segments.parquet"
     if not needed.is_file():
         raise DataError(f"{needed} does not exist", solution="run `clustering run full_pipeline_job` first")
@@ -56,6 +60,8 @@ def explain(root: Path, params: Params, place: Place, env: str, store: str) -> d
     categories = []
     for row in rows_of(needed, store):
         key = row["category"]
+        if category not in {None, key}:
+            continue
         folder = root / "data" / "internal"
         (sales,) = rows_of(folder / "store_sales" / f"{key}.parquet", store)
         (cluster,) = rows_of(folder / "clusters" / f"{key}.parquet", store)
@@ -67,6 +73,7 @@ def explain(root: Path, params: Params, place: Place, env: str, store: str) -> d
                 "lines": sales["lines"],
                 "sales": sales["sales"],
                 "shares": top_shares(folder / "shares" / f"{key}.parquet", store),
+                "apart": apart_lines(root, key, store),
                 "cluster": cluster,
             }
         )
@@ -75,6 +82,7 @@ def explain(root: Path, params: Params, place: Place, env: str, store: str) -> d
         "name": named[0].get("name") if named else None,
         "categories": categories,
         "external": external[0] if external else None,
+        "external_reasons": external_reasons(root, store, external[0]["cluster"]) if external else [],
         "files": raw_files(root, env),
         "fetched": {name: note for name, note in read_fingerprints(root, env).items() if name in place.fetch},
     }
@@ -104,8 +112,13 @@ def segment_lines(part: dict[str, Any]) -> list[str]:
     for reason in part["reasons"]:
         told = (lambda value: f"{value:.1%}") if reason["kind"] == "mix" else figure
         own = "unknown" if reason["value"] is None else told(reason["value"])
-        name = labels_of([reason["feature"]])[reason["feature"]] if reason["kind"] == "place" else reason["feature"]
-        lines.append(f"why: {name} {own}; its segment {told(reason['mean'])}, all other stores {told(reason['rest'])}")
+        is_place = reason["kind"] == "place"
+        name = labels_of([reason["feature"]])[reason["feature"]] if is_place else state_label(reason["feature"])
+        means = [told(reason["mean"]), told(reason["rest"])]
+        name, (own, its, others) = (
+            with_unit(name, own, *means) if is_place and own != "unknown" else (name, (own, *means))
+        )
+        lines.append(f"why: {name} {own}; its segment {its}, all other stores {others}")
     fit = part["fit"]
     away = f"distance to the segment's centre {fit['distance']:.3f}"
     if fit["nearest_other"] is not None:
@@ -133,6 +146,39 @@ def reasons(root: Path, key: str, store: str, segment: int) -> list[dict[str, An
         }
         for row in own.to_dict("records")
     ]
+
+
+def apart(values: pd.Series, chain: pd.DataFrame) -> list[tuple[str, float, float]]:
+    """What tells a store apart: feature, its value and the mean of all stores, the furthest from it in standard deviations first.
+
+    values: the store's own; chain: those of all stores, a column per feature.
+    """
+    means, spread = chain.mean(), chain.std(ddof=0)
+    away = ((values - means) / spread.where(spread > 0)).dropna()
+    furthest = away[away.abs() >= NOTABLE].abs().sort_values(ascending=False, kind="stable").head(TOLD_APART)
+    return [(str(name), float(values[name]), float(means[name])) for name in furthest.index]
+
+
+def external_reasons(root: Path, store: str, cluster: int) -> list[str]:
+    """Why a store is in its external cluster: the features in which that is furthest from the chain, with the store's values."""
+    chain = read_frame(root / "data" / "external" / "store_features.parquet").set_index("store_id").astype("float64")
+    profile = read_frame(root / "data" / "external" / "profile.parquet")
+    own = profile[profile["cluster"] == cluster].set_index("feature")
+    labels = labels_of(map(str, chain.columns))
+    lines = []
+    for feature, mean, whole in apart(own["mean"].astype("float64"), chain[own.index]):
+        name, (value, its, every) = with_unit(
+            labels[feature], figure(float(chain[feature][store])), figure(mean), figure(whole)
+        )
+        lines.append(f"why: {name} {value.replace('–', 'unknown')}; its cluster {its}, all stores {every}")
+    return lines
+
+
+def apart_lines(root: Path, key: str, store: str) -> list[str]:
+    """The need states of a category in which a store is furthest from the other stores."""
+    shares = read_frame(root / "data" / "internal" / "shares" / f"{key}.parquet").set_index("store_id")
+    found = apart(shares.T[store].astype("float64"), shares)
+    return [f"apart: {state_label(name)} {share:.1%}; all stores {mean:.1%}" for name, share, mean in found]
 
 
 def top_shares(path: Path, store: str) -> list[tuple[str, float, float]]:

@@ -64,8 +64,9 @@ def split_half(
         for half, project in halves.items():
             sys.stderr.write(f"The {half} weeks: {counts[half]['lines']:,} lines in {counts[half]['weeks']} weeks.\n")
             began = time.time()
-            if call(project, "snakemake", ["--cores", str(cores), *QUIET, "--", "merging"]):
-                raise failure(project, f"the run on {half} weeks", began)
+            with only_run(project):
+                if call(project, "snakemake", ["--cores", str(cores), *QUIET, "--", "merging"]):
+                    raise failure(project, f"the run on {half} weeks", began)
         return compare(root, halves), counts
 
 

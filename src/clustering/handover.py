@@ -14,6 +14,7 @@ from clustering.dvc_state import status
 from clustering.events import planned
 from clustering.inputs import differences, forget_lists, look_again, raw_files, told
 from clustering.jobs import JOBS
+from clustering.mending import keep_lock, mend_records, seal_outputs
 from clustering.plans import stages_needed
 from clustering.runners import STATE, ask, why
 from clustering.surroundings import of_dvc
@@ -22,6 +23,7 @@ from storelib.configuration.place import load_place
 from storelib.errors import PipelineError
 from storelib.leftovers import prune
 from storelib.raw.files import state_of
+from storelib.tables import write_text
 
 # What decides whether a project is as `record` left it, beside raw files; DVC's own files are in it too.
 SETTINGS = ("params.yaml", "dvc.yaml", "dvc.lock", "Snakefile")
@@ -58,8 +60,8 @@ def is_recorded(root: Path, params: Params) -> bool:
 
 def note(root: Path, params: Params) -> None:
     """Remember how all was left."""
-    (root / STATE).mkdir(exist_ok=True)
-    (root / STATE / "recorded").write_text(fingerprint(root, params))
+    keep_lock(root)
+    write_text(fingerprint(root, params), root / STATE / "recorded")
 
 
 def pending(root: Path) -> list[str]:
@@ -74,6 +76,7 @@ def record(root: Path) -> list[str]:
         raise obstacle.error("DVC can record nothing here")
     if is_recorded(root, params):
         return []
+    mend_records(root)
     prune(params.internal.categories, root)
     # What a stage read is looked at last: it may be replaced until then.
     late = pending(root) or [told([found]) for found in differences(root, params.env, params)]
@@ -118,6 +121,7 @@ def sync(root: Path) -> bool:
     params = load_params(root / "params.yaml")
     if obstacle := of_dvc(root, params.demo):
         raise obstacle.error("DVC has made nothing here")
+    mend_records(root)
     prune(params.internal.categories, root)
     look_again(root, params.env)
     state = status(root)
@@ -130,5 +134,6 @@ def sync(root: Path) -> bool:
         # Snakemake has taken note of what came after the look above.
         forget_lists(root, found)
         return False
+    seal_outputs(root)
     note(root, params)
     return True

@@ -5,6 +5,7 @@ there and since when; publishing a run again completes what is missing and leave
 """
 
 import json
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -17,8 +18,8 @@ from clustering.publish_tables import DatabaseSink
 from clustering.results import Results
 from clustering.secrets import filled_in, redacted
 from storelib.configuration.place import Publish
-from storelib.errors import PipelineError
-from storelib.tables import write_text
+from storelib.errors import DataError, PipelineError
+from storelib.tables import read_json, write_text
 
 RECEIPTS = Path("reports", "published")
 Say = Callable[[str], None]
@@ -92,10 +93,13 @@ class Receipt:
 
 
 def read_receipt(path: Path) -> dict[str, Any]:
-    """An earlier receipt; empty where there is none that can be read."""
+    """An earlier receipt; empty where there is none that can be read, which is told."""
+    if not path.is_file():
+        return {}
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+        found = read_json(path)
+    except DataError as error:
+        sys.stderr.write(f"Warning: {error.args[0]}: the receipt is written anew, and every target is looked at\n")
         return {}
     return found if isinstance(found, dict) and isinstance(found.get("targets"), dict) else {}
 

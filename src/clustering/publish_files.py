@@ -6,6 +6,7 @@ called by the run and by what is in it, so that a file, once it is there, never 
 
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -35,7 +36,7 @@ class FolderSink:
         self.shown = self.place.shown
         self.formats = list(wanted.formats or ())
         self.results = results
-        self.work = Path(tempfile.mkdtemp(prefix="clustering-publish-"))
+        self.work = Path(tempfile.mkdtemp(prefix=f"clustering-publish-{os.getpid()}-"))
         self.exports: list[Export] = []
         self.folder = ""
 

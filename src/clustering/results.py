@@ -1,6 +1,5 @@
 """What is published, and why it may be refused: the results of one recorded run, held against its ledger and its checks."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
@@ -18,7 +17,7 @@ from storelib.accounts.ledger import Entry, check_balance, read_ledger
 from storelib.configuration.params import Params
 from storelib.errors import DataError
 from storelib.raw.files import sha256
-from storelib.tables import read_table
+from storelib.tables import read_json, read_table
 
 SEGMENTS = Path("data/merging/segments.parquet")
 LEDGER = Path("data/merging/ledger.parquet")
@@ -139,7 +138,7 @@ def check_finite(path: Path, profile: pa.Table) -> None:
 def check_checks(path: Path) -> None:
     """Raise DataError where a check failed, or none was made."""
     try:
-        checks = json.loads(path.read_text(encoding="utf-8"))["checks"]
+        checks = read_json(path)["checks"]
         failed = [check for check in checks if check["state"] not in {"pass", "warn"}]
         lines = [told(check) for check in failed]
     except (ValueError, KeyError, TypeError):

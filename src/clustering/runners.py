@@ -13,13 +13,17 @@ from pathlib import Path
 
 import psutil
 
+from clustering.lifeline import end_left, end_started, lifeline
 from clustering.stage_server import FOLDER
 from clustering.surroundings import home
-from clustering.unfinished import clear_up
+from clustering.unfinished import clear_cache, clear_temporary, clear_up
+from storelib import names
 from storelib.errors import ConfigError, DataError, PipelineError
 
-STATE = Path(".clustering")
+STATE = Path(names.STATE)
 RUNNERS = ("snakemake", "dvc")
+# Seconds that a runner has to end by itself after ^C.
+MOMENT = 2.0
 # What Snakemake says whether or not something went wrong, or after it.
 CHATTER = re.compile(
     r"None$|Using (workflow specific )?profile|Config file .* is extended|host: |Building DAG|Using shell|Provided cores|"
@@ -47,9 +51,26 @@ def environment(root: Path | None = None) -> dict[str, str]:
 
 def call(root: Path, program: str, arguments: Sequence[str]) -> int:
     """Run a runner in the project with its output on this terminal; returns its exit code."""
-    return subprocess.run(
-        [sys.executable, "-m", program, *arguments], cwd=root, env=environment(root), check=False
-    ).returncode
+    return attend(subprocess.Popen([sys.executable, "-m", program, *arguments], cwd=root, env=environment(root)))
+
+
+def attend(process: "subprocess.Popen[str] | subprocess.Popen[bytes]") -> int:
+    """Wait for a runner; returns its exit code."""
+    try:
+        return process.wait()
+    except BaseException:
+        give_up(process)
+        raise
+
+
+def give_up(process: "subprocess.Popen[str] | subprocess.Popen[bytes]") -> None:
+    """End a runner. After ^C, which it got from the terminal too, it has a moment to end its stages, and says so."""
+    try:
+        process.wait(MOMENT)
+    except subprocess.TimeoutExpired:
+        end_started()
+        process.kill()
+        process.wait()
 
 
 def call_script(root: Path, name: str, flags: Mapping[str, object]) -> None:
@@ -101,16 +122,50 @@ def ask(root: Path, program: str, arguments: Sequence[str]) -> subprocess.Comple
 
 @contextmanager
 def only_run(root: Path) -> Iterator[None]:
-    """Hold the project for one run of this command. The system frees it when the process ends, however it ends."""
+    """Hold the project for one run of this command. The system frees it when the process ends, however it ends.
+
+    What it starts ends with it; what an earlier one left is ended first. A stage that was started by others is refused
+    meanwhile (`storelib.runtime`): the file says who holds the project.
+    """
     folder = root / STATE
     folder.mkdir(exist_ok=True)
-    with (folder / "run.lock").open("a+") as handle:
+    with (folder / names.RUN_LOCK).open("a+", encoding="utf-8") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise PipelineError(
                 f"another `clustering` command is at work in {root}", solution="wait until it ends, or end it"
             ) from None
+        with lifeline(root) as mark:
+            if ended := end_left(root, mark):
+                sys.stderr.write(
+                    f"An earlier command was ended and left {ended} processes at work: they are ended too.\n"
+                )
+            handle.truncate(0)
+            handle.write(mark)
+            handle.flush()
+            try:
+                yield
+            finally:
+                handle.truncate(0)
+
+
+@contextmanager
+def without_dvc(root: Path) -> Iterator[None]:
+    """While another runner is at work: a `dvc repro` or `dvc exp run` of somebody's waits, and says so, as beside another DVC.
+
+    Raises PipelineError where DVC is at work.
+    """
+    folder = root / ".dvc" / "tmp"
+    if not folder.parent.is_dir():
+        yield
+        return
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("a+", encoding="utf-8") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise PipelineError(f"DVC is at work in {root}", solution="wait until it ends, or end it") from None
         yield
 
 
@@ -130,9 +185,18 @@ def processes_in(root: Path, words: Sequence[str]) -> list[psutil.Process]:
     return found
 
 
+def is_question(process: psutil.Process) -> bool:
+    """Whether a runner is only asked what it would do, as `clustering status` and the interface do: it takes no lock and writes nothing."""
+    try:
+        return "--dry-run" in process.cmdline()
+    except psutil.Error:
+        # It has ended since.
+        return True
+
+
 def refuse_while_at_work(root: Path) -> None:
-    """Raise PipelineError where a runner is alive in the project."""
-    alive = processes_in(root, RUNNERS)
+    """Raise PipelineError where a runner is alive in the project; one that is only asked what it would do is none."""
+    alive = [process for process in processes_in(root, RUNNERS) if not is_question(process)]
     if alive:
         raise PipelineError(
             f"{' '.join(alive[0].cmdline()[:4])} (process {alive[0].pid}) is at work in {root}",
@@ -156,8 +220,10 @@ def heal(root: Path) -> None:
         result = ask(root, "snakemake", ["--unlock", "--cores", "1"])
         if result.returncode:
             raise PipelineError(f"cannot unlock: {why(result)}", solution="run `snakemake --unlock`")
-    for folder in ("data", "reports"):
+    for folder in ("data", "reports", names.STATE):
         clear_up(root / folder)
+    clear_cache(root / ".dvc" / "cache")
+    clear_temporary()
 
 
 def why(result: subprocess.CompletedProcess[str]) -> str:

@@ -1,25 +1,23 @@
 """One run of a job: check, run, pass the state on to the other runner, and say where the results are."""
 
 import csv
-import json
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
-
-from rich.table import Table
 
 from clustering.dvc_state import graph
 from clustering.handover import is_recorded, record, sync
 from clustering.inputs import have_read_again, refuse_differences
 from clustering.jobs import JOBS, Engine
 from clustering.journal import LOGGER
+from clustering.mending import mend_outputs, mend_records
 from clustering.plans import dvc_plan, snakemake_plan, stages_needed
 from clustering.progress import follow
 from clustering.projects import check_access, check_project
-from clustering.runners import failure, heal, only_run
+from clustering.runners import failure, heal, only_run, without_dvc
 from clustering.runs import RUNS, recorded, report_of
-from clustering.shown import Mode, console, emit, say
+from clustering.shown import Mode, console, emit, say, show_rows
 from clustering.stage_server import stages_forked
 from clustering.surroundings import Obstacle, of_dvc
 from storelib.accounts.expectations import told
@@ -30,6 +28,8 @@ from storelib.configuration.views import view_words
 from storelib.errors import ConfigError, DataError, PipelineError
 from storelib.leftovers import prune
 from storelib.method.one_cluster import alternative, one_cluster
+from storelib.seals import DAMAGED, checked
+from storelib.tables import read_json
 
 
 def same_environment(env: str, configured: str) -> None:
@@ -66,6 +66,8 @@ def run_job(
         with only_run(root):
             heal(root)
             prune(params.internal.categories, root)
+            mend_records(root)
+            mend_outputs(root, with_dvc=obstacle is None)
             with recorded(root, job, env, engine, tags or {}, cores=cores, force=force) as run_id:
                 LOGGER.info("run %s: %s for %s by %s in %s", run_id, job, env, engine, root)
                 if mode is Mode.json:
@@ -85,7 +87,7 @@ def run_job(
     took = time.monotonic() - started
     if mode is Mode.json:
         metrics = root / "reports" / "metrics.json"
-        found = json.loads(metrics.read_text(encoding="utf-8")) if metrics.is_file() else None
+        found = read_json(metrics) if metrics.is_file() else None
         report = report_of(root, run_id)
         more = {"metrics": found, "report": str(report) if report else None}
         warned = warnings_of(root) if job == "full_pipeline" else []
@@ -132,7 +134,15 @@ def make(
     other = env if env != params.env else None
     have_read_again(root, env, params, job, engine)
     with stages_forked(root):
-        start_runner(root, job, other, cores, engine, force=force, mode=mode, log=log)
+        damaged = set_aside_by_stages(root)
+        try:
+            start_runner(root, job, other, cores, engine, force=force, mode=mode, log=log)
+        except DataError as error:
+            # A stage has found an input damaged since the look before: what is missing now is made again.
+            if set_aside_by_stages(root) == damaged:
+                raise
+            say(f"{error.args[0]}: once more, which makes it again")
+            start_runner(root, job, other, cores, engine, force=force, mode=mode, log=log)
     with console.status("looking at what was made") if mode is Mode.live else nullcontext():
         refuse_differences(root, env, params, job)
         # `record` asks Snakemake the same, of the whole pipeline.
@@ -141,9 +151,15 @@ def make(
         return obstacle.what if obstacle else pass_on(root, engine, env, params, job)
 
 
+def set_aside_by_stages(root: Path) -> dict[str, int]:
+    """The damaged files that lie aside, and since when."""
+    found = [path for path in (root / DAMAGED).rglob("*") if path.is_file()]
+    return {str(path): path.stat().st_ctime_ns for path in found}
+
+
 def warnings_of(root: Path) -> list[str]:
     """What `check_results` found that is worth a warning, and views of weak structure, a line each."""
-    checks = json.loads((root / "reports" / "checks.json").read_text(encoding="utf-8"))["checks"]
+    checks = read_json(root / "reports" / "checks.json")["checks"]
     return [told(check) for check in checks if check["state"] == "warn"] + weak_structures(root)
 
 
@@ -151,7 +167,7 @@ def weak_structures(root: Path) -> list[str]:
     """Views whose stores are all in one cluster though a rule that could have chosen one chooses more."""
     choices: dict[str, dict[str, int | None]] = {}
     single = set()
-    with (root / "reports" / "k_scores.csv").open(encoding="utf-8", newline="") as handle:
+    with checked(root / "reports" / "k_scores.csv").open(encoding="utf-8", newline="") as handle:
         for row in csv.DictReader(handle):
             choices.setdefault(row["view"], {}).update(dict.fromkeys(row["chosen_by"].split(), int(row["k"])))
             if row["chosen"] == "True" and row["k"] == "1":
@@ -167,15 +183,17 @@ def start_runner(
     other: the environment, where it is not that of params.yaml; log: takes the runner's words, where they are not shown.
     """
     began = time.time()
+    if mode is Mode.plain:
+        say(f"{job}: the runner's own words go to {log.relative_to(root)}")
     if engine is Engine.dvc:
-        total = None if mode in {Mode.plain, Mode.quiet} else len(stages_needed(graph(root).needs, job))
+        total = None if mode is Mode.quiet else len(stages_needed(graph(root).needs, job))
         words = ["repro", *(["--force"] if force else []), *JOBS[job]]
         code = follow(root, "dvc", words, mode, console, job=job, log=log, total=total)
     else:
-        quiet = ["--quiet", "host", "reason", *(["rules"] if mode is Mode.plain else [])]
-        words = ["--cores", str(cores), *quiet, *(["--forceall"] if force else [])]
+        words = ["--cores", str(cores), "--quiet", "host", "reason", *(["--forceall"] if force else [])]
         config = ["--config", f"env={other}"] if other else []
-        code = follow(root, "snakemake", [*words, *config, "--", job], mode, console, job=job, log=log)
+        with without_dvc(root):
+            code = follow(root, "snakemake", [*words, *config, "--", job], mode, console, job=job, log=log)
     if code:
         raise failure(root, job, began, log)
 
@@ -216,14 +234,15 @@ def pass_on(root: Path, engine: Engine, env: str, params: Params, job: str) -> s
 
 def show_segments(root: Path, own_report: Path | None) -> None:
     """A table of what was found, and where it lies. own_report: the report with the run in it, where there is one."""
-    metrics = json.loads((root / "reports" / "metrics.json").read_text(encoding="utf-8"))
+    metrics = read_json(root / "reports" / "metrics.json")
     recovery = metrics.get("recovery", {})
-    table = Table("category", "stores", "k", "segments", "smallest", *(["ARI with reference"] if recovery else []))
+    heads = ["category", "stores", "k", "segments", "smallest", *(["ARI with reference"] if recovery else [])]
+    rows = []
     for key, found in metrics["merging"].items():
         known = [f"{recovery[key]['segment_ari']:.3f}" if key in recovery else ""] if recovery else []
         counts = (found["stores"], metrics["internal"][key]["k"], found["segments"], found["smallest"])
-        table.add_row(key, *map(str, counts), *known)
-    console.print(table)
+        rows.append([key, *map(str, counts), *known])
+    show_rows(heads, rows)
     amounts = metrics["ledger"]
     console.print(
         f"Sales: {amounts['sales_in']:,.2f} in, {amounts['sales_segmented']:,.2f} segmented, "
@@ -235,6 +254,7 @@ def show_segments(root: Path, own_report: Path | None) -> None:
         *([("report", "reports/report.html"), ("this run", str(own_report))] if own_report else []),
         ("segments", "data/merging/segments.parquet"),
         ("as CSV", "reports/segments.csv"),
+        ("as Excel", "reports/segments.xlsx"),
         ("pictures", "reports/figures/"),
         ("metrics", "reports/metrics.json"),
     ):

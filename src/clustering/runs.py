@@ -144,18 +144,36 @@ def forget_old(root: Path) -> None:
 
 
 def load_runs(root: Path) -> list[dict[str, Any]]:
-    """Every record, oldest first; what cannot be read is left out. A run whose process was killed was interrupted."""
+    """Every record, oldest first; what cannot be read is left out (`damaged_records` names it).
+
+    A run whose process was killed was interrupted.
+    """
     found = []
     for path in sorted((root / RUNS).glob("*/run.json")):
-        try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
-        if isinstance(record, dict) and record.get("id") == path.parent.name:
+        record = read_record(path)
+        if record is not None and record["id"] == path.parent.name:
             if record.get("result") == "running" and not psutil.pid_exists(int(record.get("pid") or 0)):
                 record |= {"result": "interrupted", "error": "its process did not end by itself"}
             found.append(record)
     return found
+
+
+def read_record(path: Path) -> dict[str, Any] | None:
+    """A run's record; None of a file that is no more what `recorded` wrote."""
+    try:
+        record = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    if not isinstance(record, dict) or not isinstance(record.get("id"), str):
+        return None
+    is_sound = all(isinstance(record.get(name, ""), str) for name in ("job", "env", "start", "result"))
+    is_sound &= isinstance(record.get("tags", {}), dict) and isinstance(record.get("pid", 0), int)
+    return record if is_sound and isinstance(record.get("duration_s"), float | int | None) else None
+
+
+def damaged_records(root: Path) -> list[Path]:
+    """The records that cannot be read: their runs are not listed."""
+    return [path for path in sorted((root / RUNS).glob("*/run.json")) if read_record(path) is None]
 
 
 def with_tags(runs: Sequence[dict[str, Any]], tags: Mapping[str, str]) -> list[dict[str, Any]]:

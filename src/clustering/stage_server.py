@@ -68,7 +68,7 @@ def stages_forked(root: Path, libraries: Sequence[str] = LIBRARIES) -> Iterator[
         yield
         return
     began = time.time()
-    folder = Path(tempfile.mkdtemp(prefix="clustering-stages-"))
+    folder = Path(tempfile.mkdtemp(prefix=f"clustering-stages-{os.getpid()}-"))
     client = [sys.executable, "-I", "-S", str(Path(__file__).with_name("stage_client.py")), str(folder), sys.executable]
     shim = folder / "python"
     shim.write_text(f'#!/bin/sh\nexec {shlex.join(client)} "$@"\n', encoding="utf-8")

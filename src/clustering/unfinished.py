@@ -1,18 +1,25 @@
 """What a command, or a stage, that was killed leaves behind, and how it is put right.
 
 Three kinds of names are ours: a file that was being written (`.segments.parquet.4711.tmp`, see `storelib.tables.replacing`), the
-folder of a fetch (`.fetch-4711.tmp`), and the snapshot that a new one was about to replace (`.sales.old.tmp`).
+folder of a fetch (`.fetch-4711.tmp`), and the snapshot that a new one was about to replace (`.sales.old.tmp`). One is DVC's: a file
+that it was copying (`.PvR7vLLxpHWb0MyULPSQeg.tmp`). Where the system keeps temporary files, a folder of ours says whose it was
+(`clustering-4711-x8v2l_0q`).
 """
 
 import os
 import re
 import shutil
+import tempfile
+import time
 from pathlib import Path
 
 import psutil
 
 WRITTEN = re.compile(r"\..+\.\d+\.tmp", re.DOTALL)
 FETCHED = re.compile(r"\.fetch-(\d+)\.tmp")
+# As DVC names a file until it is whole: sixteen random bytes in letters.
+COPIED = re.compile(r".*\.[\w-]{22}\.tmp", re.DOTALL)
+TEMPORARY = re.compile(r"clustering-(?:[a-z]+-)*(\d+)-\w{8}")
 RETIRED = re.compile(r"\.(.+)\.old\.tmp", re.DOTALL)
 
 
@@ -53,7 +60,26 @@ def clear_up(folder: Path) -> None:
                 # Two projects may share a folder of raw files, by links.
                 if int(found[1]) == os.getpid() or not psutil.pid_exists(int(found[1])):
                     remove(here / entry)
-            elif entry in files and WRITTEN.fullmatch(entry):
+            elif entry in files and (WRITTEN.fullmatch(entry) or COPIED.fullmatch(entry)):
                 remove(here / entry)
         # What is gone by now needs no look; nor has anyone but the user put anything behind a hidden folder's name.
         folders[:] = [entry for entry in folders if not entry.startswith(".")]
+
+
+def clear_cache(folder: Path) -> None:
+    """Remove what DVC was copying into its cache an hour ago or more: experiments of its queue may be at work."""
+    for path in folder.rglob("*.tmp"):
+        if COPIED.fullmatch(path.name) and path.stat().st_mtime < time.time() - 3600:
+            path.unlink(missing_ok=True)
+
+
+def clear_temporary(folder: Path | None = None) -> None:
+    """Remove the temporary folders of processes of this user that are gone. folder: where they are, by default the system's."""
+    for path in (folder or Path(tempfile.gettempdir())).glob("clustering-*"):
+        found = TEMPORARY.fullmatch(path.name)
+        try:
+            is_ours = path.is_dir() and not path.is_symlink() and path.stat().st_uid == os.getuid()
+        except FileNotFoundError:
+            continue
+        if found and is_ours and not psutil.pid_exists(int(found[1])):
+            shutil.rmtree(path, ignore_errors=True)

@@ -237,7 +237,7 @@ def test_what_dvc_noted_of_a_run_on_files_that_came_later_is_forgotten(
 ) -> None:
     """DVC keeps, by the hashes of a stage's inputs, what came of them, and would bring it back for the files that came."""
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
-    (tmp_path / "dvc.lock").write_text("as it was")
+    (tmp_path / "dvc.lock").write_text("schema: '2.0'")
     runs = tmp_path / ".dvc" / "cache" / "runs" / "ab" / "abc"
     runs.mkdir(parents=True)
     (runs / "earlier").write_text("")
@@ -257,6 +257,6 @@ def test_what_dvc_noted_of_a_run_on_files_that_came_later_is_forgotten(
     handover.forget_runs(tmp_path, since=(runs / "earlier").stat().st_ctime + 10)
     assert (runs / "earlier").is_file()
     assert handover.record(tmp_path) == ["file changed: data/raw/dev/sales.csv"]
-    assert (tmp_path / "dvc.lock").read_text() == "as it was"
+    assert (tmp_path / "dvc.lock").read_text() == "schema: '2.0'"
     assert not (runs / "noted").exists()
     assert not (tmp_path / ".clustering" / "recorded").exists()

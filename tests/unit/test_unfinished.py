@@ -1,8 +1,11 @@
 """What a killed fetch or stage leaves is put right before the next run, and nothing else is touched."""
 
+import os
 from pathlib import Path
 
-from clustering.unfinished import clear_up
+import pytest
+
+from clustering.unfinished import clear_cache, clear_temporary, clear_up
 
 
 def write(path: Path, text: str = "") -> Path:
@@ -62,3 +65,30 @@ def test_what_others_put_there_stays(tmp_path: Path) -> None:
     clear_up(tmp_path / "raw")
     assert contents(tmp_path / "raw/prod") == {name: name for name in kept}
     assert contents(tmp_path / "elsewhere") == {".a.4711.tmp": "theirs"}
+
+
+def test_what_dvc_was_copying_goes(tmp_path: Path) -> None:
+    write(tmp_path / "merging/.PvR7vLLxpHWb0MyULPSQeg.tmp", "half")
+    write(tmp_path / "merging/segments.parquet", "whole")
+    clear_up(tmp_path)
+    assert contents(tmp_path) == {"merging/segments.parquet": "whole"}
+
+
+def test_what_dvc_was_copying_into_its_cache_goes_when_it_is_old(tmp_path: Path) -> None:
+    old = write(tmp_path / "files/md5/ab/x.PvR7vLLxp-Wb0MyULPS_eg.tmp", "half")
+    os.utime(old, (0, 0))
+    write(tmp_path / "files/md5/ab/x.PvR7vLLxp-Wb0MyULPS_ab.tmp", "of one at work")
+    clear_cache(tmp_path)
+    assert contents(tmp_path) == {"files/md5/ab/x.PvR7vLLxp-Wb0MyULPS_ab.tmp": "of one at work"}
+
+
+@pytest.mark.parametrize("name", ["clustering-999999999-x8v2l_0q", "clustering-stages-999999999-x8v2l_0q"])
+def test_temporary_folder_of_a_process_that_is_gone_goes(tmp_path: Path, name: str) -> None:
+    write(tmp_path / name / "spilt")
+    kept = [f"clustering-{os.getpid()}-x8v2l_0q", "clustering-minimal-x8v2l_0q", "other-999999999-x8v2l_0q"]
+    for other in kept:
+        write(tmp_path / other / "theirs")
+    (tmp_path / "clustering-999999998-x8v2l_0q").symlink_to(tmp_path / "other-999999999-x8v2l_0q")
+    clear_temporary(tmp_path)
+    assert not (tmp_path / name).exists()
+    assert all((tmp_path / other / "theirs").exists() for other in kept)

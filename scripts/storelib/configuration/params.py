@@ -23,6 +23,18 @@ Rule = Literal[
 ]  # fmt: skip
 
 
+# One file of words for each language.
+WORDS = Path(__file__).parents[2] / "templates" / "words"
+
+
+def is_spoken(language: str) -> str:
+    """A language that the pages are written in."""
+    known = sorted(path.stem for path in WORDS.glob("*.yaml"))
+    if language not in known:
+        raise ValueError(f"one of {', '.join(known)} is expected, or another with a file {WORDS.name}/<language>.yaml")
+    return language
+
+
 class Demo(Model):
     """Size of a planted retailer."""
 
@@ -512,6 +524,29 @@ class Checks(Model):
     )
 
 
+class Report(Model):
+    """For whom the report, the workbook of all categories, and names and rules of segments are written."""
+
+    language: Annotated[str, AfterValidator(is_spoken)] = Field(
+        description="`en`, `de`, or another with a file in `scripts/templates/words/`"
+    )
+    decimal: Literal["point", "comma"] = Field(description="mark before decimals")
+    thousands: Literal["comma", "point", "space", "apostrophe", "none"] = Field(
+        description="mark between groups of three digits"
+    )
+    currency: Annotated[str, Field(min_length=1, max_length=8, pattern=r"^[^\s\d%<>&,.-]+$")] | None = Field(
+        default=None,
+        description="of amounts: a symbol such as `€`, or a code such as `EUR`; by default none is written",
+    )
+
+    @model_validator(mode="after")
+    def marks_differ(self) -> "Report":
+        """One mark cannot mean two things."""
+        if self.decimal == self.thousands:
+            raise ValueError(f"decimal and thousands are both {self.decimal}; two different marks are expected")
+        return self
+
+
 class Params(Model):
     """params.yaml."""
 
@@ -525,6 +560,7 @@ class Params(Model):
     chain: Chain
     describing: Describing
     checks: Checks
+    report: Report
 
     @model_validator(mode="after")
     def own_settings_fit_the_others(self) -> "Params":

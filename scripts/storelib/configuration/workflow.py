@@ -18,6 +18,7 @@ from storelib.contracts.contract import outputs
 from storelib.contracts.sales import SETTINGS
 from storelib.raw.files import source_files
 from storelib.raw.hashes import Hashes, raw_hashes, told_content
+from storelib.seals import stands
 from storelib.tables import read_table
 
 # Where what stages share lies.
@@ -79,9 +80,9 @@ def flags_of(block: Mapping[str, Any]) -> Callable[[Any], str]:
     return verbatim(flags(block))
 
 
-def sections_of(config: Mapping[str, Any], *names: str) -> Callable[[Any], str]:
-    """A rule's parameter: the flags of whole sections, each behind the section's name."""
-    return verbatim(" ".join(f"--{name} {flags(config[name])}" for name in names))
+def sections_of(config: Mapping[str, Any], *names: str, before: str) -> Callable[[Any], str]:
+    """A rule's parameter: the flags of one block, then those of whole sections, each behind the section's name."""
+    return verbatim(" ".join([flags(config[before]), *(f"--{name} {flags(config[name])}" for name in names)]))
 
 
 def own_settings(config: Mapping[str, Any], stage: str) -> Callable[[Any], str]:
@@ -106,7 +107,7 @@ def settle_settings(categories: Mapping[str, Any]) -> None:
     with outputs() as write:
         for stage, key in product(STAGES, sorted(found)):
             table, path = settings_table(told(stage, found[key])), Path(FOLDER, stage, f"{key}.parquet")
-            if not path.is_file() or not read_table(path).equals(table):
+            if not stands(path) or not read_table(path).equals(table):
                 write(table, SETTINGS, path)
     # Of a category that was only tried, or is gone: DVC would take the folder for changed.
     for path in Path(FOLDER).glob("*/*.parquet"):

@@ -12,7 +12,7 @@ stage computes, and a run in which all is well has no use for its words. pandas 
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from storelib import names
 from storelib.errors import DataError, shown
-from storelib.tables import MONEY, replacing, write_batches, write_table
+from storelib.tables import MONEY, moved_together, write_batches, write_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -403,10 +403,13 @@ TRUTH = Column(pa.bool_())
 
 
 class Outputs:
-    """Writes the files of a stage to temporary ones, which are moved together, the last one first."""
+    """Writes the files of a stage to temporary ones, which are moved together.
 
-    def __init__(self, stack: ExitStack) -> None:
-        self.stack = stack
+    temporary: gives where to write a file that is no table, such as a picture, which is moved with the others.
+    """
+
+    def __init__(self, temporary: Callable[[Path], Path]) -> None:
+        self.temporary = temporary
 
     def __call__(self, rows: Rows, contract: Contract, path: Path) -> None:
         """A table, checked. Raises DataError where its contract is broken."""
@@ -415,10 +418,6 @@ class Outputs:
             write_batches(rows.schema, checked_batches(rows, contract, str(path)), temporary)
         else:
             write_table(checked(rows, contract, str(path)), temporary)
-
-    def temporary(self, path: Path) -> Path:
-        """Where to write any other file, such as a picture."""
-        return self.stack.enter_context(replacing(path))
 
 
 @contextmanager
@@ -429,8 +428,8 @@ def outputs() -> Iterator[Outputs]:
     they are moved when the block ends without an error, so that a stage that is killed, or finds the disk full, leaves no new
     table beside an old picture.
     """
-    with ExitStack() as stack:
-        yield Outputs(stack)
+    with moved_together() as temporary:
+        yield Outputs(temporary)
 
 
 def checked(rows: "pd.DataFrame | pa.Table", contract: Contract, where: str) -> pa.Table:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from storelib.errors import ConfigError, DataError
 from storelib.method.algorithms import Fitted, Mixture
 from storelib.method.partitions import Matrix
+from storelib.tables import read_json
 
 SCHEMA = 1
 PACKAGES = ("numpy", "scikit-learn", "scipy")
@@ -63,7 +64,7 @@ class ClusterModel:
     @classmethod
     def read(cls, path: Path, digest: str) -> "ClusterModel":
         """A model that was fitted to the points with this hash. Raises DataError for another."""
-        model: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        model: dict[str, Any] = read_json(path)
         if model["schema"] != SCHEMA or model["points_sha256"] != digest:
             raise DataError(
                 f"{path} is of other points or of another version",
@@ -120,4 +121,5 @@ class FeatureModel:
         if self.options["scaling"] != "none":
             values = (values - learned["centre"].to_numpy(dtype="float64")) / learned["scale"].to_numpy(dtype="float64")
         filled: Matrix = np.where(np.isnan(values), learned["imputed_value"].to_numpy(dtype="float64"), values)
-        return filled * learned["weight"].to_numpy(dtype="float64")
+        weighted: Matrix = filled * learned["weight"].to_numpy(dtype="float64")
+        return weighted

@@ -17,7 +17,7 @@ def status(
 
     Example: clustering status --tags version=2.0
     """
-    from clustering.runs import load_runs, report_of, with_tags
+    from clustering.runs import damaged_records, load_runs, report_of, with_tags
     from clustering.status import runs_table, stale_stages, stale_table
     from clustering.surroundings import of_dvc
 
@@ -32,6 +32,8 @@ def status(
     if obstacle:
         say(f"DVC cannot be asked: {obstacle.what}; {obstacle.advice}.")
     found = with_tags(load_runs(root), labels)
+    for broken in damaged_records(root):
+        say(f"Warning: {broken} cannot be read, and its run is left out: `clustering verify --repair` renames it")
     if runs and found:
         show_whole(runs_table(found[-runs:]))
         for path in [path for run in found[-runs:][::-1] if (path := report_of(root, run["id"]))][:1]:

@@ -132,15 +132,12 @@ def chosen(project: Project, asked: Filter) -> pd.DataFrame:
     if asked.state:
         keep &= in_state(stores, asked.state).to_numpy()
     if asked.column and asked.value:
-        known = column_values(project)
-        if asked.column not in known:
+        if asked.column not in column_values(project):
             raise DataError(f"the store table has no column {asked.column!r}", solution="choose one of the list")
         texts = stores["store_id"].map(store_table(project)[asked.column]).fillna("").astype("str")
-        keep &= (
-            texts.str.contains(asked.value, case=False, regex=False)
-            if known[asked.column] is None
-            else texts == asked.value
-        ).to_numpy(dtype=bool)
+        # One of the column's values, or a part of them.
+        same = (texts == asked.value).to_numpy(dtype=bool)
+        keep &= same if same.any() else texts.str.contains(asked.value, case=False, regex=False).to_numpy(dtype=bool)
     if asked.search:
         found = pd.Series(False, index=stores.index)
         for name in ("store_id", "name", "segment_name"):

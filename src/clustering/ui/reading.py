@@ -23,8 +23,10 @@ from storelib.tables import read_frame, read_table
 
 T = TypeVar("T")
 Stamp = tuple[int, int, int]
-# Values that are kept; a project of twenty categories has about two hundred tables.
-KEPT = 400
+# Values that are kept; a project of twenty categories has about six hundred tables.
+KEPT = 3000
+# What an error says of something that no run has made yet.
+NOT_MADE = ("does not exist", "has no segments and metrics", "runs with results are recorded")
 RUN_FIRST = "run `make run`, or `clustering run full_pipeline_job`"
 
 
@@ -53,7 +55,7 @@ def attempt(make: Callable[..., T], *values: Any) -> Part[T]:
     try:
         return Part(make(*values))
     except PipelineError as error:
-        return Part(problem=Problem(error.args[0], error.solution, error.args[0].endswith("does not exist")))
+        return Part(problem=Problem(error.args[0], error.solution, error.args[0].endswith(NOT_MADE)))
     except Exception as error:
         LOGGER.exception("a part of a page cannot be shown")
         return Part(

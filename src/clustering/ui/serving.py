@@ -2,6 +2,7 @@
 
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import uvicorn
@@ -43,6 +44,14 @@ def serve(root: Path, env: str, access: Access, port: int) -> None:
         say("End it with Ctrl-C.")
         sys.stdout.flush()
         config = uvicorn.Config(
-            make_app(root, env, access), log_level="warning", access_log=False, server_header=False, lifespan="off"
+            make_app(root, env, access),
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            # What Snakemake or DVC is asked at the moment is not waited for.
+            timeout_graceful_shutdown=1,
         )
-        uvicorn.Server(config).run(sockets=[taken])
+        # Ctrl-C is how it ends.
+        with suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[taken])

@@ -63,11 +63,18 @@ class Work:
         self.root = root
         self.started: list[Started] = []
         self.lock = threading.Lock()
+        # What is asked of a runner for a page, one at a time: each takes a processor for some seconds.
+        self.questions = threading.Lock()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something that was started here is at work."""
+        return any(not one.is_over for one in self.started)
 
     def start(self, what: str, words: Sequence[str]) -> Started:
         """Start a command of `clustering`. Raises PipelineError where one that was started here is at work."""
         with self.lock:
-            if any(not found.is_over for found in self.started):
+            if self.is_busy:
                 raise PipelineError("another job is at work", solution="wait until it ends, or stop it")
             folder = self.root / LOGS
             folder.mkdir(parents=True, exist_ok=True)

@@ -73,7 +73,7 @@ def numbers(project: Project, view: str, wanted: str) -> dict[str, Any] | None:
     asked = next((row for row in rows if str(row["segments"]) == wanted), chosen)
     before = [row for row in rows if row["segments"] == asked["segments"] + 1]
     return {
-        "view": merging.explained_view(frame),
+        "view": merging.explained_view(frame, "the views"),
         "rows": rows,
         "chosen": chosen,
         "asked": asked,
@@ -103,7 +103,7 @@ def page(request: Request) -> Response:
     view = attempt(project.view, request.query_params.get("view"))
     if view.value is None:
         return show(request, "empty.html", title="Choose", problem=view.problem)
-    names = project.categories() | {"external": "by place, all categories"}
+    names = {**(attempt(project.categories).value or {}), "external": "by place, all categories"}
     return show(
         request,
         "choose.html",

@@ -24,7 +24,7 @@ from clustering.surroundings import of_dvc
 from clustering.ui import editing, working
 from clustering.ui.graph import Stage, draw, stages_of
 from clustering.ui.guard import Form, action
-from clustering.ui.reading import Project, attempt
+from clustering.ui.reading import Part, Project, attempt
 from clustering.ui.rendering import query, show
 from clustering.ui.working import Work, watch
 from storelib.errors import ConfigError, DataError, PipelineError
@@ -166,7 +166,10 @@ def stale(project: Project) -> dict[str, str] | None:
 
 def stale_part(request: Request) -> Response:
     """What is stale, which takes Snakemake some seconds to tell."""
-    return show(request, "runs_stale.html", stale=attempt(stale, request.app.state.project))
+    work: Work = request.app.state.work
+    with work.questions:
+        found = Part(None) if work.is_busy else attempt(stale, request.app.state.project)
+    return show(request, "runs_stale.html", stale=found)
 
 
 def experiments(project: Project) -> list[tuple[str, str]]:
@@ -178,7 +181,10 @@ def experiments(project: Project) -> list[tuple[str, str]]:
 
 def queue_part(request: Request) -> Response:
     """The queue of experiments, which takes DVC some seconds to tell."""
-    return show(request, "runs_queue.html", queue=attempt(experiments, request.app.state.project))
+    work: Work = request.app.state.work
+    with work.questions:
+        found = attempt(experiments, request.app.state.project)
+    return show(request, "runs_queue.html", queue=found)
 
 
 def commands(project: Project) -> dict[str, str]:
