@@ -17,6 +17,15 @@ from integration.conftest import finished, fresh, journal, minimal
 
 __all__ = ["finished", "fresh", "journal", "minimal"]
 
+MAKE = """
+import shutil, sys
+from pathlib import Path
+from bad_input.project import Project
+project = Project.make(Path(sys.argv[1]))
+shutil.copytree(sys.argv[2], project / "scripts/templates")
+told = project.run_all(*project.stages())
+assert told.code == 0, told.said
+"""
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -53,10 +62,9 @@ def memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def whole(memory: Path) -> Project:
     """A small project, every stage run; by another process, since what has started threads cannot be forked safely."""
-    make = "import sys; from pathlib import Path; from bad_input.project import Project; Project.finished(Path(sys.argv[1]))"
     load_libraries()
     places = os.pathsep.join([str(ROOT / "tests"), str(ROOT / "scripts")])
-    words = [sys.executable, "-c", make, str(memory / "project")]
+    words = [sys.executable, "-c", MAKE, str(memory / "project"), str(ROOT / "scripts" / "templates")]
     subprocess.run(words, env=os.environ | {"PYTHONPATH": places}, check=True)
     return Project(memory / "project")
 

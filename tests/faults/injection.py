@@ -191,8 +191,8 @@ def contents(project: Project, names: Sequence[str]) -> dict[str, bytes]:
     return {name: (project / name).read_bytes() for name in names if (project / name).is_file()}
 
 
-def drawn_faults(operations: int, number: int, drawn: random.Random) -> list[Fault]:
-    """Faults of a stage: every k with every kind, once and for good; where these are too many, a draw of them."""
+def drawn_faults(operations: int, drawn: random.Random) -> list[Fault]:
+    """Every fault of a stage, in an order that is drawn: each k with each kind, once and for good."""
     every = [
         Fault(k, kind, lasting)
         for k in range(1, operations + 1)
@@ -200,4 +200,5 @@ def drawn_faults(operations: int, number: int, drawn: random.Random) -> list[Fau
         for lasting in (False, True)
         if not (lasting and kind == "kill")
     ]
-    return every if len(every) <= number else drawn.sample(every, number)
+    drawn.shuffle(every)
+    return every

@@ -8,13 +8,13 @@ import pytest
 
 from bad_input.project import Project
 from clustering.unfinished import clear_up
-from faults.injection import contents, drawn_faults, run_forked
+from faults.injection import Fault, contents, drawn_faults, run_forked
 
 Told = Callable[[str, int, int], None]
 # One in so many is run again without a fault, though what it reads is as it was.
 AGAIN = 20
-# Processes that share the stages.
-PARTS = 4
+# Processes that share the stages, and the faults that each plants however long that takes.
+PARTS, LEAST = 4, 12
 
 
 @pytest.mark.parametrize("part", range(PARTS))
@@ -25,15 +25,16 @@ def test_failing_operations_of_every_stage(
     injected, ran, harmed = 0, 0, []
     stages = [stage for name, stage in whole.stages().items() if all((whole / out).is_file() for out in stage.outputs)]
     stages = stages[part::PARTS]
-    share = max(many // PARTS // len(stages), 1)
-    faults = []
-    for stage in stages:
-        counted = run_forked(whole, stage)
-        assert counted.code == 0, counted.said
-        faults += [(stage, fault) for fault in drawn_faults(counted.operations, share, drawn)]
-    drawn.shuffle(faults)
-    for stage, fault in faults:
-        if in_time():
+    left_of: dict[str, list[Fault]] = {}
+    while stages and injected < many // PARTS and (injected < LEAST or in_time()):
+        stage = stages.pop(0)
+        if stage.name not in left_of:
+            counted = run_forked(whole, stage)
+            assert counted.code == 0, counted.said
+            left_of[stage.name] = drawn_faults(counted.operations, drawn)
+        if left_of[stage.name]:
+            stages.append(stage)
+            fault = left_of[stage.name].pop()
             clean = contents(whole, stage.outputs)
             inputs = [name for name in stage.inputs if (whole / name).is_file()]
             read = contents(whole, inputs)
@@ -58,7 +59,7 @@ def test_failing_operations_of_every_stage(
             if wrong:
                 harmed.append(f"{stage.name} {fault}: code {ended.code} {wrong} {ended.said[-1500:]}")
     told(
-        f"file operations of {len(stages)} stages, part {part + 1} of {PARTS} ({ran} run again)",
+        f"file operations of {len(left_of)} stages, part {part + 1} of {PARTS} ({ran} run again)",
         injected,
         injected - len(harmed),
     )
