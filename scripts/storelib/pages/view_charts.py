@@ -196,8 +196,8 @@ def profile_chart(profile: pd.DataFrame, view: str, labels: Mapping[str, str]) -
         return note(f"{view}: what sets the clusters apart", NO_DATA)
     shown = features_apart(profile)
     heads = [
-        f"{row.cluster}\n{row.stores:,} stores\n{percent(row.share_of_sales)} of sales"
-        for row in profile.drop_duplicates("cluster").sort_values("cluster").itertuples()
+        f"{row['cluster']}\n{row['stores']:,} stores\n{percent(float(row['share_of_sales']))} of sales"
+        for row in profile.drop_duplicates("cluster").sort_values("cluster").to_dict("records")
     ]
     total = profile["feature"].nunique()
     picture = Picture(
