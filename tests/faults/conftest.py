@@ -5,12 +5,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from bad_input.project import Project
+from faults.injection import load_libraries
 from integration.conftest import finished, fresh, journal, minimal
 
 __all__ = ["finished", "fresh", "journal", "minimal"]
@@ -29,6 +31,13 @@ def many() -> int:
     return int(os.environ.get("FAULTS", "300"))
 
 
+@pytest.fixture
+def in_time() -> Callable[[], bool]:
+    """Whether there is time for more: FAULT_SECONDS for each part of a test, 12 by default; make test-faults gives hours."""
+    until = time.monotonic() + float(os.environ.get("FAULT_SECONDS", "12"))
+    return lambda: time.monotonic() < until
+
+
 @pytest.fixture(scope="session")
 def memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder in memory, where there is such a thing: faults are of files, and the disk's own time is not what is looked at."""
@@ -45,6 +54,7 @@ def memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def whole(memory: Path) -> Project:
     """A small project, every stage run; by another process, since what has started threads cannot be forked safely."""
     make = "import sys; from pathlib import Path; from bad_input.project import Project; Project.finished(Path(sys.argv[1]))"
+    load_libraries()
     places = os.pathsep.join([str(ROOT / "tests"), str(ROOT / "scripts")])
     words = [sys.executable, "-c", make, str(memory / "project")]
     subprocess.run(words, env=os.environ | {"PYTHONPATH": places}, check=True)
@@ -52,14 +62,13 @@ def whole(memory: Path) -> Project:
 
 
 @pytest.fixture
-def told(capsys: pytest.CaptureFixture[str], seed: int) -> Callable[[str, int, int], None]:
-    """Prints what came of the faults: what, how many were planted, how many did no harm."""
+def told(seed: int) -> Callable[[str, int, int], None]:
+    """Prints what came of the faults: what, how many were planted, how many did no harm. pytest shows it by -rP."""
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
     ).stdout.strip()
 
     def tell(what: str, injected: int, survived: int) -> None:
-        with capsys.disabled():
-            print(f"\n{what}: injected {injected} / survived {survived} / seed {seed} / commit {commit or 'none'}")
+        print(f"{what}: injected {injected} / survived {survived} / seed {seed} / commit {commit or 'none'}")
 
     return tell

@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 
 import storelib.runtime
 from bad_input.project import Project, Stage
+from clustering.stage_server import LIBRARIES
 from storelib import seals
 
 ERRORS = {"EIO": errno.EIO, "ENOSPC": errno.ENOSPC, "EACCES": errno.EACCES}
@@ -143,6 +144,12 @@ class Plan:
         Figure.savefig = self.writer(Figure.savefig, 1)  # type: ignore[method-assign]
         self.is_on = True
         yield
+
+
+def load_libraries() -> None:
+    """What stages import, once for all children."""
+    for name in (*LIBRARIES, "pandas", "pyarrow.parquet"):
+        importlib.import_module(name)
 
 
 def run_forked(project: Project, stage: Stage, fault: Fault | None = None) -> Ended:

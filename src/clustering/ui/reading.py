@@ -23,8 +23,8 @@ from storelib.tables import read_frame, read_table
 
 T = TypeVar("T")
 Stamp = tuple[int, int, int]
-# Values that are kept; a project of twenty categories has about two hundred tables.
-KEPT = 400
+# Values that are kept; a project of twenty categories has about six hundred tables.
+KEPT = 3000
 # What an error says of something that no run has made yet.
 NOT_MADE = ("does not exist", "has no segments and metrics", "runs with results are recorded")
 RUN_FIRST = "run `make run`, or `clustering run full_pipeline_job`"

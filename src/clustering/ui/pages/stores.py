@@ -4,6 +4,7 @@ import re
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow.compute as pc
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -49,9 +50,18 @@ def like(project: Project, category: str, store: str) -> list[Like]:
     ]
 
 
-def known(project: Project, store: str) -> dict[str, Any]:
-    """What `clustering explain` says of a store, with the words of its segments."""
-    found = stores.explain(project.root, project.params(), project.place(), project.env, store)
+def known(project: Project, store: str, wanted: str) -> dict[str, Any]:
+    """What `clustering explain` says of a store in one category, the first where none is named; and its segment in every one."""
+    table = project.table(chain.SEGMENTS)
+    every = table.filter(pc.equal(table["store_id"], store)).to_pylist()
+    keys = [row["category"] for row in every]
+    category = wanted if wanted in keys else next(iter(keys), None)
+    found = stores.explain(project.root, project.params(), project.place(), project.env, store, category)
+    names = project.categories()
+    found["every"] = [
+        (row["category"], names.get(row["category"], row["category"]), row["segment"], row["segment_name"])
+        for row in every
+    ]
     for part in found["categories"]:
         part["lines_told"] = stores.segment_lines(part)
         part["sentences"] = stores.in_words(part["flags"])
@@ -88,7 +98,7 @@ def page(request: Request) -> Response:
     """One store; where none is named, a field to find one."""
     project: Project = request.app.state.project
     store = request.query_params.get("id", "")[: chain.LONGEST]
-    found = attempt(known, project, store) if store else None
+    found = attempt(known, project, store, request.query_params.get("category", "")) if store else None
     return show(
         request,
         "store.html",
@@ -114,7 +124,13 @@ def move(request: Request, form: Form) -> Response:
         place_store(project, category, store, int(number), form.get("who", ""), form.get("why", ""))
         done = "placed"
     back = "/compare" if form.get("back") == "compare" else "/stores"
-    return RedirectResponse(f"{back}?" + query({"id": store if back == "/stores" else "", "done": done}), 303)
+    return RedirectResponse(
+        f"{back}?"
+        + query(
+            {"id": store if back == "/stores" else "", "category": category if back == "/stores" else "", "done": done}
+        ),
+        303,
+    )
 
 
 ROUTES = [Route("/stores", page), Route("/stores/move", action(move), methods=["POST"])]
