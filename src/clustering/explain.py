@@ -43,8 +43,10 @@ def rows_of(path: Path, store: str) -> list[dict[str, Any]]:
     return rows
 
 
-def explain(root: Path, params: Params, place: Place, env: str, store: str) -> dict[str, Any]:
-    """Everything that is known of a store. Raises DataError for one that is not, with the nearest."""
+def explain(
+    root: Path, params: Params, place: Place, env: str, store: str, category: str | None = None
+) -> dict[str, Any]:
+    """Everything that is known of a store, in every category or in one. Raises DataError for one that is not, with the nearest."""
     needed = root / "data" / "merging" / "segments.parquet"
     if not needed.is_file():
         raise DataError(f"{needed} does not exist", solution="run `clustering run full_pipeline_job` first")
@@ -59,6 +61,8 @@ def explain(root: Path, params: Params, place: Place, env: str, store: str) -> d
     categories = []
     for row in rows_of(needed, store):
         key = row["category"]
+        if category not in {None, key}:
+            continue
         folder = root / "data" / "internal"
         (sales,) = rows_of(folder / "store_sales" / f"{key}.parquet", store)
         (cluster,) = rows_of(folder / "clusters" / f"{key}.parquet", store)
