@@ -12,7 +12,7 @@ from storelib.configuration.place import Place
 from storelib.configuration.stages import RAW_LISTS
 from storelib.errors import DataError, nearest_name
 from storelib.names import OVERRIDE
-from storelib.pages.words import figure, labels_of, state_label, with_unit
+from storelib.pages.words import NOTABLE, figure, labels_of, state_label, with_unit
 from storelib.tables import read_frame, read_table
 
 WORDS = {
@@ -22,8 +22,9 @@ WORDS = {
     "outlier": "is unlike all others: it trained nothing, and was placed in the nearest cluster",
 }
 NEED_STATES = 3
-# Of what tells a store, or its external cluster, apart: how many, and standard deviations from which on it is worth a line.
-TOLD_APART, NOTABLE = 4, 1.0
+# Of what tells a store, or its external cluster, apart: how many, and standard deviations from which on it is worth a line, of which
+# the mean of many stores has fewer.
+TOLD_APART, OF_STORES, OF_GROUPS = 4, 1.0, NOTABLE
 # Features that are told of a store's segment, and of the store beside it.
 DIFFERENCES = 5
 
@@ -148,14 +149,14 @@ def reasons(root: Path, key: str, store: str, segment: int) -> list[dict[str, An
     ]
 
 
-def apart(values: pd.Series, chain: pd.DataFrame) -> list[tuple[str, float, float]]:
+def apart(values: pd.Series, chain: pd.DataFrame, least: float) -> list[tuple[str, float, float]]:
     """What tells a store apart: feature, its value and the mean of all stores, the furthest from it in standard deviations first.
 
-    values: the store's own; chain: those of all stores, a column per feature.
+    values: the store's own; chain: those of all stores, a column per feature; least: deviations from which on it is worth a line.
     """
     means, spread = chain.mean(), chain.std(ddof=0)
     away = ((values - means) / spread.where(spread > 0)).dropna()
-    furthest = away[away.abs() >= NOTABLE].abs().sort_values(ascending=False, kind="stable").head(TOLD_APART)
+    furthest = away[away.abs() >= least].abs().sort_values(ascending=False, kind="stable").head(TOLD_APART)
     return [(str(name), float(values[name]), float(means[name])) for name in furthest.index]
 
 
@@ -165,19 +166,24 @@ def external_reasons(root: Path, store: str, cluster: int) -> list[str]:
     profile = read_frame(root / "data" / "external" / "profile.parquet")
     own = profile[profile["cluster"] == cluster].set_index("feature")
     labels = labels_of(map(str, chain.columns))
+    values = row_of(chain, store)
     lines = []
-    for feature, mean, whole in apart(own["mean"].astype("float64"), chain[own.index]):
-        name, (value, its, every) = with_unit(
-            labels[feature], figure(float(chain[feature][store])), figure(mean), figure(whole)
-        )
+    for feature, mean, whole in apart(own["mean"].astype("float64"), chain[own.index], OF_GROUPS):
+        told = figure(values[feature]), figure(mean), figure(whole)
+        name, (value, its, every) = with_unit(labels[feature], *told)
         lines.append(f"why: {name} {value.replace('–', 'unknown')}; its cluster {its}, all stores {every}")
     return lines
+
+
+def row_of(table: pd.DataFrame, store: str) -> pd.Series:
+    """One store's numbers, by column. table: by store."""
+    return pd.Series(table[table.index == store].iloc[0].to_dict(), dtype="float64")
 
 
 def apart_lines(root: Path, key: str, store: str) -> list[str]:
     """The need states of a category in which a store is furthest from the other stores."""
     shares = read_frame(root / "data" / "internal" / "shares" / f"{key}.parquet").set_index("store_id")
-    found = apart(shares.T[store].astype("float64"), shares)
+    found = apart(row_of(shares, store), shares, OF_STORES)
     return [f"apart: {state_label(name)} {share:.1%}; all stores {mean:.1%}" for name, share, mean in found]
 
 

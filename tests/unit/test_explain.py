@@ -37,4 +37,4 @@ def test_what_tells_a_store_apart_is_furthest_from_the_others() -> None:
         {"a": [0.0, 0.0, 4.0, 4.0], "b": [1.0, 1.0, 1.0, 5.0], "same": [3.0] * 4, "near": [0.0, 2.0, 1.0, 1.0]}
     )
     # b: 5 is 3 above a mean of 2 with a deviation of 1.73; a: 2 from a mean of 2 with 2; near: at the mean; same: nobody differs
-    assert apart(chain.iloc[3], chain) == [("b", 5.0, 2.0), ("a", 4.0, 2.0)]
+    assert apart(chain.iloc[3], chain, 1.0) == [("b", 5.0, 2.0), ("a", 4.0, 2.0)]

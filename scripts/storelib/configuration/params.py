@@ -60,6 +60,13 @@ class IngestSales(Model):
         default=False,
         description="find the largest sales line of each store too, for the check `largest_line`; it costs a part of the pass",
     )
+    cap_quantile: float = Field(
+        default=1,
+        gt=0,
+        le=1,
+        description="a line above this quantile of its category's lines counts as much as that in shares, and whole in all sums; 1 is "
+        "off. It reads the sales twice",
+    )
 
 
 Spelling = Literal["keep", "unify", "fail"]
@@ -503,7 +510,6 @@ class Checks(Model):
         description="share of each category's stores that have more than a quarter of their sales in amounts far above usual lines"
     )
     largest_line: AtMost = Field(
-        default=AtMost(warn=0.05, fail=1),
         description="share of each category's stores that have more than a quarter of their sales in one line; of what "
         "`ingest_sales.largest_lines` finds",
     )
