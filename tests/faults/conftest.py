@@ -13,9 +13,6 @@ import pytest
 
 from bad_input.project import Project
 from faults.injection import load_libraries
-from integration.conftest import finished, fresh, journal, minimal
-
-__all__ = ["finished", "fresh", "journal", "minimal"]
 
 MAKE = """
 import shutil, sys
