@@ -149,7 +149,7 @@ test-fuzz: $(DEV) ## draw over 10,000 configurations and tables, and count them 
 	HYPOTHESIS_PROFILE=full $(PYTEST) tests/fuzz tests/bad_input -n 2 --dist worksteal $(ARGS)
 
 test-faults: $(DEV) ## plant over 10,000 faults in stages and files, and cut runs off (make test plants a few hundred; SEED=2)
-	FAULTS=$(FAULTS) KILLS=$(KILLS) SEED=$(SEED) $(PYTEST) tests/faults -n 2 -rA --show-capture=no $(ARGS)
+	FAULTS=$(FAULTS) FAULT_SECONDS=7200 KILLS=$(KILLS) SEED=$(SEED) $(PYTEST) tests/faults -n 2 -rP $(ARGS)
 
 .PHONY: bench
 bench: $(DEV) ## measure this pipeline beside its peers, and write docs/benchmarks.md (BENCH=full ARGS='--only pass')

@@ -38,6 +38,8 @@ SOURCES = RAW.place.sources
 THREADS = RAW.place.compute.threads
 DATABASE_MB = database_mb(RAW.place.compute)
 CATEGORIES = sorted(PARAMS.internal.categories)
+# What pages say, in the reader's language.
+WORDS = f"scripts/templates/words/{PARAMS.report.language}.yaml"
 
 
 wildcard_constraints:

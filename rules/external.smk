@@ -80,3 +80,4 @@ use rule profile_clusters as profile_external_clusters with:
         "logs/benchmarks/profile_external_clusters.tsv"
     params:
         files=files_of(view="external"),
+        own="",

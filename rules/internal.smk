@@ -130,4 +130,5 @@ use rule stage as profile_clusters with:
     benchmark:
         "logs/benchmarks/profile_clusters/{category}.tsv"
     params:
-        files=files_of(view="{category}"),
+        files=files_of(view="{category}", settings=SETTINGS + "/profile_clusters/{category}.parquet"),
+        own=own_settings(config, "profile_clusters"),

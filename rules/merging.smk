@@ -56,6 +56,7 @@ use rule stage as describe_segments with:
         external_features="data/external/features.parquet",
         names="data/merging/segment_names.parquet",
         baseline="data/merging/baseline.parquet",
+        words=WORDS,
         code=CODE["describe_segments"],
     output:
         descriptions="data/merging/descriptions/{category}.parquet",
@@ -71,6 +72,7 @@ use rule stage as describe_segments with:
         flags=flags_of(
             {view: config["merging"][view] for view in ("internal_weight", "external_weight")}
             | config["describing"]["describe_segments"]
+            | config["report"]
         ),
 
 

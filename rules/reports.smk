@@ -52,11 +52,13 @@ use rule stage as build_report with:
         explained=expand("data/merging/explained/{category}.parquet", category=CATEGORIES),
         overrides="data/merging/overrides.parquet",
         migrations="data/merging/migrations.parquet",
+        baseline="data/merging/baseline.parquet",
         chain_segments="data/merging/chain_segments.parquet",
         reference="data/merging/reference.parquet",
         recovery="reports/recovery.csv",
         checks="reports/checks.json",
         template="scripts/templates/report.html.j2",
+        words=WORDS,
         outlines="scripts/outlines/outlines.json",
         code=CODE["build_report"],
     output:
@@ -66,7 +68,7 @@ use rule stage as build_report with:
     benchmark:
         "logs/benchmarks/build_report.tsv"
     params:
-        flags=sections_of(config, "internal", "external", "merging", "describing"),
+        flags=sections_of(config, "internal", "external", "merging", "describing", before="report"),
 
 
 use rule stage as export_workbook with:
@@ -96,10 +98,34 @@ use rule stage as export_workbook with:
         own=own_settings(config, "export_workbook"),
 
 
+use rule stage as export_segments with:
+    """Write the segments of all categories as one Excel workbook."""
+    input:
+        shares=expand("data/internal/shares/{category}.parquet", category=CATEGORIES),
+        clusters=expand("data/internal/clusters/{category}.parquet", category=CATEGORIES),
+        store_sales=expand("data/internal/store_sales/{category}.parquet", category=CATEGORIES),
+        categories="data/internal/categories.parquet",
+        segments="data/merging/segments.parquet",
+        stores="data/external/stores.parquet",
+        external_clusters="data/external/clusters.parquet",
+        store_features="data/external/store_features.parquet",
+        words=WORDS,
+        code=CODE["export_segments"],
+    output:
+        workbook="reports/segments.xlsx",
+    log:
+        "logs/export_segments.log",
+    benchmark:
+        "logs/benchmarks/export_segments.tsv"
+    params:
+        flags=flags_of(config["report"]),
+
+
 use rule stage as require_checks with:
     """Fail where a check failed. Last, so that the report and the workbooks are there to look at."""
     input:
         expand("reports/workbooks/{category}.xlsx", category=CATEGORIES),
+        "reports/segments.xlsx",
         checks="reports/checks.json",
         report="reports/report.html",
         code=CODE["require_checks"],

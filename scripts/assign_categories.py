@@ -102,7 +102,7 @@ def join_tables(connection: duckdb.DuckDBPyConnection) -> None:
         FROM entries GROUP BY entry;
         CREATE TABLE joined AS
         SELECT s.store_id, s.entry, coalesce(b.spelling, s.category, p.category) AS category, s.sales, s.lines,
-            s.units, s.largest, b.spelling IS NOT NULL AS is_respelt,
+            s.units, s.largest, s.capped, b.spelling IS NOT NULL AS is_respelt,
             (SELECT count(*) > 0 FROM known_stores) AND k.store_id IS NULL AS is_unknown
         FROM sums AS s
         LEFT JOIN spellings AS b USING (category)
@@ -243,7 +243,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             write(category_totals.to_arrow_reader(BATCH), CATEGORY_TOTALS, args.category_totals)
             category_sales = connection.sql(
                 """SELECT category, store_id, entry, sum(sales) AS sales, CAST(sum(lines) AS BIGINT) AS lines,
-                    sum(units) AS units, max(largest) AS largest
+                    sum(units) AS units, max(largest) AS largest, sum(capped) AS capped
                 FROM tagged WHERE reason = '' GROUP BY category, store_id, entry ORDER BY category, store_id, entry"""
             )
             write(category_sales.to_arrow_reader(BATCH), CATEGORY_SALES, args.category_sales)

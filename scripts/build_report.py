@@ -1,8 +1,9 @@
 """Write the report: one page that opens anywhere, without a network.
 
-Puts into words and pictures what other stages found: headline figures, the clusters and segments of each category, the
-external view, stores on a map, the ledger as a picture of flows, known segments against found, and what all this was made
-with. Nothing is clustered here. The same inputs give the same bytes: no clock, no random names.
+Puts into words and pictures what other stages found: what does not hold, what changed since the baseline, headline figures,
+every store's segments to search in, the clusters and segments of each category, the external view, stores on a map, the ledger
+as a picture of flows, known segments against found, and what all this was made with. Nothing is clustered here. The same inputs
+give the same bytes: no clock, no random names.
 """
 
 import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
@@ -16,12 +17,27 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import markupsafe
 import pandas as pd
 
 from storelib.accounts.ledger import Entry, read_ledger
 from storelib.method.agreement import pairs, shared_labels
 from storelib.method.profiles import profile_by
-from storelib.pages import describing, flows, maps, merging, report, sheets, words
+from storelib.pages import (
+    changes,
+    checks,
+    describing,
+    finder,
+    flows,
+    grids,
+    language,
+    maps,
+    merging,
+    report,
+    sheets,
+    words,
+)
+from storelib.pages.language import number, say, say_number
 from storelib.pages.palette import CLUSTER_COLOURS, INK
 from storelib.seals import checked
 from storelib.tables import read_frame, read_json, read_table, write_text
@@ -58,6 +74,7 @@ def parse_args(argv: Sequence[str] | None) -> tuple[argparse.Namespace, dict[str
     parser.add_argument("--explained", type=Path, required=True, help="folder, one file per category")
     parser.add_argument("--overrides", type=Path, required=True, help="stores that a person placed")
     parser.add_argument("--migrations", type=Path, required=True, help="from the baseline's segments to these")
+    parser.add_argument("--baseline", type=Path, required=True, help="the baseline's labels, for its names")
     parser.add_argument("--chain_segments", type=Path, required=True, help="one segment per store")
     parser.add_argument("--reference", type=Path, required=True, help="known labels; header only where there are none")
     parser.add_argument("--recovery", type=Path, required=True, help="agreement with the known labels")
@@ -65,6 +82,7 @@ def parse_args(argv: Sequence[str] | None) -> tuple[argparse.Namespace, dict[str
     parser.add_argument("--template", type=Path, required=True, help="the page")
     parser.add_argument("--outlines", type=Path, required=True, help="borders for the map")
     parser.add_argument("--report", type=Path, required=True, help="output: the page, filled in")
+    language.add_reader(parser)
     args, rest = parser.parse_known_args(argv)
     values: list[str] | None = None
     section: dict[str, list[str]] = {}
@@ -116,18 +134,18 @@ class External:
         self.scores = read_frame(args.external_k_scores)
         self.profile = read_frame(args.external_profile)
         self.stability = read_frame(args.external_stability)
+        self.traits, self.cells = report.traits_of(self.profile, self.spread, self.labels)
 
     def view(self) -> dict[str, Any]:
         """What its section says."""
-        traits, cells = report.traits_of(self.profile, self.spread, self.labels)
         borders = report.borderline_shares(self.clusters, "cluster")
         groups = report.groups_of(
-            self.profile, "Cluster", (None, traits), borders, report.stability_words(self.stability)
+            self.profile, "Cluster", (None, self.traits), borders, report.stability_words(self.stability)
         )
         features = report.ranked_places(self.profile, self.spread)
         return {
             "groups": groups,
-            "rows": report.heat_rows(cells, [g.number for g in groups], features, "place"),
+            "rows": report.heat_rows(self.cells, [g.number for g in groups], features, "place"),
             "features": self.table.shape[1],
             "borderline": float(self.clusters["is_borderline"].mean()),
             "panels": report.panels_of(self.scores),
@@ -145,7 +163,7 @@ def category_view(
     profile = read_frame(args.profiles / f"{key}.parquet")
     sales = net_sales(args.store_sales / f"{key}.parquet")
     has_mix, has_places = bool(shares.shape[1]), bool(external.table.shape[1])
-    need_states = {feature: words.short(feature) for feature in shares.columns}
+    need_states = {feature: words.state_label(feature) for feature in shares.columns}
     mixes, mix_cells = report.traits_of(profile, pd.Series(dtype="float64"), need_states)
     borders = report.borderline_shares(clusters, "cluster")
     groups = report.groups_of(
@@ -156,13 +174,13 @@ def category_view(
         report.stability_words(read_frame(args.stability / f"{key}.parquet")),
     )
     by_segment, _ = profile_by(shares, clusters["exclusion"], segments["segment"], sales)
-    segment_mixes, segment_mix_cells = report.traits_of(by_segment, pd.Series(dtype="float64"), need_states)
+    _, segment_mix_cells = report.traits_of(by_segment, pd.Series(dtype="float64"), need_states)
     by_place, _ = profile_by(external.table, external.exclusion, segments["segment"], sales)
-    segment_places, segment_place_cells = report.traits_of(by_place, external.spread, external.labels)
+    _, segment_place_cells = report.traits_of(by_place, external.spread, external.labels)
     segment_groups = report.groups_of(
         by_segment if has_mix else by_place,
         "Segment",
-        (segment_mixes if has_mix else None, segment_places if has_places else None),
+        (None, None),
         report.borderline_shares(segments, "segment"),
         report.crossed_words(segments) if has_mix and has_places else {},
     )
@@ -185,6 +203,7 @@ def category_view(
         "panels": report.panels_of(scores),
         "k_words": report.k_words(scores),
         "segments": segment_groups,
+        "grid": grids.grid_of(segments, mixes, external.traits) if has_mix and has_places else None,
         "segment_rows": report.heat_rows(segment_mix_cells, numbers, report.ranked_mix(by_segment), "mix"),
         "place_rows": report.heat_rows(
             segment_place_cells, numbers, report.ranked_places(by_place, external.spread), "place"
@@ -258,12 +277,12 @@ def headline(segments: pd.DataFrame, entries: Sequence[Entry], dates: str) -> li
     segmentations = len(segments[["category", "segment"]].drop_duplicates())
     categories = len(segments["category"].unique())
     return [
-        (f"{segments['store_id'].nunique():,}", "stores", ""),
-        *([(f"{categories:,}", "category" if categories == 1 else "categories", "")] if sold else []),
+        (number(segments["store_id"].nunique()), say("stores"), ""),
+        *([(number(categories), say_number("category", "categories", categories), "")] if sold else []),
         *sold[:-1],
-        (f"{segmentations:,}", "segment" if segmentations == 1 else "segments", ""),
+        (number(segmentations), say_number("segment", "segments", segmentations), ""),
         *sold[-1:],
-        *([(dates, "dates covered", "")] if dates else []),
+        *([(dates, say("dates covered"), "")] if dates else []),
     ]
 
 
@@ -275,14 +294,15 @@ def sold_figures(entries: Sequence[Entry]) -> list[tuple[str, str, str]]:
     unselected = flows.total(entries, "select_categories", "not_selected")
     wanted = raw - unselected
     share = float(segmented / wanted) if wanted else float("nan")
+
+    def part(amount: Decimal, whole: Decimal) -> str:
+        return say("%(part)s of %(whole)s", part=words.exact(amount), whole=words.exact(whole))
+
+    told = say("of selected sales in segments") if unselected else say("of sales in segments")
     return [
-        (words.money(raw), "sales", f"{raw:,.2f}"),
-        *([(words.money(unselected), "of it not selected", f"{unselected:,.2f} of {raw:,.2f}")] if unselected else []),
-        (
-            words.percent(share),
-            "of selected sales in segments" if unselected else "of sales in segments",
-            f"{segmented:,.2f} of {wanted:,.2f}",
-        ),
+        (words.money(raw), say("sales"), words.exact(raw)),
+        *([(words.money(unselected), say("of it not selected"), part(unselected, raw))] if unselected else []),
+        (words.percent(share), told, part(segmented, wanted)),
     ]
 
 
@@ -292,24 +312,52 @@ def versions() -> list[tuple[str, str]]:
     return found + [(name, metadata.version(name)) for name in PACKAGES]
 
 
+STAGES = {
+    "ingest_sales": "ingest sales", "assign_categories": "assign categories", "select_categories": "select categories",
+    "split_need_states": "split need states", "join_external": "join external", "merge_segments": "merge segments",
+    "apply_overrides": "apply overrides",
+}  # fmt: skip
+FLOWS = {
+    "in": "came in", "out": "went on", "set_aside": "set aside", "not_selected": "not selected", "noted": "kept, noted",
+}  # fmt: skip
+
+
 def ledger_rows(entries: Sequence[Entry], names: dict[str, str]) -> list[dict[str, Any]]:
     """The whole ledger in the order of the pipeline, for the table below the picture."""
-    stages = (
-        "ingest_sales", "assign_categories", "select_categories", "split_need_states", "join_external", "merge_segments",
-        "apply_overrides",
-    )  # fmt: skip
-    flow_words = {
-        "in": "came in", "out": "went on", "set_aside": "set aside", "not_selected": "not selected", "noted": "kept, noted",
-    }  # fmt: skip
+    stages = list(STAGES)
     ordered = sorted(entries, key=lambda e: (stages.index(e.stage) if e.stage in stages else 99, e.stage))
     return [
         {
-            "stage": e.stage.replace("_", " "), "category": names.get(e.category, e.category), "kind": e.flow,
-            "flow": flow_words.get(e.flow, e.flow), "reason": flows.reason_words(e.reason), "stores": e.stores,
+            "stage": words.said(STAGES, e.stage), "category": names.get(e.category, e.category), "kind": e.flow,
+            "flow": words.said(FLOWS, e.flow), "reason": flows.reason_words(e.reason), "stores": e.stores,
             "lines": e.lines, "sales": e.sales,
         }
         for e in ordered
     ]  # fmt: skip
+
+
+# What the search says, and what it says of a store, in the order of the finder's bits.
+HEADS = ("Category", "Segment", "Confidence", "Runner-up", "Remarks")
+SAID = {
+    "how": "Type a store’s id or a part of its name.",
+    "matches": "Stores found: {}",
+    "more": "and {} more",
+    "nothing": "No store has that in its id or name.",
+    "none": "no sales in this category",
+}
+REMARKS = ("on a border", "did not train", "placed by hand")
+
+
+def finder_script(
+    segments: pd.DataFrame, names: dict[str, str], store_names: dict[str, str], named: dict[str, dict[int, str]]
+) -> markupsafe.Markup:
+    """What the search of stores needs, as a script element may hold it."""
+    content = finder.finder_of(segments, store_names, names, named) | {
+        "marks": [(colour, report.ink_on(colour)) for colour in CLUSTER_COLOURS],
+        "words": {key: say(text) for key, text in SAID.items()}
+        | {"heads": [say(head) for head in HEADS], "remarks": [say(remark) for remark in REMARKS]},
+    }
+    return markupsafe.Markup(finder.as_script(content))  # noqa: S704 (as_script escapes what could end the element)
 
 
 def page(template: Path, values: dict[str, Any]) -> str:
@@ -321,20 +369,26 @@ def page(template: Path, values: dict[str, Any]) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"percent": words.percent, "money": words.money, "count": words.count}
+    environment.add_extension("jinja2.ext.i18n")
+    environment.install_gettext_callables(language.message, language.message_by_number, newstyle=True)  # type: ignore[attr-defined]
+    environment.filters |= {"percent": words.percent, "money": words.money, "exact": words.exact, "count": words.count}
+    environment.filters |= {"number": number, "whole": number, "nb": without_break}
     environment.globals |= {"mark": report.mark, "ink_on": report.ink_on}
     return environment.from_string(template.read_text(encoding="utf-8")).render(values).lstrip()
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Gather, put into words, write."""
-    args, method = parse_args(argv)
-    log = storelib.runtime.start_log(args.log)
+def without_break(text: str) -> str:
+    """A per cent sign stays with its number."""
+    return text.replace(" %", "\u00a0%")
+
+
+def report_of(args: argparse.Namespace, method: dict[str, dict[str, str]]) -> str:
+    """The whole page. method: values by key, by section."""
     categories = read_frame(args.categories)
     names = {key: words.short(name) for key, name in zip(categories["key"], categories["name"], strict=True)}
     segments = read_frame(args.segments)
     entries = read_ledger(args.ledger)
-    checks = read_json(args.checks)
+    found = read_json(args.checks)
     external = External(args)
     store_names = sheets.names_of(read_frame(args.stores))
     depth = method.get("describing", {}).get("describe_segments.rule_depth", "few")
@@ -344,38 +398,48 @@ def main(argv: Sequence[str] | None = None) -> None:
         | segment_views(key, args, store_names, depth, has_sales=has_sales)
         for key, name in zip(categories["key"], categories["name"], strict=True)
     ]
-    ledger_picture = flows.picture_of(flows.flows_of(entries, names))
-    aside = sum((e.sales for e in entries if e.flow == "set_aside"), Decimal(0))
-    text = page(
+    named = {view["key"]: {segment: told.name for segment, told in view["described"].items()} for view in views}
+    of_views = {**names, "external": say("External view")}
+    return page(
         args.template,
         {
+            "language": language.READER.get().language,
             "headline": headline(segments, entries, dates_covered(args.period_sales)),
+            "checks": checks.check_views(found["checks"], of_views),
+            "check_counts": found["counts"],
+            "changes": changes.change_views(read_frame(args.migrations), read_frame(args.baseline), names, named),
+            "finder": finder_script(segments, names, store_names, named),
             "views": views,
             "has_sales": has_sales,
             "external": external.view(),
             "external_stores": len(external.clusters),
             "map": map_views(args, segments),
-            "picture": ledger_picture,
+            "picture": flows.picture_of(flows.flows_of(entries, names)),
             "ledger": ledger_rows(entries, names),
             "raw_sales": flows.total(entries, "ingest_sales", "in"),
             "segmented": flows.total(entries, "merge_segments", "out"),
-            "aside": aside,
+            "aside": sum((e.sales for e in entries if e.flow == "set_aside"), Decimal(0)),
             "unselected": flows.total(entries, "select_categories", "not_selected"),
             "overrides": merging.override_rows(read_frame(args.overrides), names),
-            "migrations": merging.migration_views(read_frame(args.migrations), names),
             "chain": merging.chain_view(read_frame(args.chain_segments), names),
             "known": known_views(args, segments),
-            "names": {**names, "external": "External view"},
+            "names": of_views,
             "method": method,
             "versions": versions(),
             "raw_files": raw_files(args.raw_files),
-            "colours": CLUSTER_COLOURS,
             "ink": INK,
-            "checks": checks,
         },
     )
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Gather, put into words, write."""
+    args, method = parse_args(argv)
+    log = storelib.runtime.start_log(args.log)
+    with language.written_for(language.reader_of(args)):
+        text = report_of(args, method)
     write_text(text, args.report)
-    log.info("%d categories, %d bytes", len(views), len(text.encode()))
+    log.info("%d bytes", len(text.encode()))
 
 
 if __name__ == "__main__":

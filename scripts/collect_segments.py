@@ -191,6 +191,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     log = storelib.runtime.start_log(args.log)
     categories = read_frame(args.categories)
     keys = categories["key"].tolist()
+    told = dict(zip(keys, categories["name"].tolist(), strict=True))
 
     def per_category(folder: Path) -> dict[str, Path]:
         return {key: folder / f"{key}.parquet" for key in keys}
@@ -234,8 +235,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             (moves.assign(share=moves["share"].round(6)), args.migrations_csv),
         ):
             write_text(as_csv(table), write.temporary(path))
-        sizes_chart(frame).save(write.temporary(args.figure))
-        recovery_chart(frame, reference, recovery).save(write.temporary(args.recovery_figure))
+        sizes_chart(frame, told).save(write.temporary(args.figure))
+        recovery_chart(frame, reference, recovery, told).save(write.temporary(args.recovery_figure))
         write_text(json.dumps(metrics, indent=2) + "\n", write.temporary(args.metrics))
     amounts = metrics["ledger"]
     log.info(

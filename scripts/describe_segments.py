@@ -24,6 +24,7 @@ from storelib.method.effects import counted, effects_of, notable
 from storelib.method.joint import weighted
 from storelib.method.tree_rules import fidelity, imputed, rules_of
 from storelib.method.typical import fit_of
+from storelib.pages.language import add_reader, reader_of, written_for
 from storelib.pages.naming import Difference, names_of, part_labels
 from storelib.pages.rule_texts import rule_words
 from storelib.tables import read_frame
@@ -53,6 +54,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rule_depth", type=storelib.runtime.whole(1, 10), required=True, help="conditions at most")
     parser.add_argument("--typical_stores", type=storelib.runtime.whole(1), required=True, help="of each segment")
     parser.add_argument("--seed", type=storelib.runtime.seed, required=True)
+    add_reader(parser)
     args = parse(parser, argv)
     try:
         args.view_shares = view_shares(args.internal_weight, args.external_weight)
@@ -101,9 +103,8 @@ def traits_of(
     return pd.concat(parts, ignore_index=True)
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Compare, name, find rules, write."""
-    args = parse_args(argv)
+def describe(args: argparse.Namespace) -> None:
+    """Everything, by the flags."""
     log = storelib.runtime.start_log(args.log)
     segment = read_frame(args.segments, columns=["store_id", "segment"]).set_index("store_id")["segment"]
     stores = segment.index
@@ -173,6 +174,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         "rules of at most %d conditions tell %.1f %% of the stores right; %.1f %% are in the largest segment",
         args.rule_depth, 100 * right, 100 * described["chance"].iloc[0],
     )  # fmt: skip
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Compare, name, find rules, write, in the reader's language."""
+    args = parse_args(argv)
+    with written_for(reader_of(args)):
+        describe(args)
 
 
 if __name__ == "__main__":

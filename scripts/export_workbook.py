@@ -8,14 +8,12 @@ are texts: never formulas, links or numbers. The same inputs give the same bytes
 import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
 
 import argparse
-import datetime as dt
 import math
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import xlsxwriter
 from xlsxwriter.format import Format
 from xlsxwriter.utility import xl_rowcol_to_cell
 from xlsxwriter.worksheet import Worksheet
@@ -25,19 +23,10 @@ from storelib.configuration.own_settings import parse
 from storelib.errors import DataError
 from storelib.method.profiles import profile_by
 from storelib.pages import describing, sheets, words
+from storelib.pages.books import Book
 from storelib.tables import read_frame, replacing
 
-# Excel keeps the date of creation; this one never changes.
-CREATED = dt.datetime(2000, 1, 1)  # noqa: DTZ001 (Excel knows no time zones)
 BLUE, WHITE, ORANGE = "#7fb0dc", "#ffffff", "#f2a26b"
-MONEY = "#,##0.00;[Red]-#,##0.00"
-A4 = 9
-# A line's height in points.
-LINE = 15.5
-# Excel's own limit.
-TALLEST = 409.0
-# The column of explanations, in letters.
-WIDE = 92
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -61,59 +50,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--store_fit", type=Path, required=True, help="typical and odd stores")
     parser.add_argument("--workbook", type=Path, required=True, help="output: the workbook")
     return parse(parser, argv)
-
-
-class Book:
-    """A workbook's formats, and sheets with what they have in common."""
-
-    def __init__(self, path: Path) -> None:
-        options = {
-            "strings_to_formulas": False,
-            "strings_to_urls": False,
-            "strings_to_numbers": False,
-            "nan_inf_to_errors": False,
-        }
-        self.book = xlsxwriter.Workbook(str(path), options)
-        self.book.set_properties({"title": "Store segments", "created": CREATED})
-        head = {"bold": True, "bottom": 1, "text_wrap": True, "valign": "bottom", "bg_color": "#eef2f7"}
-        self.head = {side: self.book.add_format(head | {"align": side}) for side in ("left", "center", "right")}
-        self.bold = self.book.add_format({"bold": True, "valign": "top"})
-        self.title = self.book.add_format({"bold": True, "font_size": 15})
-        self.wrap = self.book.add_format({"text_wrap": True, "valign": "top"})
-        self.text = self.book.add_format({"num_format": "@"})
-        self.label = self.book.add_format({"num_format": "0", "align": "center"})
-        self.money = self.book.add_format({"num_format": MONEY})
-        self.total = self.book.add_format({"num_format": MONEY, "bold": True, "top": 1})
-        self.percent = self.book.add_format({"num_format": "0.0%"})
-        self.whole = self.book.add_format({"num_format": "#,##0"})
-        # Three digits or so say enough of a mean.
-        self.means = {
-            least: self.book.add_format({"num_format": style})
-            for least, style in ((100, "#,##0"), (10, "#,##0.0"), (1, "#,##0.00"), (0, "#,##0.0###"))
-        }
-
-    def mean(self, value: float) -> Format:
-        """How a mean of its size is written."""
-        return next((style for least, style in self.means.items() if abs(value) >= least), self.means[0])
-
-    def sheet(self, name: str, heads: Sequence[tuple[str, str, float]], frozen: int) -> Worksheet:
-        """A sheet with a head row that stays in view, beside the first columns. heads: text, side and width of each."""
-        sheet = self.book.add_worksheet(name)
-        for column, (head, side, width) in enumerate(heads):
-            sheet.set_column(column, column, width)
-            sheet.write_string(0, column, sheets.cell_text(head), self.head[side])
-        sheet.set_row(0, LINE * max(math.ceil(len(head) / width) for head, _, width in heads))
-        sheet.freeze_panes(1, frozen)
-        sheet.repeat_rows(0)
-        self.lay_out(sheet)
-        return sheet
-
-    def lay_out(self, sheet: Worksheet) -> None:
-        """On paper: one page wide, with the file's, the sheet's and the page's name below."""
-        sheet.set_paper(A4)
-        sheet.set_landscape()
-        sheet.fit_to_pages(1, 0)
-        sheet.set_footer("&L&F&C&A&RPage &P of &N")
 
 
 def write_number(sheet: Worksheet, row: int, column: int, value: float, style: Format) -> None:
@@ -237,12 +173,6 @@ def add_need_states(book: Book, table: sheets.SalesTable) -> None:
 
 def add_readme(book: Book, name: str, stores: int, segments: int, total: Decimal) -> None:
     """What is what."""
-    sheet = book.book.add_worksheet("Read me")
-    sheet.set_column(0, 0, 26)
-    sheet.set_column(1, 1, WIDE)
-    sheet.hide_gridlines(2)
-    book.lay_out(sheet)
-    sheet.write_string(0, 0, sheets.cell_text(f"Store segments: {words.short(name)}"), book.title)
     lines = [
         ("Category", words.printable(name)),
         ("Holds", f"{words.count(stores, 'store')} in {words.count(segments, 'segment')}, {total:,.2f} of sales"),
@@ -259,10 +189,7 @@ def add_readme(book: Book, name: str, stores: int, segments: int, total: Decimal
          "Or that a person placed it.")),
         ("Sales", "In the currency of the source, to the cent. All totals are those of the pipeline’s ledger."),
     ]  # fmt: skip
-    for row, (term, text) in enumerate(lines, start=2):
-        sheet.set_row(row, min(TALLEST, LINE * math.ceil(len(text) / WIDE) + 3))
-        sheet.write_string(row, 0, term, book.bold)
-        sheet.write_string(row, 1, sheets.cell_text(text), book.wrap)
+    book.read_me(f"Store segments: {words.short(name)}", lines)
 
 
 def write_workbook(path: Path, name: str, content: dict[str, Any]) -> None:

@@ -49,7 +49,7 @@ from storelib.raw.files import Fingerprint, files_table
 from storelib.raw.lines import FAULTS, REASONS, Codes, Rules, line_query, wanted_columns
 from storelib.raw.sources import by_their_names, id_column, open_source, require_columns, where_is
 from storelib.raw.spellings import refuse_capitals
-from storelib.sql import identifier
+from storelib.sql import identifier, literal
 from storelib.tables import MONEY, read_table
 
 PERIODS = {"week": "%G-W%V", "month": "%Y-%m"}
@@ -83,16 +83,24 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--negative_sales", choices=["keep", "drop", "fail"], required=True)
     parser.add_argument("--invalid_lines", choices=["drop", "fail"], required=True)
     parser.add_argument("--largest_lines", action="store_true", help="find the largest line of each store too")
+    parser.add_argument(
+        "--cap_quantile",
+        type=storelib.runtime.number(0, 1, above=True),
+        default=1,
+        help="of the lines of a category, above which one counts as much as that in shares; 1 is off",
+    )
     return parser.parse_args(argv)
 
 
-def settings_hash(source: SalesSource, rules: Rules, product_map: Path) -> str:
-    """A hash of all that a file's sums depend on, beside the file: how it is read, the map, and the code that counts."""
+def settings_hash(
+    source: SalesSource, rules: Rules, product_map: Path, caps: Mapping[str | None, int] = MappingProxyType({})
+) -> str:
+    """A hash of all that a file's sums depend on, beside the file: how it is read, the map, caps, and the code that counts."""
     ours = (
         module.__file__ for name, module in sorted(sys.modules.items()) if name.partition(".")[0] == storelib.__name__
     )
     code = [Path(__file__), *(Path(file) for file in ours if file)]
-    how = [source.model_dump(exclude={"path"}), rules]
+    how = [source.model_dump(exclude={"path"}), rules, sorted(caps.items(), key=str)]
     told = hashlib.sha256(json.dumps(how, sort_keys=True).encode())
     for package in ("duckdb", "numpy", "pyarrow"):
         told.update(f"{package} {metadata.version(package)}\n".encode())
@@ -354,6 +362,34 @@ class RawLines(NamedTuple):
         return [text for (text,) in self.connection.execute(query).fetchall()]
 
 
+def caps_of(how: Pass, product_map: Path, quantile: float) -> dict[str | None, int]:
+    """The cap of a line in cents, by category as the sale spells it, or else its product: a quantile of the lines above 0.
+
+    Of a row that stands for several lines it is of their mean. The quantile is one of the amounts (the inverse of the distribution
+    function), so that it depends on no order.
+    """
+    with database(how.compute) as connection:
+        types = open_source(connection, how.source, how.raw, "raw_lines", months=not how.rules.weekly)
+        wanted = wanted_columns(how.source, how.rules)
+        require_columns(types, wanted.values(), how.source, how.raw)
+        columns = {ours: id_column(theirs, types, how.source) for ours, theirs in wanted.items()}
+        named = ", ".join(f"{column} AS {ours}" for ours, (column, _) in columns.items())
+        kinds = {ours: kind for ours, (_, kind) in columns.items()}
+        lines = line_query(kinds, how.source, how.rules, f"(SELECT {named} FROM raw_lines)")  # noqa: S608 (quoted)
+        amount = "CAST(amount / count AS DECIMAL(18, 2))" if "lines" in kinds else "amount"
+        query = f"""
+            WITH product AS (
+                SELECT sku, CASE WHEN count(DISTINCT category) = 1 THEN max(category) END AS category
+                FROM read_parquet({literal(str(product_map))}, hive_partitioning = false) GROUP BY sku
+            )
+            SELECT coalesce(CAST(l.category AS VARCHAR), product.category) AS name, quantile_disc({amount}, {quantile!r}) AS cap
+            FROM ({lines}) AS l LEFT JOIN product ON product.sku = l.sku
+            WHERE l.reason = 0 AND l.amount > 0 GROUP BY name
+        """  # noqa: S608 (ours)
+        found = connection.execute(query).fetchall()
+    return {name: int(cap * 100) for name, cap in found}
+
+
 @contextmanager
 def raw_lines(reason: str, how: Pass) -> Iterator[RawLines]:
     """The raw lines, of which those with this fault are faulty."""
@@ -447,11 +483,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     delivery = Delivery(args.config, place, args.raw, {"sales": source})
     files = delivery.files["sales"]
     mapped = entries_of(read_table(args.product_map))
-    ledgers = Ledgers(mapped, [*(["units"] if source.columns.units else []), *(["largest"] if rules.largest else [])])
+    caps = caps_of(how, args.product_map, args.cap_quantile) if args.cap_quantile < 1 else {}
+    asked = {"units": source.columns.units, "largest": rules.largest, "capped": caps}
+    ledgers = Ledgers(mapped, [name for name, wanted in asked.items() if wanted], caps)
     cache = None
     if args.cache:
         limit = megabytes(compute.cache_limit) * 1_000_000
-        cache = Cache(args.cache, settings_hash(source, rules, args.product_map), limit, log)
+        cache = Cache(args.cache, settings_hash(source, rules, args.product_map, caps), limit, log)
     with database(compute, parts=2) as connection:
         total = Counter(ledgers, compute.megabytes * 1e6 * TABLE_SHARE, connection)
         counts, used = count_files(files, how, ledgers, cache, total)

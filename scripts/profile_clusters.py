@@ -12,10 +12,12 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from storelib.configuration.own_settings import parse
 from storelib.contracts.contract import outputs
 from storelib.contracts.views import PROFILE
 from storelib.method.profiles import profile_table
 from storelib.pages.view_charts import k_chart, profile_chart, silhouette_chart, stores_chart
+from storelib.pages.words import labels_of, short, state_label
 from storelib.tables import read_frame
 
 
@@ -25,6 +27,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--view", type=storelib.runtime.view_key, required=True, help="key of the category, or external"
     )
+    parser.add_argument("--name", default="External view", help="what pictures call the view")
     parser.add_argument("--table", type=Path, required=True, help="one row per store, one column per feature")
     parser.add_argument("--store_sales", type=Path, required=True, help="net sales of each store")
     parser.add_argument("--features", type=Path, required=True, help="the points that were clustered")
@@ -35,7 +38,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--silhouette_figure", type=Path, required=True, help="output: picture of the silhouettes")
     parser.add_argument("--stores_figure", type=Path, required=True, help="output: picture of the stores")
     parser.add_argument("--profile_figure", type=Path, required=True, help="output: picture of the profile")
-    return parser.parse_args(argv)
+    return parse(parser, argv)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -48,12 +51,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     sales = read_frame(args.store_sales).set_index("store_id")["sales"].astype("float64")
     profile = profile_table(table, by_store, sales.reindex(by_store.index, fill_value=0.0))
     aligned = by_store.reindex(features["store_id"]).reset_index()
+    features_told = [str(feature) for feature in table.columns]
+    labels = (
+        labels_of(features_told) if args.view == "external" else {state: state_label(state) for state in features_told}
+    )
+    name = short(args.name)
     with outputs() as write:
         write(profile[PROFILE.names], PROFILE, args.profile)
-        k_chart(scores, args.view).save(write.temporary(args.k_figure))
-        silhouette_chart(clusters, args.view).save(write.temporary(args.silhouette_figure))
-        stores_chart(features, aligned, args.view).save(write.temporary(args.stores_figure))
-        profile_chart(profile, args.view).save(write.temporary(args.profile_figure))
+        k_chart(scores, name).save(write.temporary(args.k_figure))
+        silhouette_chart(clusters, name).save(write.temporary(args.silhouette_figure))
+        stores_chart(features, aligned, name).save(write.temporary(args.stores_figure))
+        profile_chart(profile, name, labels).save(write.temporary(args.profile_figure))
     log.info("%d clusters, %d features", profile["cluster"].nunique(), profile["feature"].nunique())
 
 

@@ -30,9 +30,9 @@ from storelib.contracts.ledger import LEDGER
 from storelib.contracts.sales import MORE, NEED_STATE_SALES, SHARES, STORE_SALES
 from storelib.errors import DataError, shown
 from storelib.money import LARGEST_SUM, cents_of, money_column, money_of, sums_at
+from storelib.names import UNMAPPED
 from storelib.tables import MONEY, read_rows, read_table
 
-UNMAPPED = "(unmapped)"
 # Times the usual amount of a line beyond which an amount is far above.
 USUAL = 3
 
@@ -75,7 +75,8 @@ class Policies(NamedTuple):
 class Sales(NamedTuple):
     """Sums of one category. stores: sorted; the rest by row: place of the store, entry of the map, cents, lines.
 
-    units, in hundredths, and largest, the cents of the largest line: None where they were not counted.
+    units, in hundredths; largest, the cents of the largest line; capped, cents of which lines above a cap count as much as it: None
+    where they were not counted.
     """
 
     stores: list[str]
@@ -85,6 +86,7 @@ class Sales(NamedTuple):
     lines: NDArray[np.int64]
     units: NDArray[np.int64] | None = None
     largest: NDArray[np.int64] | None = None
+    capped: NDArray[np.int64] | None = None
 
     def total(self, rows: NDArray[np.bool_]) -> tuple[int, int, Decimal]:
         """Stores, lines and sales of some rows."""
@@ -235,11 +237,13 @@ def split_category(
     }
     ledger = ledger_entries(key, sales, kept, aside, notes, split)
     long = need_state_table(sales, split)
-    measured = long
-    if policies.measure != "sales":
-        amounts = 100 * sales.lines if policies.measure == "lines" else units_of(sales, name)
-        measured = need_state_table(sales, split_sales(sales._replace(cents=amounts), kept, placing))
-    shares = shares_of(measured.to_pandas(), name)
+    amounts = measured(sales, policies.measure, name)
+    table = (
+        long
+        if amounts is sales.cents
+        else need_state_table(sales, split_sales(sales._replace(cents=amounts), kept, placing))
+    )
+    shares = shares_of(table.to_pandas(), name)
     if "store_id" in shares.columns:
         raise DataError(
             "a need state is called 'store_id', the name of the key", solution="rename it in the product map"
@@ -247,14 +251,18 @@ def split_category(
     return Result(long, shares.reset_index(), store_table(sales, kept, empty), ledger)
 
 
-def units_of(sales: Sales, name: str) -> NDArray[np.int64]:
-    """Hundredths of units. Raises DataError where the sales of a category have none."""
-    if sales.units is None:
-        raise DataError(
-            f"category {shown(name)}: measure is units, and the sales have none",
-            solution="name their column as `units` under sources.sales.columns, or set measure: sales or lines",
-        )
-    return sales.units
+def measured(sales: Sales, measure: str, name: str) -> NDArray[np.int64]:
+    """What shares are of, by row, in hundredths. Raises DataError where units are asked for and the sales of a category have none."""
+    if measure == "lines":
+        return 100 * sales.lines
+    if measure == "units":
+        if sales.units is None:
+            raise DataError(
+                f"category {shown(name)}: measure is units, and the sales have none",
+                solution="name their column as `units` under sources.sales.columns, or set measure: sales or lines",
+            )
+        return sales.units
+    return sales.cents if sales.capped is None else sales.capped
 
 
 def ledger_entries(

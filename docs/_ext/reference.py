@@ -105,8 +105,8 @@ def files_page() -> str:
     page = (
         "# Files and columns\n\nWhat the pipeline writes, results first. `{category}` is the category's key. Types are those of Parquet; "
         "no value is missing unless it says so. The report is "
-        "`reports/report.html`, a workbook of each category `reports/workbooks/{category}.xlsx`; "
-        "checks are in `reports/checks.json`; pictures are in `reports/figures/`, "
+        "`reports/report.html`, a workbook of all categories `reports/segments.xlsx`, a workbook of each category "
+        "`reports/workbooks/{category}.xlsx`; checks are in `reports/checks.json`; pictures are in `reports/figures/`, "
         "figures for DVC in `reports/metrics.json`.\n"
     )
     for file in FILES:

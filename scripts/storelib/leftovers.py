@@ -22,6 +22,7 @@ FOLDERS = (
     "data/internal/settings/describe_segments",
     "data/internal/settings/export_workbook",
     "data/internal/settings/merge_segments",
+    "data/internal/settings/profile_clusters",
     "data/internal/settings/split_need_states",
     "data/internal/shares",
     "data/internal/stability",

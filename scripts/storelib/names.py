@@ -13,6 +13,8 @@ THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "
 LARGEST_SEED = 2**32 - 1
 # A store whose probability of being where it was put is smaller is on a border.
 SURE = 0.9
+# The need state of SKUs that the product map does not have.
+UNMAPPED = "(unmapped)"
 # In the environment of what a command starts while it holds a project, and of all that this starts: which command it is.
 MARK = "CLUSTERING_AT_WORK"
 # Where commands keep what is one machine's, and the file by which one holds a project; it names the command that does.

@@ -100,7 +100,7 @@ def shares_of(
     config["sources"]["sales"] = sales | {"reader": path.suffix[1:], "path": f"sales{path.suffix}", "columns": columns}
     write_yaml(config, folder / "place.yml")
     internal, data = params.internal, root / "data"
-    ingest = internal.ingest_sales.model_dump(exclude={"largest_lines"})
+    ingest = internal.ingest_sales.model_dump(exclude={"largest_lines", "cap_quantile"})
     if "date" not in columns:
         ingest["period"] = "all"
     outputs = {name: folder / f"{name}.parquet" for name in ("sales", "sku_sales", "period_sales", "files", "ledger")}

@@ -42,6 +42,7 @@ class Change(NamedTuple):
     others: tuple[int, int]
     moved: int
     ari: float
+    crossing: pd.DataFrame
 
     def line(self) -> str:
         """The change in words."""
@@ -50,6 +51,16 @@ class Change(NamedTuple):
         words += [f"{count} only in {side}" for count, side in zip(self.others, "AB", strict=True) if count]
         name = self.label.replace("_", " ")
         return f"{self.view}, {name}: {', '.join(words)}; sizes: {before} -> {after}"
+
+    def matrix(self) -> tuple[list[str], list[list[str]]]:
+        """From which label (rows) to which (columns) the stores in both went, as a table with a head; those that stayed included."""
+        after = [int(label) for label in self.crossing.columns]
+        heads = ["from \\ to", *map(str, after), "stores"]
+        rows = [
+            [str(before), *(f"{count:,}" if count else "" for count in counts), f"{sum(counts):,}"]
+            for before, counts in zip(self.crossing.index, self.crossing.to_numpy().tolist(), strict=True)
+        ]
+        return heads, rows
 
 
 def load_results(root: Path, name: str) -> Results:
@@ -115,7 +126,8 @@ def changes(first: Results, second: Results) -> tuple[list[Change], pd.DataFrame
         both = shared_labels(a, matched)
         moved = both[both["first"] != both["second"]]
         sizes, others = (sizes_of(a), sizes_of(matched)), (len(a) - len(both), len(b) - len(both))
-        found.append(Change(view, label, sizes, len(both), others, len(moved), agreement(a, b).ari))
+        crossing = pd.crosstab(both["first"], both["second"])
+        found.append(Change(view, label, sizes, len(both), others, len(moved), agreement(a, b).ari, crossing))
         moves.append(
             pd.DataFrame(
                 {

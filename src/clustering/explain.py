@@ -12,7 +12,7 @@ from storelib.configuration.place import Place
 from storelib.configuration.stages import RAW_LISTS
 from storelib.errors import DataError, nearest_name
 from storelib.names import OVERRIDE
-from storelib.pages.words import figure, labels_of
+from storelib.pages.words import NOTABLE, figure, labels_of, state_label, with_unit
 from storelib.tables import read_frame, read_table
 
 WORDS = {
@@ -22,6 +22,9 @@ WORDS = {
     "outlier": "is unlike all others: it trained nothing, and was placed in the nearest cluster",
 }
 NEED_STATES = 3
+# Of what tells a store, or its external cluster, apart: how many, and standard deviations from which on it is worth a line, of which
+# the mean of many stores has fewer.
+TOLD_APART, OF_STORES, OF_GROUPS = 4, 1.0, NOTABLE
 # Features that are told of a store's segment, and of the store beside it.
 DIFFERENCES = 5
 
@@ -71,6 +74,7 @@ def explain(
                 "lines": sales["lines"],
                 "sales": sales["sales"],
                 "shares": top_shares(folder / "shares" / f"{key}.parquet", store),
+                "apart": apart_lines(root, key, store),
                 "cluster": cluster,
             }
         )
@@ -79,6 +83,7 @@ def explain(
         "name": named[0].get("name") if named else None,
         "categories": categories,
         "external": external[0] if external else None,
+        "external_reasons": external_reasons(root, store, external[0]["cluster"]) if external else [],
         "files": raw_files(root, env),
         "fetched": {name: note for name, note in read_fingerprints(root, env).items() if name in place.fetch},
     }
@@ -108,8 +113,13 @@ def segment_lines(part: dict[str, Any]) -> list[str]:
     for reason in part["reasons"]:
         told = (lambda value: f"{value:.1%}") if reason["kind"] == "mix" else figure
         own = "unknown" if reason["value"] is None else told(reason["value"])
-        name = labels_of([reason["feature"]])[reason["feature"]] if reason["kind"] == "place" else reason["feature"]
-        lines.append(f"why: {name} {own}; its segment {told(reason['mean'])}, all other stores {told(reason['rest'])}")
+        is_place = reason["kind"] == "place"
+        name = labels_of([reason["feature"]])[reason["feature"]] if is_place else state_label(reason["feature"])
+        means = [told(reason["mean"]), told(reason["rest"])]
+        name, (own, its, others) = (
+            with_unit(name, own, *means) if is_place and own != "unknown" else (name, (own, *means))
+        )
+        lines.append(f"why: {name} {own}; its segment {its}, all other stores {others}")
     fit = part["fit"]
     away = f"distance to the segment's centre {fit['distance']:.3f}"
     if fit["nearest_other"] is not None:
@@ -137,6 +147,44 @@ def reasons(root: Path, key: str, store: str, segment: int) -> list[dict[str, An
         }
         for row in own.to_dict("records")
     ]
+
+
+def apart(values: pd.Series, chain: pd.DataFrame, least: float) -> list[tuple[str, float, float]]:
+    """What tells a store apart: feature, its value and the mean of all stores, the furthest from it in standard deviations first.
+
+    values: the store's own; chain: those of all stores, a column per feature; least: deviations from which on it is worth a line.
+    """
+    means, spread = chain.mean(), chain.std(ddof=0)
+    away = ((values - means) / spread.where(spread > 0)).dropna()
+    furthest = away[away.abs() >= least].abs().sort_values(ascending=False, kind="stable").head(TOLD_APART)
+    return [(str(name), float(values[name]), float(means[name])) for name in furthest.index]
+
+
+def external_reasons(root: Path, store: str, cluster: int) -> list[str]:
+    """Why a store is in its external cluster: the features in which that is furthest from the chain, with the store's values."""
+    chain = read_frame(root / "data" / "external" / "store_features.parquet").set_index("store_id").astype("float64")
+    profile = read_frame(root / "data" / "external" / "profile.parquet")
+    own = profile[profile["cluster"] == cluster].set_index("feature")
+    labels = labels_of(map(str, chain.columns))
+    values = row_of(chain, store)
+    lines = []
+    for feature, mean, whole in apart(own["mean"].astype("float64"), chain[own.index], OF_GROUPS):
+        told = figure(values[feature]), figure(mean), figure(whole)
+        name, (value, its, every) = with_unit(labels[feature], *told)
+        lines.append(f"why: {name} {value.replace('–', 'unknown')}; its cluster {its}, all stores {every}")
+    return lines
+
+
+def row_of(table: pd.DataFrame, store: str) -> pd.Series:
+    """One store's numbers, by column. table: by store."""
+    return pd.Series(table[table.index == store].iloc[0].to_dict(), dtype="float64")
+
+
+def apart_lines(root: Path, key: str, store: str) -> list[str]:
+    """The need states of a category in which a store is furthest from the other stores."""
+    shares = read_frame(root / "data" / "internal" / "shares" / f"{key}.parquet").set_index("store_id")
+    found = apart(row_of(shares, store), shares, OF_STORES)
+    return [f"apart: {state_label(name)} {share:.1%}; all stores {mean:.1%}" for name, share, mean in found]
 
 
 def top_shares(path: Path, store: str) -> list[tuple[str, float, float]]:

@@ -14,6 +14,7 @@ SUMS = {"sales": "net sales", "lines": "sales lines"}
 BESIDE = {
     "units": "how many were sold; empty where no column says so",
     "largest": "the amount of the largest line; empty where `largest_lines` is off",
+    "capped": "net sales, of which lines above the cap count as much as it; empty where `cap_quantile` is 1",
 }
 RAW = {
     "source": "name of the source",

@@ -28,6 +28,8 @@ IN_USE = Path(".dvc", "tmp", "rwlock")
 # What the fields of one stage in dvc.lock are.
 FIELDS: dict[str, type | tuple[type, ...]] = {"cmd": (str, list), "deps": list, "params": dict, "outs": list}
 
+OF_FILE: dict[str, type] = {"path": str, "hash": str, "md5": str, "size": int, "nfiles": int, "isexec": bool}
+
 
 class Damage(NamedTuple):
     """A file that is not what was recorded. what: in words; place: of an output."""
@@ -71,15 +73,32 @@ class OnceEach(yaml.CSafeLoader):
 
 
 def is_lock_file(path: Path) -> bool:
-    """Whether DVC can read a lock file: text in YAML, with the fields of each stage of their kinds."""
+    """Whether DVC can read a lock file. What it writes of a pipeline like ours is seen at a glance; of the rest its own schema says."""
     try:
         content = yaml.load(path.read_bytes(), OnceEach)  # noqa: S506 (a safe one)
     except (OSError, ValueError, yaml.YAMLError):
         return False
-    if not isinstance(content, dict) or content.get("schema") != "2.0" or not content.keys() <= {"schema", "stages"}:
+    return is_usual(content) or is_of_dvc(content)
+
+
+def is_usual(content: Any) -> bool:
+    """Whether this has the fields of a pipeline's lock file and no others, each of its kind."""
+    if not isinstance(content, dict) or content.keys() != {"schema", "stages"} or content["schema"] != "2.0":
         return False
-    stages = content.get("stages", {})
+    stages = content["stages"]
     return isinstance(stages, dict) and all(isinstance(name, str) and is_stage(one) for name, one in stages.items())
+
+
+def is_of_dvc(content: Any) -> bool:
+    """Whether DVC takes this for a lock file; loading it takes a second."""
+    from dvc.schema import COMPILED_LOCKFILE_SCHEMA
+    from voluptuous import Invalid
+
+    try:
+        COMPILED_LOCKFILE_SCHEMA(content)
+    except Invalid:
+        return False
+    return True
 
 
 def is_stage(content: Any) -> bool:
@@ -89,8 +108,18 @@ def is_stage(content: Any) -> bool:
     if not all(isinstance(value, FIELDS[name]) for name, value in content.items()):
         return False
     files = [*content.get("deps", ()), *content.get("outs", ())]
-    return all(isinstance(file, dict) and isinstance(file.get("path"), str) for file in files) and all(
-        isinstance(values, dict) for values in content.get("params", {}).values()
+    return all(is_file(file) for file in files) and all(
+        isinstance(name, str) and isinstance(values, dict) and all(isinstance(key, str) for key in values)
+        for name, values in content.get("params", {}).items()
+    )
+
+
+def is_file(content: Any) -> bool:
+    """Whether this is one file of a stage."""
+    return (
+        isinstance(content, dict)
+        and "path" in content
+        and all(name in OF_FILE and isinstance(value, OF_FILE[name]) for name, value in content.items())
     )
 
 

@@ -1,4 +1,4 @@
-"""Follow a runner at work: as its own lines, as a live display, as JSON lines, or silently."""
+"""Follow a runner at work: as a line for each stage, as a live display, as JSON lines, or silently."""
 
 import subprocess
 import sys
@@ -23,7 +23,8 @@ from rich.progress import (
 
 from clustering.dvc_output import read_line
 from clustering.events import Event, EventFile, is_work, logger_options, stage_of
-from clustering.runners import call, environment, give_up
+from clustering.jobs import JOBS
+from clustering.runners import environment, give_up
 from clustering.secrets import redact
 from clustering.shown import Mode, emit
 
@@ -118,11 +119,9 @@ def follow(
 ) -> int:
     """Run a runner in the project and show it; returns its exit code.
 
-    log: takes the runner's own words, where they are not shown, and Snakemake's events go beside it; total: how many stages
+    log: takes the runner's own words, and Snakemake's events go beside it; total: how many stages
     there are, where that is known before (Snakemake says it itself).
     """
-    if mode is Mode.plain:
-        return call(root, program, arguments)
     follower, display = Follower(total), Display(job, total, console)
     lines: SimpleQueue[str] = SimpleQueue()
     events = EventFile(log.with_name("events.jsonl"))
@@ -154,6 +153,8 @@ def follow(
                 for change in changes():
                     if change and mode is Mode.json:
                         emit("stage", state=change[0], stage=change[1], done=follower.done, total=follower.total)
+                    elif change and mode is Mode.plain:
+                        tell_stage(console, *change, follower)
                     display.update(follower)
                 reader.join(LOOK)
         except BaseException:
@@ -163,6 +164,16 @@ def follow(
             raise
         reader.join()
     return process.returncode
+
+
+def tell_stage(console: Console, state: str, stage: str, follower: Follower) -> None:
+    """One short line of a stage that is done, or of DVC's that has begun; a job of ours is no stage."""
+    # DVC does not say that a stage has ended, Snakemake says both.
+    if stage.partition("/")[0] in JOBS or state == "skipped" or (state == "started" and follower.names):
+        return
+    whole = f"{follower.total}" if follower.total else "?"
+    text = f"{follower.done:>{len(whole)}}/{whole} {stage}{'' if state in {'finished', 'started'} else f' {state}'}"
+    console.print(text, soft_wrap=True, highlight=False, markup=False)
 
 
 def keep_words(said: Iterable[str], words: TextIO, lines: "SimpleQueue[str]") -> None:

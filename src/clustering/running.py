@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from rich.table import Table
-
 from clustering.dvc_state import graph
 from clustering.handover import is_recorded, record, sync
 from clustering.inputs import have_read_again, refuse_differences
@@ -19,7 +17,7 @@ from clustering.progress import follow
 from clustering.projects import check_access, check_project
 from clustering.runners import failure, heal, only_run, without_dvc
 from clustering.runs import RUNS, recorded, report_of
-from clustering.shown import Mode, console, emit, say
+from clustering.shown import Mode, console, emit, say, show_rows
 from clustering.stage_server import stages_forked
 from clustering.surroundings import Obstacle, of_dvc
 from storelib.accounts.expectations import told
@@ -185,13 +183,14 @@ def start_runner(
     other: the environment, where it is not that of params.yaml; log: takes the runner's words, where they are not shown.
     """
     began = time.time()
+    if mode is Mode.plain:
+        say(f"{job}: the runner's own words go to {log.relative_to(root)}")
     if engine is Engine.dvc:
-        total = None if mode in {Mode.plain, Mode.quiet} else len(stages_needed(graph(root).needs, job))
+        total = None if mode is Mode.quiet else len(stages_needed(graph(root).needs, job))
         words = ["repro", *(["--force"] if force else []), *JOBS[job]]
         code = follow(root, "dvc", words, mode, console, job=job, log=log, total=total)
     else:
-        quiet = ["--quiet", "host", "reason", *(["rules"] if mode is Mode.plain else [])]
-        words = ["--cores", str(cores), *quiet, *(["--forceall"] if force else [])]
+        words = ["--cores", str(cores), "--quiet", "host", "reason", *(["--forceall"] if force else [])]
         config = ["--config", f"env={other}"] if other else []
         with without_dvc(root):
             code = follow(root, "snakemake", [*words, *config, "--", job], mode, console, job=job, log=log)
@@ -237,12 +236,13 @@ def show_segments(root: Path, own_report: Path | None) -> None:
     """A table of what was found, and where it lies. own_report: the report with the run in it, where there is one."""
     metrics = read_json(root / "reports" / "metrics.json")
     recovery = metrics.get("recovery", {})
-    table = Table("category", "stores", "k", "segments", "smallest", *(["ARI with reference"] if recovery else []))
+    heads = ["category", "stores", "k", "segments", "smallest", *(["ARI with reference"] if recovery else [])]
+    rows = []
     for key, found in metrics["merging"].items():
         known = [f"{recovery[key]['segment_ari']:.3f}" if key in recovery else ""] if recovery else []
         counts = (found["stores"], metrics["internal"][key]["k"], found["segments"], found["smallest"])
-        table.add_row(key, *map(str, counts), *known)
-    console.print(table)
+        rows.append([key, *map(str, counts), *known])
+    show_rows(heads, rows)
     amounts = metrics["ledger"]
     console.print(
         f"Sales: {amounts['sales_in']:,.2f} in, {amounts['sales_segmented']:,.2f} segmented, "
@@ -254,6 +254,7 @@ def show_segments(root: Path, own_report: Path | None) -> None:
         *([("report", "reports/report.html"), ("this run", str(own_report))] if own_report else []),
         ("segments", "data/merging/segments.parquet"),
         ("as CSV", "reports/segments.csv"),
+        ("as Excel", "reports/segments.xlsx"),
         ("pictures", "reports/figures/"),
         ("metrics", "reports/metrics.json"),
     ):

@@ -1,7 +1,9 @@
 """What commands print, and how: lines for people, tables as wide as they need, how far a piece of work is; JSON for programs."""
 
 import json
+import re
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -15,6 +17,7 @@ from clustering.journal import LOGGER
 console = Console()
 # Columns of a table whose reader is a program.
 WIDE = 400
+NUMBER = re.compile(r"|-?[\d,.]+( ?%)?")
 
 
 class Mode(StrEnum):
@@ -44,6 +47,28 @@ def emit(event: str, **fields: Any) -> None:
 def say(text: str) -> None:
     """One line, whatever its length, as it is."""
     console.print(text, soft_wrap=True, highlight=False, markup=False)
+
+
+def show_rows(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table, its numbers to the right; where a terminal is too narrow for it, a line for each value, so that none is cut."""
+    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+    # With a space on either side of each column.
+    width = sum(widths) + 2 * len(widths)
+    if console.is_terminal and width > console.width:
+        for name, *values in rows:
+            say(name)
+            for head, value in zip(heads[1:], values, strict=True):
+                if value:
+                    say(f"  {head}: {value}")
+        return
+    table = Table(box=None)
+    for at, head in enumerate(heads):
+        is_number = at > 0 and all(NUMBER.fullmatch(row[at]) for row in rows)
+        table.add_column(escape(head), justify="right" if is_number else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*map(escape, row))
+    shown = console if console.is_terminal else Console(width=width)
+    shown.print(table, highlight=False)
 
 
 def show_whole(table: Table) -> None:

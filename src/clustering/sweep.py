@@ -3,7 +3,7 @@
 import itertools
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,18 +31,33 @@ class Experiment:
     results: Results | None = None
     error: str = ""
 
-    def line(self) -> str:
-        """Values, k per view, segments, and recovery where it is known."""
-        values = ", ".join(f"{key}={value}" for key, value in self.values.items())
+    def cells(self) -> dict[str, str]:
+        """What a row of a table says of it, by head: values, k of each view, segments, and recovery where it is known."""
+        # Of the keys' names the last part, which tells them apart well enough on a line.
+        cells = {"experiment": self.name} | {
+            short_key(key, self.values): str(value) for key, value in self.values.items()
+        }
         if self.results is None:
-            return f"{self.name}: {values}: failed: {self.error}"
+            return cells | {"result": "failed"}
+        cells["result"] = "done"
         metrics = self.results.metrics
-        parts = ["k " + " ".join(f"{view} {k}" for view, k in self.results.k.items())]
-        parts.append("segments " + " ".join(f"{key} {part['segments']}" for key, part in metrics["merging"].items()))
+        cells |= {f"k {view}": str(k) for view, k in self.results.k.items()}
+        cells |= {f"segments {key}": str(part["segments"]) for key, part in metrics["merging"].items()}
         known = metrics.get("recovery", {})
-        if known:
-            parts.append("ARI " + " ".join(f"{key} {part['segment_ari']:.3f}" for key, part in known.items()))
-        return f"{self.name}: {values}: {'; '.join(parts)}"
+        return cells | {f"ARI {key}": f"{part['segment_ari']:.3f}" for key, part in known.items()}
+
+
+def short_key(key: str, keys: Iterable[str]) -> str:
+    """A key without its blocks, where no other key ends alike."""
+    last = key.rpartition(".")[2]
+    return last if sum(other.rpartition(".")[2] == last for other in keys) == 1 else key
+
+
+def table_of(experiments: Sequence[Experiment]) -> tuple[list[str], list[list[str]]]:
+    """Heads and rows: an experiment a row, and a column for what any of them has."""
+    found = [experiment.cells() for experiment in experiments]
+    heads = list(dict.fromkeys(head for cells in found for head in cells))
+    return heads, [[cells.get(head, "") for head in heads] for cells in found]
 
 
 def keys_of(settings: Sequence[str]) -> list[str]:

@@ -102,6 +102,7 @@ class Project:
             project.write(f"data/raw/dev/{name}", "\n".join(lines) + "\n")
         for name in ("Snakefile", "dvc.yaml"):
             project.write(name, "")
+        shutil.copytree(ROOT / "scripts/templates/words", root / "scripts/templates/words")
         return project
 
     def copy(self, root: Path) -> "Project":

@@ -185,9 +185,9 @@ def test_params_are_what_the_reference_says() -> None:
         re.sub(r"^demo\.dev\.", "demo.<env>.", key) for key in keys_of(yaml.safe_load(text_of(ROOT / "params.yaml")))
     }
     given = {re.sub(r"^internal\.categories\.\w+\.", "internal.categories.<key>.", key) for key in given}
-    # What may be left out: a category's own blocks, and a list of weights where each feature counts alike.
+    # What may be left out: a category's own blocks, a list of weights where each feature counts alike, and a currency.
     optional = {f"internal.categories.<key>.{block}" for block in BLOCKS}
-    optional |= {f"{view}.build_features.feature_weights" for view in ("internal", "external")}
+    optional |= {f"{view}.build_features.feature_weights" for view in ("internal", "external")} | {"report.currency"}
     assert given | optional == {setting.key for setting in settings(Params)}
 
 

@@ -5,16 +5,27 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from bad_input.project import Project
+from faults.injection import load_libraries
 from integration.conftest import finished, fresh, journal, minimal
 
 __all__ = ["finished", "fresh", "journal", "minimal"]
 
+MAKE = """
+import shutil, sys
+from pathlib import Path
+from bad_input.project import Project
+project = Project.make(Path(sys.argv[1]))
+shutil.copytree(sys.argv[2], project / "scripts/templates")
+told = project.run_all(*project.stages())
+assert told.code == 0, told.said
+"""
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -27,6 +38,13 @@ def seed() -> int:
 def many() -> int:
     """How many faults of each kind of test."""
     return int(os.environ.get("FAULTS", "300"))
+
+
+@pytest.fixture
+def in_time() -> Callable[[], bool]:
+    """Whether there is time for more: FAULT_SECONDS for each part of a test, 12 by default; make test-faults gives hours."""
+    until = time.monotonic() + float(os.environ.get("FAULT_SECONDS", "12"))
+    return lambda: time.monotonic() < until
 
 
 @pytest.fixture(scope="session")
@@ -44,22 +62,21 @@ def memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def whole(memory: Path) -> Project:
     """A small project, every stage run; by another process, since what has started threads cannot be forked safely."""
-    make = "import sys; from pathlib import Path; from bad_input.project import Project; Project.finished(Path(sys.argv[1]))"
+    load_libraries()
     places = os.pathsep.join([str(ROOT / "tests"), str(ROOT / "scripts")])
-    words = [sys.executable, "-c", make, str(memory / "project")]
+    words = [sys.executable, "-c", MAKE, str(memory / "project"), str(ROOT / "scripts" / "templates")]
     subprocess.run(words, env=os.environ | {"PYTHONPATH": places}, check=True)
     return Project(memory / "project")
 
 
 @pytest.fixture
-def told(capsys: pytest.CaptureFixture[str], seed: int) -> Callable[[str, int, int], None]:
-    """Prints what came of the faults: what, how many were planted, how many did no harm."""
+def told(seed: int) -> Callable[[str, int, int], None]:
+    """Prints what came of the faults: what, how many were planted, how many did no harm. pytest shows it by -rP."""
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
     ).stdout.strip()
 
     def tell(what: str, injected: int, survived: int) -> None:
-        with capsys.disabled():
-            print(f"\n{what}: injected {injected} / survived {survived} / seed {seed} / commit {commit or 'none'}")
+        print(f"{what}: injected {injected} / survived {survived} / seed {seed} / commit {commit or 'none'}")
 
     return tell

@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 
 import storelib.runtime
 from bad_input.project import Project, Stage
+from clustering.stage_server import LIBRARIES
 from storelib import seals
 
 ERRORS = {"EIO": errno.EIO, "ENOSPC": errno.ENOSPC, "EACCES": errno.EACCES}
@@ -145,6 +146,12 @@ class Plan:
         yield
 
 
+def load_libraries() -> None:
+    """What stages import, once for all children."""
+    for name in (*LIBRARIES, "pandas", "pyarrow.parquet"):
+        importlib.import_module(name)
+
+
 def run_forked(project: Project, stage: Stage, fault: Fault | None = None) -> Ended:
     """One stage in a child of this process, in the project's folder, with a fault."""
     _, script, *argv = stage.argv
@@ -184,8 +191,8 @@ def contents(project: Project, names: Sequence[str]) -> dict[str, bytes]:
     return {name: (project / name).read_bytes() for name in names if (project / name).is_file()}
 
 
-def drawn_faults(operations: int, number: int, drawn: random.Random) -> list[Fault]:
-    """Faults of a stage: every k with every kind, once and for good; where these are too many, a draw of them."""
+def drawn_faults(operations: int, drawn: random.Random) -> list[Fault]:
+    """Every fault of a stage, in an order that is drawn: each k with each kind, once and for good."""
     every = [
         Fault(k, kind, lasting)
         for k in range(1, operations + 1)
@@ -193,4 +200,5 @@ def drawn_faults(operations: int, number: int, drawn: random.Random) -> list[Fau
         for lasting in (False, True)
         if not (lasting and kind == "kill")
     ]
-    return every if len(every) <= number else drawn.sample(every, number)
+    drawn.shuffle(every)
+    return every

@@ -26,7 +26,7 @@ OF_CATEGORY = (
     "predict_clusters",
     "export_workbook",
 )
-GATHERED = {"collect_segments", "segment_chain", "check_results", "build_report", "require_checks"}
+GATHERED = {"collect_segments", "segment_chain", "check_results", "build_report", "export_segments", "require_checks"}
 KEYS = ("beauty", "cocktails_rtd")
 EXTERNAL = {"cluster_external_stores", "profile_external_clusters"}
 RAW_FOLDER = {
@@ -92,7 +92,7 @@ CHANGES: dict[str, tuple[Edit, set[str], set[str]]] = {
     "a category means another one": (
         param("internal.categories.cocktails_rtd.name", "Health & Beauty/OTC"),
         {"select_categories", *of("cocktails_rtd"), *GATHERED},
-        {"select_categories", "build_report", "split_need_states/cocktails_rtd", "export_workbook/cocktails_rtd"},
+        {"select_categories", "build_report", *of("cocktails_rtd", stages=("split_need_states", "profile_clusters", "export_workbook"))},
     ),
     "the number of clusters of one category": (
         param("internal.categories.beauty.cluster_stores", {"max_clusters": 3}),

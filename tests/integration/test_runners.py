@@ -24,7 +24,7 @@ CATEGORY_STAGES = (
     *("describe_segments", "predict_clusters", "export_workbook"),
 )
 # What follows from every category's segments, or from which categories there are.
-SEGMENTED = {"collect_segments", "segment_chain", "check_results", "build_report", "require_checks"}
+SEGMENTED = {"collect_segments", "segment_chain", "check_results", "build_report", "export_segments", "require_checks"}
 
 
 def of_category(key: str) -> set[str]:
@@ -60,12 +60,13 @@ def test_experiments_of_a_sweep_make_the_same_bytes_or_say_why_not(finished: Pat
     settings = ["-S", "merging.min_cluster_size=9,0", "--jobs", "2"]
     result = project.call("clustering", "sweep", *settings, check=False)
     assert result.returncode == 4, result.stdout + result.stderr
-    *_, first, second = result.stdout.splitlines()
-    good, bad = (first, second) if "size=9" in first else (second, first)
-    name, failed = (line.partition(":")[0] for line in (good, bad))
-    assert good.startswith(f"{name}: merging.min_cluster_size=9: k beauty ")
-    assert bad.startswith(f"{failed}: merging.min_cluster_size=0: failed: ")
-    assert "--min_cluster_size" in bad.partition("failed: ")[2]
+    *_, head, first, second, why = result.stdout.splitlines()
+    assert head.split()[:3] == ["experiment", "min_cluster_size", "result"]
+    good, bad = sorted((first.split(), second.split()), key=lambda row: row[2])
+    name, failed = good[0], bad[0]
+    assert (good[1:3], bad[1:3]) == (["9", "done"], ["0", "failed"])
+    assert why.startswith(f"{failed} failed: ")
+    assert "--min_cluster_size" in why
     assert result.stderr.startswith(f"Error: 1 of 2 experiments failed, first {failed}: ")
     assert f"dvc queue logs {failed}" in result.stderr
 

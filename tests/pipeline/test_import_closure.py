@@ -15,7 +15,12 @@ LIB = SCRIPTS / "storelib"
 # `clustering split-half` starts these; they are no stages.
 OF_THE_COMMAND = {"scripts/assign_stores.py", "scripts/compare_halves.py", "scripts/split_sales.py"}
 # Files beside the code that a script is given by a flag.
-GIVEN = {"scripts/build_report.py": {"scripts/templates/report.html.j2", "scripts/outlines/outlines.json"}}
+WORDS = "scripts/templates/words/en.yaml"
+GIVEN = {
+    "scripts/build_report.py": {"scripts/templates/report.html.j2", "scripts/outlines/outlines.json", WORDS},
+    "scripts/describe_segments.py": {WORDS},
+    "scripts/export_segments.py": {WORDS},
+}
 
 
 def path_of(module: str) -> Path | None:

@@ -760,7 +760,8 @@ def test_level_of_a_store_without_net_sales_is_the_median() -> None:
 def test_price_of_a_unit_counts_beside_the_shares(bench: Any, build: Callable[..., dict[str, Any]]) -> None:
     store_sales(bench, [9] * 4, sales=["10.00", "20.00", "40.00", "80.00"])
     table = pq.read_table(bench / "store_sales.parquet")
-    units = pa.array([Decimal(10), Decimal(10), Decimal(10), Decimal(-5)]).cast(MONEY)
+    # Its rows come in the order of the stores, the last one first.
+    units = pa.array([Decimal(-5), Decimal(10), Decimal(10), Decimal(10)]).cast(MONEY)
     pq.write_table(table.append_column("units", units), bench / "store_sales.parquet")
     found = build({"x": [0, 0, 1, 1]}, store_sales=bench / "store_sales.parquet", price_weight=2)
     # Prices 1, 2 and 4: their logarithms are one interquartile range, ln 2, apart; the last store has none, and is the median, 2.

@@ -72,7 +72,9 @@ class Page(HTMLParser):
 def report(bench: Any) -> Any:
     """One category of six stores; `k` clusters by what sells, one by place."""
 
-    def run(name: str = "report.html", *, k: int = 2, coordinates: bool = True, known: bool = True) -> str:
+    def run(
+        name: str = "report.html", *, k: int = 2, coordinates: bool = True, known: bool = True, **reader: Any
+    ) -> str:
         clusters = [1 + (i % k) for i in range(6)]
         by_cluster = pd.DataFrame({"cluster": clusters, "exclusion": ""}, index=STORES)
         sales = pd.Series([10.0] * 6, index=STORES)
@@ -115,10 +117,11 @@ def report(bench: Any) -> Any:
         stores: dict[str, Any] = {"store_id": STORES, "name": [NASTY] * 6}
         if coordinates:
             stores |= {"latitude": ["41.5", "42", "43", "41", "40.5", ""], "longitude": ["-93"] * 6}
-        segments = {
+        segments: dict[str, Any] = {
             "category": ["beauty"] * 6, "store_id": STORES, "internal_cluster": clusters, "external_cluster": [1] * 6,
-            "merged_cluster": [f"{c}x1" for c in clusters], "segment": clusters, "is_borderline": [k > 1] * 6,
-            "flags": ["internal:thin"] + [""] * 5,
+            "merged_cluster": [f"{c}x1" for c in clusters], "segment": clusters, "flags": ["internal:thin"] + [""] * 5,
+            "confidence": [0.875, None, *[1.0] * 4], "runner_up_segment": pa.array([2, *[None] * 5], pa.int32()),
+            "is_borderline": [k > 1] * 6,
         }  # fmt: skip
         entries = [
             Entry("ingest_sales", "", "in", "", 6, 9, Decimal(70)), Entry("ingest_sales", "", "out", "", 6, 8, Decimal(60)),
@@ -156,11 +159,12 @@ def report(bench: Any) -> Any:
             segments=bench.parquet("segments.parquet", segments), ledger=bench / "ledger.parquet",
             overrides=bench.overrides(*([("beauty", NASTY, 2, "Ann <b>", NASTY)] if known else [])),
             migrations=bench.parquet("migrations.parquet", MOVED if known else {name: [] for name in MOVED}),
+            baseline=bench.labels(*([("beauty", "s0", 1, 1, 1, "Nails, once")] if known else [])),
             chain_segments=bench.parquet("chain.parquet", {"store_id": STORES, "segment": [1] * 4 + [2] * 2} | CHAIN),
             explained=bench / "explained", reference=bench.parquet("reference.parquet", reference), recovery=bench / "recovery.csv",
             checks=bench / "checks.json", template=ROOT / "scripts/templates/report.html.j2",
             outlines=ROOT / "scripts/outlines/outlines.json",
-            report=bench / name, internal=["--categories.beauty.name", NASTY, "--cluster_stores.metrics", "a", "b"],
+            report=bench / name, **reader, internal=["--categories.beauty.name", NASTY, "--cluster_stores.metrics", "a", "b"],
             external=["--cluster_stores.plot"], merging=["--min_cluster_size", 20],
             describing=["--describe_segments.rule_depth", 5],
         )  # fmt: skip
@@ -174,7 +178,9 @@ def test_page_fetches_nothing_and_escapes_all(report: Any) -> None:
     page = Page(text)
     assert page.links
     assert all(link.startswith("#") for link in page.links)
-    assert page.tags.count("script") == 1
+    # the code, and the stores to search in
+    assert page.tags.count("script") == 2
+    assert text.count("</script>") == 2
     assert not {"img", "iframe", "link", "object", "embed"} & set(page.tags)
     assert "alert(1)</script>" not in text
     assert not re.search(r"@import|url\(", text)
@@ -191,7 +197,7 @@ def test_page_says_what_was_found(report: Any) -> None:
     ):  # fmt: skip
         assert words in text, words
     # every store's next centre is 5 % further than its own
-    assert "100 % of the stores are on a border" in text
+    assert "100\u00a0% of the stores are on a border" in text
 
 
 def test_page_says_what_each_segment_is_and_whether_external_data_help(report: Any) -> None:
@@ -209,28 +215,81 @@ def test_page_says_what_each_segment_is_and_whether_external_data_help(report: A
 
 def test_page_shows_the_checks_failed_ones_first(report: Any) -> None:
     text = report()
-    section = text[text.index('<section id="checks">') : text.index('<section id="chain">')]
-    assert "4 checks of what is expected of the result: 2 hold, 1 warns, 1 fails." in section
-    table, every = section.split("<details>")
-    assert table.index("14.3\u00a0% of sales are set aside; at most 10\u00a0% is required.") < table.index(
-        "97\u00a0% of sales have a need state"
-    )
-    assert "Give the SKUs without a need state one" in table
-    assert every.count("<tr><td>") == 4
-    assert "Give the SKUs" not in every
+    section = text[text.index('<section id="checks">') : text.index('<section id="known">')]
+    assert "4 checks of what is expected of the result. Holds: 2, warns: 1, fails: 1." in section
+    assert section.count("<tr><td>") == 4
+    assert "Give the SKUs" not in section
+    # above all else
+    notice = text[text.index('<div class="notice fail" id="attention">') : text.index('<dl class="figures">')]
+    assert "2 of 4 checks do not hold." in notice
+    first = notice.index("14.3\u00a0% of sales are set aside; at most 10\u00a0% is required.")
+    assert first < notice.index("97\u00a0% of sales have a need state; at least 98\u00a0% is expected.")
+    assert "Give the SKUs without a need state one" in notice
 
 
 def test_page_shows_what_fewer_segments_lose_and_what_was_placed_by_hand(report: Any) -> None:
     text = report()
     assert "2 explain 62\u00a0% of the variance of both views; 3, before small ones were dissolved" in text
     assert "<td>75\u00a0%</td>" in text
-    section = text[text.index('<section id="overrides">') : text.index('<section id="known">')]
+    section = text[text.index('<section id="overrides">') : text.index('<section id="ledger">')]
     assert "Ann &lt;b&gt;" in section
-    assert "1 of 3 stores that are in both (33\u00a0%) changed their segment" in section
     assert "2 segments that agree best" in text
-    assert '<td class="n">4</td><td class="n">50 %</td><td class="n">25 %</td>' in text
+    assert '<td class="n">4</td><td class="n">50\u00a0%</td><td class="n">25\u00a0%</td>' in text
     without = report("none.html", known=False)
-    assert not any(f'<section id="{name}">' in without for name in ("overrides", "migrations"))
+    assert not any(f'<section id="{name}">' in without for name in ("overrides", "changes"))
+
+
+def test_page_says_near_its_top_what_changed_since_the_baseline(report: Any) -> None:
+    text = report()
+    section = text[text.index('<section id="changes">') : text.index('id="find"')]
+    assert text.index('<section id="changes">') < text.index('<section class="category"')
+    assert "1 of 3 stores that are in both (33\u00a0%) changed their segment" in section
+    # segment 1 had 3 stores and lost one to segment 2, which is new
+    assert '<span class="was">Nails, once</span>' in section
+    plain = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", section))
+    assert " 3 2 \N{MINUS SIGN}1 1 " in plain
+    assert "new 1 +1 1 " in plain
+    assert "<td>1</td><td>2</td>" in section
+
+
+def test_every_store_can_be_found_in_the_page(report: Any) -> None:
+    text = report()
+    held = re.search(r'<script type="application/json" id="stores">(.*?)</script>', text)
+    assert held
+    assert "<" not in held[1]
+    data = json.loads(held[1])
+    assert data["ids"] == STORES
+    assert "<b>&\"'</b></script>" in data["names"][0]
+    (category,) = data["categories"]
+    assert category["segments"] == {"1": NEED, "2": "Second"}
+    codes = [category["codes"][at : at + 7] for at in range(0, 42, 7)]
+    # all on a border; segment 1, then 2, 88 % (2 * 36 + 16) sure, and not trained; segment 2 without either
+    assert codes[:3] == ["01022g3", "0200zz1", "01002s1"]
+
+
+def test_what_sells_crosses_place_in_a_grid(report: Any) -> None:
+    text = report()
+    grid = text[text.index('<table class="grid">') : text.index("</table>", text.index('<table class="grid">'))]
+    assert grid.count('href="#s-beauty-') == 2
+    assert "Place 1 · 6 stores" in grid
+    assert "little " in grid
+    assert 'id="s-beauty-2"' in text
+
+
+def test_page_in_german(report: Any) -> None:
+    words = ROOT / "scripts/templates/words/de.yaml"
+    text = report("de.html", words=words, language="de", decimal="comma", thousands="point", currency="€")
+    assert '<html lang="de">' in text
+    for told in (
+        "Was sich seit der Freigabe geändert hat",
+        "14,3\u00a0% des Umsatzes sind beiseitegelegt",
+        "60,00 €",
+        "Filiale suchen",
+    ):
+        assert told in text.replace("\u00a0€", " €"), told
+    # nothing of the page itself is left in English
+    plain = re.sub(r"<script.*?</script>|<style.*?</style>|<[^>]+>", " ", text, flags=re.DOTALL)
+    assert not re.search(r"\b(the|stores|which|segments)\b", plain.replace("last~1 last", ""))
 
 
 def test_page_without_structure_coordinates_or_reference(report: Any) -> None:

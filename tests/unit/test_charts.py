@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.font_manager import findfont, fontManager
 from PIL import Image
 
 from storelib.method.agreement import Agreement
-from storelib.pages.charts import Picture, colour_of, note
+from storelib.pages.charts import MISSING_NOTE, Picture, colour_of, note
 from storelib.pages.palette import CLUSTER_COLOURS
 from storelib.pages.segment_charts import recovery_chart, sizes_chart
 from storelib.pages.view_charts import k_chart, profile_chart, shades, silhouette_curves, stores_chart, stores_on_axes
@@ -50,6 +52,22 @@ def test_texts_from_data_are_texts_on_one_line(tmp_path: Path) -> None:
     assert (tmp_path / "a.png").stat().st_size > 1000
 
 
+def test_letters_are_of_the_shipped_font_alone_and_what_it_lacks_is_told(tmp_path: Path) -> None:
+    shipped = Path(mpl.get_data_path())
+    assert all(Path(font.fname).is_relative_to(shipped) for font in fontManager.ttflist)
+    assert {Path(findfont(name)).name for name in ("DejaVu Sans", "DejaVu Sans:bold")} == {
+        "DejaVuSans.ttf",
+        "DejaVuSans-Bold.ttf",
+    }
+    picture = note("\u5316\u7ca7\u54c1 Beauty", "One cluster.")
+    # nothing is warned of, which would be an error here
+    picture.save(tmp_path / "a.png")
+    assert texts(picture) == ["\u25af\u25af\u25af Beauty", "One cluster.", MISSING_NOTE]
+    told = note("Gr\u00f6\u00dfe, \u03b1, \u0416", "all known")
+    told.save(tmp_path / "b.png")
+    assert texts(told) == ["Gr\u00f6\u00dfe, \u03b1, \u0416", "all known"]
+
+
 def test_a_long_picture_is_drawn_coarser(tmp_path: Path) -> None:
     picture = Picture("long")
     picture.words(0, 40_000, "the end")
@@ -65,10 +83,13 @@ def test_a_cluster_has_one_colour_in_every_picture() -> None:
 
 def test_stores_are_shown_on_the_axes_in_which_they_differ() -> None:
     points = np.array([[0.0, -3.0, 5.0], [0.0, 3.0, 5.0], [1.0, 0.0, 5.0], [-1.0, 0.0, 5.0], [0.0, 90.0, 5.0]])
-    shown = stores_on_axes(features_of(points, trains=[True] * 4 + [False]))
+    shown, explained = stores_on_axes(features_of(points, trains=[True] * 4 + [False]))
+    # squares of what trained, from its mean: 9 + 9 and 1 + 1
+    assert np.allclose(explained, [0.9, 0.1])
     # what did not train is cut at 1.05 times the spread of what did
     assert np.allclose(np.abs(shown), [[3, 0], [3, 0], [0, 1], [0, 1], [3.15, 0]])
-    one = stores_on_axes(features_of(points[:, [1]]))
+    one, explained = stores_on_axes(features_of(points[:, [1]]))
+    assert explained == (1.0, 0.0)
     assert (one[:, 1] == 0).all()
 
 
@@ -107,11 +128,12 @@ def test_the_profile_shows_the_features_that_differ_most_first(tmp_path: Path) -
         for cluster, index in zip((1, 2), indices, strict=True)
     ]  # fmt: skip
     columns = ["cluster", "stores", "share_of_sales", "feature", "chain_mean", "index"]
-    picture = profile_chart(pd.DataFrame(rows, columns=columns), "beauty")
+    labels = {"rare": "seldom sold", "a" * 90: "a" * 90, "b": "b"}
+    picture = profile_chart(pd.DataFrame(rows, columns=columns), "beauty", labels)
     cells, _ = picture.figure.axes
     # spread times share: 100 x 0.6 = 60, 900 x 0.01 = 9, and b, whose only index is 90, 0
-    assert [label.get_text() for label in cells.get_yticklabels()] == ["a" * 47 + "…", "rare", "b"]
-    assert [label.get_text() for label in cells.get_xticklabels()] == [f"{c}: 10 stores, 50% of sales" for c in (1, 2)]
+    assert [label.get_text() for label in cells.get_yticklabels()] == ["a" * 47 + "…", "seldom sold", "b"]
+    assert [label.get_text() for label in cells.get_xticklabels()] == [f"{c}\n10 stores\n50 % of sales" for c in (1, 2)]
     assert [text.get_text() for text in cells.texts] == ["50", "150", "0", "900", "90"]
     picture.save(tmp_path / "a.png")
     assert (tmp_path / "a.png").stat().st_size > 1000
@@ -138,7 +160,8 @@ def test_infinite_scores_are_left_out_and_the_vetoed_are_told() -> None:
 
 def test_segments_are_blocks_as_wide_as_their_stores() -> None:
     segments = pd.DataFrame({"category": ["a"] * 100 + ["b"] * 10, "segment": [1] * 98 + [2] * 2 + [1] * 10})
-    (axes,) = sizes_chart(segments).figure.axes
+    (axes,) = sizes_chart(segments, {"a": "Category A"}).figure.axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["Category A", "b"]
     assert [(bar.get_x(), bar.get_width()) for bar in axes.patches] == [(0, 98), (98, 2), (0, 10)]
     # 2 of 100 stores leave no room for a number
     assert [text.get_text() for text in axes.texts] == ["1", "1"]
@@ -149,14 +172,14 @@ def test_known_against_found_is_a_map_of_each_view_and_of_each_categorys_segment
     known = pd.DataFrame({"store_id": list("abc"), "category": "x", **labels})
     found = known.assign(segment=[2, 2, 1])
     names = [("external", "external_cluster"), ("x", "internal_cluster"), ("x", "external_cluster"), ("x", "segment")]
-    picture = recovery_chart(found, known, {name: Agreement(3, 2, 2, 1.0) for name in names})
+    picture = recovery_chart(found, known, {name: Agreement(3, 2, 2, 1.0) for name in names}, {"x": "Xylo"})
     headings = [text for text in texts(picture) if text.endswith((": clusters", ": segments"))]
-    assert headings == ["external: clusters", "x: clusters", "x: segments"]
+    assert headings == ["external: clusters", "Xylo: clusters", "Xylo: segments"]
     of_segments = picture.figure.axes[-1]
     assert [label.get_text() for label in of_segments.get_xticklabels()] == ["2", "1"]
     assert [text.get_text() for text in of_segments.texts] == ["2", "1"]
 
 
 def test_nothing_known_is_said() -> None:
-    (line,) = texts(recovery_chart(pd.DataFrame(), pd.DataFrame(), {}))
+    (line,) = texts(recovery_chart(pd.DataFrame(), pd.DataFrame(), {}, {}))
     assert line.startswith("No known segments were given")

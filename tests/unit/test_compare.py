@@ -38,6 +38,17 @@ def test_moves_are_counted_after_numbers_are_matched() -> None:
     assert external.sizes == ([1, 4], [1, 5])
     # Pairs together in both: s1 s2, s4 s5; 4 in each partition of 10: (2 - 1.6) / (4 - 1.6)
     assert change.ari == pytest.approx(0.4 / 2.4, abs=1e-6)
+    heads, rows = change.matrix()
+    assert (heads[0], heads[-1]) == ("from \\ to", "stores")
+    assert sum(int(row[-1]) for row in rows) == 5
+    # one store is not on the diagonal
+    off = [
+        cell
+        for at, row in enumerate(rows)
+        for to, cell in zip(heads[1:-1], row[1:-1], strict=True)
+        if cell and to != row[0]
+    ]
+    assert off == ["1"]
     assert change.line() == "beauty, segment: 1 of 5 stores moved, ARI 0.167, 1 only in B; sizes: 2 3 -> 3 3"
     assert moves.to_dict("records") == [
         {"view": "beauty", "label": label, "store_id": "s3", "before": 2, "after": 1, "after_as_numbered": 2}

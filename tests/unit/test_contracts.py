@@ -70,6 +70,7 @@ GOOD: dict[str, tuple[Contract, Table]] = {
             "lines": [1, 2, 3],
             "units": dec("1.50", "-2.00", "0.00"),
             "largest": [None, None, None],
+            "capped": dec("1.00", "-2.00", "0.00"),
         },
     ),
     "sku_sales": (
@@ -132,6 +133,7 @@ GOOD: dict[str, tuple[Contract, Table]] = {
             "lines": [1, 1],
             "units": [None, None],
             "largest": dec("1.00", "0.00"),
+            "capped": [None, None],
         },
     ),
     "category_skus": (

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from clustering.explain import segment_lines
+import pandas as pd
+
+from clustering.explain import apart, segment_lines
 
 
 def part(**changes: Any) -> dict[str, Any]:
@@ -28,3 +30,11 @@ def test_one_segment_without_a_rule() -> None:
     assert segment_lines(part(reasons=[], rules="", fit=fit)) == [
         "rule: none of so few conditions finds the segment", "distance to the segment's centre 0.500",
     ]  # fmt: skip
+
+
+def test_what_tells_a_store_apart_is_furthest_from_the_others() -> None:
+    chain = pd.DataFrame(
+        {"a": [0.0, 0.0, 4.0, 4.0], "b": [1.0, 1.0, 1.0, 5.0], "same": [3.0] * 4, "near": [0.0, 2.0, 1.0, 1.0]}
+    )
+    # b: 5 is 3 above a mean of 2 with a deviation of 1.73; a: 2 from a mean of 2 with 2; near: at the mean; same: nobody differs
+    assert apart(chain.iloc[3], chain, 1.0) == [("b", 5.0, 2.0), ("a", 4.0, 2.0)]

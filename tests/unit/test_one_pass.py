@@ -34,13 +34,13 @@ def ingest(bench: Any) -> Callable[..., dict[str, bytes]]:
     """Runs the stage and returns the bytes of its tables."""
 
     def run(
-        cache: Path | None = None, period: str = "month", *, largest_lines: bool = False, **place: Any
+        cache: Path | None = None, period: str = "month", *, largest_lines: bool = False, cap: float = 1, **place: Any
     ) -> dict[str, bytes]:
         bench.run(
             ingest_sales, config=bench.place(**place), raw=bench.raw, product_map=bench / "product_map.parquet",
             **{name: bench / f"{name}.parquet" for name in TABLES}, files=bench / "files.parquet", period=period,
             negative_sales="drop", invalid_lines="drop", **({"largest_lines": []} if largest_lines else {}),
-            **({"cache": cache} if cache else {}),
+            cap_quantile=cap, **({"cache": cache} if cache else {}),
         )  # fmt: skip
         return {name: (bench / f"{name}.parquet").read_bytes() for name in TABLES}
 
@@ -504,6 +504,25 @@ class TestBesideSales:
         ingest(sales=self.SOURCE)
         assert bench.ledger()["set_aside", "invalid_units"] == (1, 1, Decimal("5.00"))
         assert bench.rows("sales.parquet", "units", "largest") == [(Decimal("1.00"), None)]
+
+    @pytest.mark.parametrize("kind", ["number", "text"])
+    def test_lines_above_a_quantile_of_their_category_count_as_much_as_that(
+        self, bench: Any, ingest: Callable[..., Any], kind: str
+    ) -> None:
+        # Of BEAUTY's lines above 0 (1 to 9, and 100) the 0.8 quantile is 8. The last, of `a`, has its category from the map; a
+        # return stays. Of SNACKS's one line, 50, it is 50.
+        amounts = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 50.0, 100.0]
+        rows = {
+            "STORE": ["1"] * 8 + ["2"] * 3, "SKU": ["a"] * 9 + ["b", "a"], "CAT": ["BEAUTY"] * 9 + ["SNACKS", None],
+            "DAY": [date(2024, 1, 1)] * 11, "AMOUNT": amounts if kind == "number" else [str(amount) for amount in amounts],
+        }  # fmt: skip
+        bench.parquet("raw/parts/all.parquet", rows)
+        ingest(sales=PARTS, cap=0.8)
+        found = bench.rows("sales.parquet", "category", "store_id", "sales", "capped")
+        assert found == [
+            ("BEAUTY", "1", Decimal("36.00"), Decimal("36.00")), ("BEAUTY", "2", Decimal("9.00"), Decimal("8.00")),
+            ("SNACKS", "2", Decimal("50.00"), Decimal("50.00")), (None, "2", Decimal("100.00"), Decimal("8.00")),
+        ]  # fmt: skip
 
     def test_cold_and_warm_are_the_same(self, bench: Any, ingest: Callable[..., Any]) -> None:
         for number in range(3):

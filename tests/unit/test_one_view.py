@@ -98,7 +98,7 @@ def test_without_sales_every_store_is_in_the_ledger(placed: Project) -> None:
 def test_without_sales_the_report_says_so_and_speaks_of_no_sales(placed: Project) -> None:
     text = report(placed)
     assert "There are no sales, so the segments are the clusters by external data, one for all categories." in text
-    assert "25 stores in 2 segments." in text
+    assert "25 stores, 2 segments." in text
     assert "of sales" not in text.partition("Method")[0]
     assert "What sells" not in text
 

@@ -33,6 +33,7 @@ def test_each_stage_is_told_its_own_settings() -> None:
             "split_need_states": {"name": [CATEGORIES["beauty"]["name"]]},
             "build_features": {"feature_weights": ["dry skin=0.5", "a=b=2"], "min_lines": ["9"]},
             "cluster_stores": {"max_clusters": ["5"], "all_rules": []},
+            "profile_clusters": {"name": [CATEGORIES["beauty"]["name"]]},
             "merge_segments": {},
             "describe_segments": {},
             "export_workbook": {"name": [CATEGORIES["beauty"]["name"]]},
@@ -41,6 +42,7 @@ def test_each_stage_is_told_its_own_settings() -> None:
             "split_need_states": {"name": ["@home"]},
             "build_features": {},
             "cluster_stores": {},
+            "profile_clusters": {"name": ["@home"]},
             "merge_segments": {"min_cluster_size": ["12"], "internal_weight": ["70"]},
             # of the weights alone
             "describe_segments": {"internal_weight": ["70"]},

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from clustering.progress import follow
-from clustering.shown import Mode
+from clustering.shown import Mode, show_rows
 
 # A runner that tells what Snakemake's plugin tells, slowly enough to be looked at. It ends as `sys.argv` says: with a code, or in
 # the middle of a line, of its words and of its events.
@@ -106,6 +106,38 @@ def test_elsewhere_nothing_moves(mode: Mode, tmp_path: Path, capfd: pytest.Captu
     assert len(said.out.splitlines()) == (6 if mode is Mode.json else 0)
     assert "\x1b" not in said.out
     assert "cluster_stores of {'category': 'beauty'}" in (tmp_path / "runner.log").read_text()
+
+
+@pytest.mark.parametrize("columns", [20, 80])
+def test_elsewhere_each_stage_is_a_short_line_and_the_chatter_is_in_the_log(columns: int, tmp_path: Path) -> None:
+    text = io.StringIO()
+    log = tmp_path / "runner.log"
+    console = Console(file=text, width=columns)
+    assert follow(runner(tmp_path), "fake", ["0"], Mode.plain, console, job="merging", log=log) == 0
+    # of the four the third and the job itself have not ended
+    assert text.getvalue().splitlines() == ["1/4 cluster_stores/beauty", "2/4 cluster_stores/health_otc"]
+    assert "cluster_stores of {'category': 'beauty'}" in log.read_text()
+
+
+def test_a_narrow_terminal_cuts_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    heads, rows = ["category", "stores", "segments"], [["cocktails_rtd", "1,234,567", "18"], ["snacks", "900", ""]]
+    shown = {}
+    for columns, terminal in ((20, True), (40, True), (20, False)):
+        text = io.StringIO()
+        monkeypatch.setattr(
+            "clustering.shown.console", Console(file=text, width=columns, force_terminal=terminal, color_system=None)
+        )
+        if not terminal:
+            monkeypatch.setattr("clustering.shown.Console", lambda width: Console(file=text, width=width))  # noqa: B023
+        show_rows(heads, rows)
+        shown[columns, terminal] = [line.rstrip() for line in text.getvalue().splitlines()]
+    assert shown[20, True] == ["cocktails_rtd", "  stores: 1,234,567", "  segments: 18", "snacks", "  stores: 900"]
+    assert shown[40, True][1].split() == ["cocktails_rtd", "1,234,567", "18"]
+    assert [line.split() for line in shown[20, False]] == [
+        heads,
+        ["cocktails_rtd", "1,234,567", "18"],
+        ["snacks", "900"],
+    ]
 
 
 def test_runner_that_dies_in_the_middle_of_a_line_is_followed_to_its_end(

@@ -14,6 +14,9 @@ def test_large_receipts_ruin_shares_of_sales_and_not_shares_of_lines() -> None:
     k, ari = special.recovered(shop, "sales")
     assert k == 8
     assert ari < 0.5
+    k, ari = special.recovered(shop, cap_quantile=0.99)
+    assert k == 4
+    assert ari > 0.95
     k, ari = special.recovered(shop, "lines")
     assert k == 4
     assert ari > 0.95

@@ -405,3 +405,16 @@ def test_largest_line_is_told_as_a_part_of_the_stores_sales(bench: Any, split: C
     split()
     # 20 of 40; in store 2 a line of 7 of which 2 came back is all there is
     assert bench.rows("store_sales.parquet", "largest_line") == [0.5, 1.0]
+
+
+def test_shares_are_of_capped_sales_where_there_is_a_cap(bench: Any, split: Callable[..., None]) -> None:
+    bench.product_map(("a", "BEAUTY", "dry"), ("b", "BEAUTY", "oily"))
+    bench.category_sales(("BEAUTY", "1", "a", "900.00", 1), ("BEAUTY", "1", "b", "10.00", 2))
+    entries = bench.entries()
+    bench.beside = {
+        ("BEAUTY", "1", entries[sku]): {"capped": Decimal(amount)} for sku, amount in (("a", 30), ("b", 10))
+    }
+    split()
+    # a line of 900 counts as 30 in shares, and whole in sales
+    assert bench.rows("shares.parquet") == [("1", 0.75, 0.25)]
+    assert bench.rows("store_sales.parquet", "sales") == [Decimal("910.00")]

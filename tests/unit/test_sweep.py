@@ -11,7 +11,7 @@ import pytest
 from clustering import sweep
 from clustering.compare import Results
 from clustering.dvc_state import Queue
-from clustering.sweep import Experiment, check_keys, keys_of, run_sweep
+from clustering.sweep import Experiment, check_keys, keys_of, run_sweep, table_of
 from storelib.errors import ConfigError, PipelineError
 
 
@@ -21,7 +21,7 @@ def test_settings_are_pairs() -> None:
         keys_of(["merging"])
 
 
-def test_experiment_in_one_line() -> None:
+def test_experiments_as_a_table() -> None:
     metrics = {
         "internal": {"beauty": {"k": 3}},
         "external": {"k": 5},
@@ -29,9 +29,23 @@ def test_experiment_in_one_line() -> None:
         "recovery": {"beauty": {"segment_ari": 0.82249}},
     }
     found = Experiment("a-b", {"rule": "bic"}, Results("a-b", metrics, pd.DataFrame()))
-    assert found.line() == "a-b: rule=bic: k beauty 3 external 5; segments beauty 7; ARI beauty 0.822"
-    failed = Experiment("a-c", {}, error="merge_segments/beauty: no")
-    assert failed.line().endswith("failed: merge_segments/beauty: no")
+    failed = Experiment(
+        "a-c", {"internal.cluster_stores.rule": "gap", "merging.rule": "bic"}, error="merge_segments/beauty: no"
+    )
+    found = Experiment("a-b", failed.values, found.results)
+    assert table_of([found, failed]) == (
+        [
+            "experiment",
+            "internal.cluster_stores.rule",
+            "merging.rule",
+            "result",
+            "k beauty",
+            "k external",
+            "segments beauty",
+            "ARI beauty",
+        ],
+        [["a-b", "gap", "bic", "done", "3", "5", "7", "0.822"], ["a-c", "gap", "bic", "failed", "", "", "", ""]],
+    )
 
 
 def test_keys_are_those_of_params(tmp_path: Path) -> None:
@@ -100,10 +114,11 @@ def test_experiment_that_fails_says_with_what_values_and_why(sweeping: Any) -> N
         Dvc(queued, queued, queue_of("Running", "Failed"), Queue([EARLIER], 0), queue_of("Success", "Failed")),
     )
     assert said == ["2 experiments: good-one, bad-one", "1 of 2: bad-one: failed", "2 of 2: good-one: success"]
-    assert [experiment.line() for experiment in found] == [
-        "good-one: merging.min_cluster_size=9: k ; segments beauty 7",
-        "bad-one: merging.min_cluster_size=900: failed: x: no",
-    ]
+    assert table_of(found) == (
+        ["experiment", "min_cluster_size", "result", "segments beauty"],
+        [["good-one", "9", "done", "7"], ["bad-one", "900", "failed", ""]],
+    )
+    assert found[1].error == "x: no"
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,11 @@ kept by an earlier run are not read again.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import duckdb
@@ -42,8 +43,10 @@ NOTES = (
     "decimal_sign_replaced", "sign_rewritten", "date_rewritten", *REWRITTEN.values(),
 )  # fmt: skip
 MARKS = (*(("set_aside", reason) for reason in REASONS), *(("noted", note) for note in NOTES))
-# What is counted beside the sales of each cell where it is asked for: hundredths of units, and the cents of the largest line.
-MORE = ("units", "largest")
+# What is counted beside the sales of each cell where it is asked for: hundredths of units, the cents of the largest line, and those
+# of lines that are cut at a cap of their category.
+MORE = ("units", "largest", "capped")
+NO_CAP = np.iinfo(np.int64).max
 # The part of the memory limit that the table of sums may take; DuckDB has the rest.
 TABLE_SHARE = 0.4
 
@@ -129,11 +132,15 @@ class Combinations:
 class Ledgers:
     """What all threads of one pass share: codes of texts, of combinations and of days, and the entry of each SKU.
 
-    more: which of MORE are asked for.
+    more: which of MORE are asked for; caps: of lines, in cents, by category.
     """
 
-    def __init__(self, entries: Entries, more: Sequence[str] = ()) -> None:
+    def __init__(
+        self, entries: Entries, more: Sequence[str] = (), caps: Mapping[str | None, int] = MappingProxyType({})
+    ) -> None:
         self.more = tuple(more)
+        self.caps = caps
+        self._cap_of = np.zeros(0, np.int64)
         self.coding = Coding(Codes(), Codes(), Codes())
         self.combinations = Combinations(entries, self.coding.category)
         self.days: list[int] = []
@@ -150,6 +157,17 @@ class Ledgers:
                 more = np.fromiter((self._entries.of_sku.get(str(text), 0) for text in new), np.int32, len(new))
                 self._entry_of = np.append(self._entry_of, more)
         return self._entry_of.take(sku)
+
+    def caps_of(self, combination: NDArray[np.int32]) -> NDArray[np.int64]:
+        """The cap of each line, by its combination of category and entry; a sale without a category has its product's."""
+        if len(self._cap_of) < len(self.combinations):
+            with self._lock:
+                texts = self.coding.category.texts
+                new = self.combinations.pairs[len(self._cap_of) :]
+                own = [texts[category] or self._entries.category(entry) for category, entry in new]
+                caps = np.array([self.caps.get(category, NO_CAP) for category in own], np.int64)
+                self._cap_of = np.append(self._cap_of, caps)
+        return self._cap_of.take(combination)
 
     def day_codes(self, day: NDArray[np.int32]) -> NDArray[np.int32]:
         """A number for each day, in the order in which they come."""
@@ -211,7 +229,14 @@ class Counter:
         shape = (len(codes.store_id), len(shared.combinations))
         self.cells.add(lines.store, combination, shape, lines.cents, count)
         for name, grid in self.more.items():
-            grid.add(lines.store, combination, shape, amounts_of(name, lines), count)
+            if name == "capped":
+                caps = shared.caps_of(combination)
+                # Of a row that stands for several lines it is their mean that is held against the cap.
+                is_above = caps * np.asarray(count, np.float64) < lines.cents
+                amounts = np.where(is_above, caps * count, lines.cents)
+            else:
+                amounts = amounts_of(name, lines)
+            grid.add(lines.store, combination, shape, amounts, count)
         if lines.units is not None:
             self.magnitude += float(np.abs(lines.units).sum(dtype=np.float64))
         is_loose = shared.combinations.is_loose

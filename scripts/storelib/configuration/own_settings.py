@@ -22,6 +22,7 @@ STAGES: Mapping[str, tuple[str, ...]] = {
     "split_need_states": (NAME, "split_need_states"),
     "build_features": ("build_features",),
     "cluster_stores": ("cluster_stores",),
+    "profile_clusters": (NAME,),
     "merge_segments": ("merging",),
     "describe_segments": ("merging.internal_weight", "merging.external_weight"),
     "export_workbook": (NAME,),

@@ -23,6 +23,18 @@ Rule = Literal[
 ]  # fmt: skip
 
 
+# One file of words for each language.
+WORDS = Path(__file__).parents[2] / "templates" / "words"
+
+
+def is_spoken(language: str) -> str:
+    """A language that the pages are written in."""
+    known = sorted(path.stem for path in WORDS.glob("*.yaml"))
+    if language not in known:
+        raise ValueError(f"one of {', '.join(known)} is expected, or another with a file {WORDS.name}/<language>.yaml")
+    return language
+
+
 class Demo(Model):
     """Size of a planted retailer."""
 
@@ -47,6 +59,13 @@ class IngestSales(Model):
     largest_lines: bool = Field(
         default=False,
         description="find the largest sales line of each store too, for the check `largest_line`; it costs a part of the pass",
+    )
+    cap_quantile: float = Field(
+        default=1,
+        gt=0,
+        le=1,
+        description="a line above this quantile of its category's lines counts as much as that in shares, and whole in all sums; 1 is "
+        "off. It reads the sales twice",
     )
 
 
@@ -491,7 +510,6 @@ class Checks(Model):
         description="share of each category's stores that have more than a quarter of their sales in amounts far above usual lines"
     )
     largest_line: AtMost = Field(
-        default=AtMost(warn=0.05, fail=1),
         description="share of each category's stores that have more than a quarter of their sales in one line; of what "
         "`ingest_sales.largest_lines` finds",
     )
@@ -504,6 +522,29 @@ class Checks(Model):
     borderline_stores: AtMost = Field(
         description="share of each view's stores that are on a border: less than 90 % sure of their cluster"
     )
+
+
+class Report(Model):
+    """For whom the report, the workbook of all categories, and names and rules of segments are written."""
+
+    language: Annotated[str, AfterValidator(is_spoken)] = Field(
+        description="`en`, `de`, or another with a file in `scripts/templates/words/`"
+    )
+    decimal: Literal["point", "comma"] = Field(description="mark before decimals")
+    thousands: Literal["comma", "point", "space", "apostrophe", "none"] = Field(
+        description="mark between groups of three digits"
+    )
+    currency: Annotated[str, Field(min_length=1, max_length=8, pattern=r"^[^\s\d%<>&,.-]+$")] | None = Field(
+        default=None,
+        description="of amounts: a symbol such as `€`, or a code such as `EUR`; by default none is written",
+    )
+
+    @model_validator(mode="after")
+    def marks_differ(self) -> "Report":
+        """One mark cannot mean two things."""
+        if self.decimal == self.thousands:
+            raise ValueError(f"decimal and thousands are both {self.decimal}; two different marks are expected")
+        return self
 
 
 class Params(Model):
@@ -519,6 +560,7 @@ class Params(Model):
     chain: Chain
     describing: Describing
     checks: Checks
+    report: Report
 
     @model_validator(mode="after")
     def own_settings_fit_the_others(self) -> "Params":

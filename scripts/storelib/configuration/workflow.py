@@ -80,9 +80,9 @@ def flags_of(block: Mapping[str, Any]) -> Callable[[Any], str]:
     return verbatim(flags(block))
 
 
-def sections_of(config: Mapping[str, Any], *names: str) -> Callable[[Any], str]:
-    """A rule's parameter: the flags of whole sections, each behind the section's name."""
-    return verbatim(" ".join(f"--{name} {flags(config[name])}" for name in names))
+def sections_of(config: Mapping[str, Any], *names: str, before: str) -> Callable[[Any], str]:
+    """A rule's parameter: the flags of one block, then those of whole sections, each behind the section's name."""
+    return verbatim(" ".join([flags(config[before]), *(f"--{name} {flags(config[name])}" for name in names)]))
 
 
 def own_settings(config: Mapping[str, Any], stage: str) -> Callable[[Any], str]:

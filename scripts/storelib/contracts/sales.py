@@ -47,8 +47,13 @@ def counted(lines: pa.ChunkedArray) -> pa.ChunkedArray:
 
 LINES = Column(pa.int64(), (check("at least 1, nor 0 in every row, as where there are no sales", counted),))
 ENTRY = Column(pa.int32(), (at_least(0),))
-# What is not asked for is empty in every row: units, to two places, and the amount of the largest line.
-MORE = {"units": Column(MONEY, (), nullable=True), "largest": Column(MONEY, (at_least(0),), nullable=True)}
+# What is not asked for is empty in every row: units, to two places; the amount of the largest line; and sales, of which lines above a
+# cap count as much as it.
+MORE = {
+    "units": Column(MONEY, (), nullable=True),
+    "largest": Column(MONEY, (at_least(0),), nullable=True),
+    "capped": Column(MONEY, (), nullable=True),
+}
 PERIOD = text(like(r"(-?\d+-W?\d{2})?", "a month such as 2025-01, a week such as 2025-W06, or empty"))
 # What may be empty here is so where there are no sales, and stores are segmented by external data alone.
 # Category as the sale spells it, or none; entry of the product map, 0 where it does not have the SKU.

@@ -7,6 +7,11 @@ from storelib.method.k_rules import INDICES
 
 # Rules that cannot choose one cluster.
 OF_SEVERAL = (*INDICES, "consensus")
+NO_STRUCTURE = "no structure was found: all stores are in one cluster"
+WEAK_STRUCTURE = (
+    "weak structure: all stores are in one cluster, but k = %(k)s is chosen by %(rules)s; "
+    "look at it with min_clusters: %(k)s, max_clusters: %(k)s"
+)
 
 
 def alternative(choices: Mapping[str, int | None]) -> int | None:
@@ -24,9 +29,5 @@ def one_cluster(choices: Mapping[str, int | None]) -> str:
     """What a view whose stores are all in one cluster is to be told."""
     k = alternative(choices)
     if k is None:
-        return "no structure was found: all stores are in one cluster"
-    rules = ", ".join(rule for rule, choice in choices.items() if choice == k)
-    return (
-        f"weak structure: all stores are in one cluster, but k = {k} is chosen by {rules}; "
-        f"look at it with min_clusters: {k}, max_clusters: {k}"
-    )
+        return NO_STRUCTURE
+    return WEAK_STRUCTURE % {"k": k, "rules": ", ".join(rule for rule, choice in choices.items() if choice == k)}

@@ -1,10 +1,10 @@
 """Pictures in one style, drawn by matplotlib's own rasteriser: no browser, no screen, and the same bytes every time.
 
 A chart is laid out in the pixels of a screen, from its upper left corner, and drawn at twice that resolution. What a user's
-own matplotlibrc says does not count, and a text from data is never taken for a formula.
+own matplotlibrc says does not count, and a text from data is never taken for a formula. Letters are those of the font that comes
+with matplotlib, on every machine; one that it lacks, such as a Japanese one, is drawn as ▯, and the picture says so.
 """
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
+from matplotlib.ft2font import FT2Font
+from matplotlib.text import Text
 from matplotlib.ticker import StrMethodFormatter
 
 from storelib.pages.palette import CLUSTER_COLOURS, EDGE, INK, PALE, SOFT
@@ -24,8 +26,11 @@ from storelib.tables import replacing
 SCREEN, FINER, LONGEST_SIDE = 96, 2, 30_000
 TITLE, PLAIN, SMALL = 15, 12, 11
 LINE = 18
-# For letters that the font which comes with matplotlib lacks, where one of these is there.
-OTHER_FONTS = ("Noto Sans CJK JP", "Noto Sans CJK SC", "WenQuanYi Zen Hei", "Hiragino Sans", "Arial Unicode MS")
+# The font that comes with matplotlib; one of that name which a system has may be of another release.
+FONT_FILES = [Path(mpl.get_data_path(), "fonts", "ttf", name) for name in ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf")]
+LETTERS = frozenset.intersection(*(frozenset(FT2Font(str(file)).get_charmap()) for file in FONT_FILES))
+MISSING = "▯"
+MISSING_NOTE = f"{MISSING} stands for a letter that the font of pictures does not have; the report shows it"
 NUMBERS = StrMethodFormatter("{x:,.10g}")
 
 
@@ -35,9 +40,12 @@ def points(pixels: float) -> float:
 
 
 mpl.rcdefaults()
+fontManager.ttflist.clear()
+for font_file in FONT_FILES:
+    fontManager.addfont(font_file)
 mpl.rcParams.update(
     {
-        "font.family": ["DejaVu Sans", *(name for name in OTHER_FONTS if name in fontManager.get_font_names())],
+        "font.family": ["DejaVu Sans"],
         "font.size": points(PLAIN),
         "text.color": INK,
         "text.parse_math": False,
@@ -83,11 +91,16 @@ class Picture:
         place = (left / SCREEN, 1 - (top + height) / SCREEN, width / SCREEN, height / SCREEN)
         return self.figure.add_axes(place)
 
+    def height(self) -> float:
+        """Pixels from the upper edge to the lowest thing that is on it."""
+        return float(1 - self.figure.get_tightbbox().y0) * SCREEN
+
     def save(self, path: Path) -> None:
         """Draw it, atomically."""
-        with replacing(path) as temporary, warnings.catch_warnings():
-            # A letter that no font knows is drawn as a box, which says so.
-            warnings.filterwarnings("ignore", message="Glyph ")
+        shown = [text.get_text() for text in self.figure.findobj(Text)]
+        if any(MISSING in text for text in shown):
+            self.words(0, self.height() + LINE, MISSING_NOTE, size=SMALL, color=SOFT)
+        with replacing(path) as temporary:
             edges = self.figure.get_tightbbox()
             longest = max(edges.width, edges.height, 1) * SCREEN * FINER
             self.figure.savefig(
@@ -103,7 +116,8 @@ class Picture:
 
 def written(text: str, longest: int = 1000) -> str:
     """A text from data on one line, cut where it is longer; matplotlib tells its direction by itself."""
-    return DIRECTION.sub("", short(text, longest))
+    shown = DIRECTION.sub("", short(text, longest))
+    return "".join(letter if ord(letter) in LETTERS else MISSING for letter in shown)
 
 
 def note(title: str, line: str) -> Picture:

@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from storelib.pages.language import number, say
 from storelib.pages.naming import part_labels
-from storelib.pages.words import count, figure, labels_of, listed, percent, printable, short
+from storelib.pages.words import count, figure, labels_of, listed, percent, printable, short, with_unit
 
 # Of each kind: need states and external features.
 DIFFERENCES_SHOWN = 4
@@ -53,7 +54,7 @@ def described(
         }
         result[number] = Described(
             short(str(row["name"]), 100),
-            NAMED_BY[str(row["name_from"])],
+            say(NAMED_BY[str(row["name_from"])]),
             apart,
             str(row["rules"]),
             right_words(int(row["rule_stores"]), int(row["rule_right"]), int(row["stores"])),
@@ -67,15 +68,14 @@ def largest(traits: pd.DataFrame, labels: Mapping[str, str], kind: str) -> list[
     """The largest differences, those above the rest first."""
     first = traits.assign(size=-traits["effect"].abs()).sort_values(["size", "feature"]).head(DIFFERENCES_SHOWN)
     told = percent if kind == "mix" else figure
-    return [
-        Apart(
-            labels[str(row["feature"])],
-            f"{row['effect']:+.1f}".replace("-", "\N{MINUS SIGN}"),
-            row["effect"] > 0,
-            f"{told(row['mean'])} against {told(row['rest_mean'])} in all other stores",
-        )
-        for row in first.sort_values("effect", ascending=False).to_dict("records")
-    ]
+    found = []
+    for row in first.sort_values("effect", ascending=False).to_dict("records"):
+        effect = number(row["effect"], "+.1f").replace("-", "\N{MINUS SIGN}")
+        label, means = labels[str(row["feature"])], [told(row["mean"]), told(row["rest_mean"])]
+        name, (own, rest) = (label, means) if kind == "mix" else with_unit(label, *means)
+        against = say("%(own)s against %(rest)s in all other stores", own=own, rest=rest)
+        found.append(Apart(name, effect, row["effect"] > 0, against))
+    return found
 
 
 def told_store(store: str, names: Mapping[str, str]) -> str:
@@ -86,8 +86,11 @@ def told_store(store: str, names: Mapping[str, str]) -> str:
 def right_words(stores: int, right: int, size: int) -> str:
     """How well a segment's rules hold."""
     if not stores:
-        return "no rule of so few conditions finds it"
-    return f"holds for {count(stores, 'store')}, {right:,} of them among the segment’s {size:,}"
+        return say("no rule of so few conditions finds it")
+    return say(
+        "holds for %(stores)s, %(right)s of them among the segment’s %(size)s",
+        stores=count(stores, "store"), right=number(right), size=number(size),
+    )  # fmt: skip
 
 
 def fidelity_words(descriptions: pd.DataFrame, depth: str) -> str:
@@ -95,10 +98,11 @@ def fidelity_words(descriptions: pd.DataFrame, depth: str) -> str:
     first = descriptions.iloc[0]
     if len(descriptions) == 1 or pd.isna(first["fidelity"]):
         return ""
-    return (
-        f"Rules of at most {depth} conditions tell the segment of {percent(first['fidelity'])} of the stores right, tried on "
-        f"stores that they were not learned from; to name the largest segment every time is right for {percent(first['chance'])}."
-    )
+    return say(
+        "Rules of at most %(depth)s conditions tell the segment of %(share)s of the stores right, tried on stores that they were "
+        "not learned from; to name the largest segment every time is right for %(chance)s.",
+        depth=depth, share=percent(first["fidelity"]), chance=percent(first["chance"]),
+    )  # fmt: skip
 
 
 VERDICT_WORDS = {
@@ -117,25 +121,35 @@ VERDICT_WORDS = {
 def prediction_words(prediction: pd.DataFrame, importance: pd.DataFrame) -> list[str]:
     """Whether external data help, in two or three sentences."""
     row = prediction.iloc[0]
-    sentences = [VERDICT_WORDS[row["verdict"]]]
+    sentences = [say(VERDICT_WORDS[row["verdict"]])]
     if pd.isna(row["accuracy"]):
         return sentences
     stores = count(int(row["sampled"]), "store")
     if row["sampled"] < row["stores"]:
-        stores = f"a sample of {stores} of {int(row['stores']):,}"
+        stores = say("a sample of %(sampled)s of %(all)s", sampled=stores, all=number(int(row["stores"])))
     sentences.append(
-        f"From {count(int(row['features']), 'external feature')} alone, the cluster by what sells is told right for "
-        f"{percent(row['accuracy'])} of the stores (all clusters counting alike; {stores}); by chance it would be "
-        f"{percent(row['chance'])}, and with clusters shuffled among the stores it was {percent(row['shuffled'])}."
-    )
+        say(
+            "From %(features)s alone, the cluster by what sells is told right for %(share)s of the stores (all clusters counting "
+            "alike; %(stores)s); by chance it would be %(chance)s, and with clusters shuffled among the stores it was %(shuffled)s.",
+            features=count(int(row["features"]), "external feature"), share=percent(row["accuracy"]), stores=stores,
+            chance=percent(row["chance"]), shuffled=percent(row["shuffled"]),
+        )
+    )  # fmt: skip
     if row["left_out"]:
-        sentences.append(f"{count(int(row['left_out']), 'cluster')} of fewer than five stores left out.")
+        clusters = count(int(row["left_out"]), "cluster")
+        sentences.append(say("%(clusters)s of fewer than five stores left out.", clusters=clusters))
     carriers = importance.sort_values(["importance", "feature"], ascending=[False, True])
     carriers = carriers[carriers["importance"] > carriers["deviation"]].head(CARRIERS_SHOWN)
     if row["verdict"] != "nothing" and len(carriers):
         labels = labels_of(map(str, importance["feature"]))
         told = [
-            f"{labels[str(c['feature'])]} ({100 * c['importance']:.0f} points)" for c in carriers.to_dict("records")
-        ]
-        sentences.append(f"Most of that is carried by {listed(told)}: so much is lost where that feature is shuffled.")
+            say("%(name)s (%(points)s points)", name=with_unit(labels[str(c["feature"])])[0], points=f"{100 * c['importance']:.0f}")
+            for c in carriers.to_dict("records")
+        ]  # fmt: skip
+        sentences.append(
+            say(
+                "Most of that is carried by %(features)s: so much is lost where that feature is shuffled.",
+                features=listed(told),
+            )
+        )
     return sentences

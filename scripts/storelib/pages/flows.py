@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from storelib.accounts.ledger import Entry
+from storelib.pages.language import say
 from storelib.pages.words import flag_words
 
 WIDTH = 900.0
@@ -16,6 +17,7 @@ BAR = 16.0
 THINNEST = 1.0
 CATEGORIES_SHOWN = 14
 OTHERS = "other categories"
+ENDS = {"raw": "Raw sales", "segmented": "In segments"}
 # What leaves before there are categories, by stage and flow.
 EARLY = {
     ("ingest_sales", "set_aside"): "aside",
@@ -88,7 +90,7 @@ REASONS = {
 def reason_words(reason: str) -> str:
     """A reason of the ledger as words; those with a source in them stay recognisable."""
     if reason in REASONS:
-        return REASONS[reason]
+        return say(REASONS[reason])
     return flag_words(reason) if ":" in reason else reason.replace("_", " ")
 
 
@@ -111,7 +113,7 @@ def flows_of(entries: Sequence[Entry], names: dict[str, str]) -> list[Flow]:
         largest = largest[: CATEGORIES_SHOWN - 1]
 
     def name_of(category: str) -> str:
-        return names.get(category, category) if category in largest else OTHERS
+        return names.get(category, category) if category in largest else say(OTHERS)
 
     amounts: dict[tuple[str, str], Decimal] = {}
 
@@ -155,7 +157,7 @@ def picture_of(flows: Sequence[Flow]) -> Picture:
         for name in column:
             size = float(max(into.get(name, Decimal(0)), out.get(name, Decimal(0)))) * scale
             kind, _, label = name.partition(":")
-            label = {"raw": "Raw sales", "segmented": "In segments"}.get(kind, label)
+            label = say(ENDS[kind]) if kind in ENDS else label
             side = [f.amount for f in flows if (f.source if kind == "raw" else f.target) == name]
             amount = sum(side, Decimal(0))
             kind = {"late": "aside"}.get(kind, kind)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from storelib.method.migrations import moved
+from storelib.pages.language import number, say, say_number
 from storelib.pages.report import Panel
 from storelib.pages.words import percent, printable
 
@@ -26,11 +27,18 @@ def explained_view(table: pd.DataFrame, views: str) -> Explained:
     chosen = int(table.loc[table["chosen"], "segments"].iloc[0])
     numbers, shares = table["segments"].tolist(), dict(zip(table["segments"], table["explained"], strict=True))
     kept = {numbers[0], chosen, numbers[-1], *numbers[:: -(-len(numbers) // NUMBERS_SHOWN)]}
-    sentence = f"{chosen} explain{'s' if chosen == 1 else ''} {percent(shares[chosen])} of the variance of {views}"
+    sentence = say_number(
+        "%(segments)s explains %(share)s of the variance of %(views)s",
+        "%(segments)s explain %(share)s of the variance of %(views)s", chosen, segments=chosen,
+        share=percent(shares[chosen]), views=say(views),
+    )  # fmt: skip
     before = table[(table["segments"] > chosen) & (table["step"] != "merged")]
     if len(before):
         first = before.iloc[-1]
-        sentence += f"; {int(first['segments'])}, before small ones were dissolved and near ones merged, {percent(first['explained'])}"
+        sentence += say(
+            "; %(segments)s, before small ones were dissolved and near ones merged, %(share)s",
+            segments=int(first["segments"]), share=percent(first["explained"]),
+        )  # fmt: skip
     span = max(numbers[-1] - numbers[0], 1)
     dots = []
     for n in numbers:
@@ -38,7 +46,12 @@ def explained_view(table: pd.DataFrame, views: str) -> Explained:
         dots.append((x, y, int(n), "own" if n == chosen else "", percent(shares[n])))
     line = " ".join(f"{x:g},{y:g}" for x, y, *_ in dots)
     panel = Panel(
-        "variance explained", str(chosen), agrees=True, line=line, dots=dots, ticks=[(x, n) for x, _, n, *_ in dots]
+        say("variance explained"),
+        str(chosen),
+        agrees=True,
+        line=line,
+        dots=dots,
+        ticks=[(x, n) for x, _, n, *_ in dots],
     )
     return Explained(f"{sentence}.", [(int(n), percent(shares[n]), n == chosen) for n in sorted(kept)], panel)
 
@@ -65,12 +78,15 @@ def migration_views(table: pd.DataFrame, names: Mapping[str, str]) -> list[Migra
     found = []
     for key, own in table.groupby("category"):
         gone, both = moved(table, str(key))
-        sentence = f"{gone:,} of {both:,} stores that are in both ({percent(gone / both) if both else '–'}) changed their segment"
+        sentence = say(
+            "%(moved)s of %(both)s stores that are in both (%(share)s) changed their segment",
+            moved=number(gone), both=number(both), share=percent(gone / both) if both else "–",
+        )  # fmt: skip
         rows = []
         for row in own.to_dict("records"):
             before, after = (None if pd.isna(row[side]) else int(row[side]) for side in ("before", "after"))
             share = "" if before is None else percent(float(row["share"]))
-            texts = ("new store" if before is None else str(before), "gone" if after is None else str(after))
+            texts = (say("new store") if before is None else str(before), say("gone") if after is None else str(after))
             rows.append((*texts, int(row["stores"]), share, before != after))
         found.append(Migration(names.get(str(key), str(key)), sentence, rows))
     return found

@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from storelib.pages.words import labels_of, short
+from storelib.names import UNMAPPED
+from storelib.pages.language import say
+from storelib.pages.words import labels_of, short, state_label, with_unit
 
 LONGEST_PART = 32
 # Parts of a name: at first, and where others have the same.
@@ -24,19 +26,19 @@ def phrase(difference: Difference, labels: Mapping[str, str]) -> str:
     name = labels[difference.feature]
     over = difference.effect > 0
     if difference.kind == "mix":
-        return name if over else f"little {name}"
+        return name if over else say("little %(name)s", name=name)
     column, is_word, word = name.partition("=")
     if is_word:
         spoken = f"{word} {column.replace('_', ' ').lower()}"
-        return spoken if over else f"seldom {spoken}"
-    return f"{'high' if over else 'low'} {name}"
+        return spoken if over else say("seldom %(name)s", name=spoken)
+    return say("high %(name)s" if over else "low %(name)s", name=with_unit(name)[0])
 
 
 def part_labels(need_states: Iterable[str], features: Iterable[str]) -> dict[str, dict[str, str]]:
     """Need states and external features as words, by kind."""
     spoken = labels_of(features)
     return {
-        "mix": {state: short(state, LONGEST_PART) for state in need_states},
+        "mix": {state: state_label(state, LONGEST_PART) for state in need_states},
         "place": {feature: short(words, LONGEST_PART) for feature, words in spoken.items()},
     }
 
@@ -44,13 +46,16 @@ def part_labels(need_states: Iterable[str], features: Iterable[str]) -> dict[str
 def in_order(differences: Iterable[Difference]) -> list[Difference]:
     """As a name takes them: the need state that is sold most above the chain, the external feature that differs most, the rest.
 
-    Where none is above, the one that is most below; the rest by how far they are from the chain.
+    Where none is above, the one that is most below; the rest by how far they are from the chain. SKUs without a need state say
+    least of what sells, and come last.
     """
 
     def size(difference: Difference) -> tuple[float, str]:
         return -abs(difference.effect), difference.feature
 
-    mix = sorted((d for d in differences if d.kind == "mix"), key=lambda d: (d.effect < 0, *size(d)))
+    mix = sorted(
+        (d for d in differences if d.kind == "mix"), key=lambda d: (d.feature == UNMAPPED, d.effect < 0, *size(d))
+    )
     place = sorted((d for d in differences if d.kind == "place"), key=size)
     first = [*mix[:1], *place[:1]]
     return first + sorted((d for d in [*mix, *place] if d not in first), key=size)
@@ -72,7 +77,7 @@ def names_of(
     lengths = dict.fromkeys(parts, PARTS)
 
     def name(segment: int) -> str:
-        return ", ".join(parts[segment][: lengths[segment]]) or NOTHING
+        return ", ".join(parts[segment][: lengths[segment]]) or say(NOTHING)
 
     def repeated() -> list[int]:
         taken = [words.casefold() for words in kept.values()]

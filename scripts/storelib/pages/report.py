@@ -9,7 +9,8 @@ import pandas as pd
 
 from storelib.method.agreement import crossed
 from storelib.method.k_rules import STABLE, choices_of
-from storelib.method.one_cluster import one_cluster
+from storelib.method.one_cluster import NO_STRUCTURE, WEAK_STRUCTURE, alternative
+from storelib.pages.language import number, say
 from storelib.pages.palette import CLUSTER_COLOURS
 from storelib.pages.words import (
     Trait,
@@ -21,7 +22,7 @@ from storelib.pages.words import (
     place_words,
     printable,
     sentence,
-    short,
+    state_label,
 )
 
 ROWS_SHOWN = 24
@@ -145,7 +146,8 @@ def crossed_words(segments: pd.DataFrame) -> dict[int, str]:
     notes = {}
     for segment, merged in segments.groupby("segment")["merged_cluster"]:
         sizes = merged.value_counts().sort_index().sort_values(ascending=False, kind="stable")
-        notes[int(str(segment))] = ("mostly " if len(sizes) > 1 else "") + str(sizes.index[0]).replace("x", " × ")
+        own = str(sizes.index[0]).replace("x", " × ")
+        notes[int(str(segment))] = say("mostly %(crossing)s", crossing=own) if len(sizes) > 1 else own
     return notes
 
 
@@ -162,7 +164,8 @@ def stability_words(stability: pd.DataFrame) -> dict[int, str]:
             if row["jaccard"] >= PATTERN
             else "not stable"
         )
-        found[int(row["cluster"])] = f"{kind}: bootstrap Jaccard {row['jaccard']:.2f}"
+        jaccard = number(row["jaccard"], ".2f")
+        found[int(row["cluster"])] = say("%(kind)s: bootstrap Jaccard %(jaccard)s", kind=say(kind), jaccard=jaccard)
     return found
 
 
@@ -171,29 +174,32 @@ def heat_rows(
 ) -> list[Row]:
     """A heat map's rows. kind `mix`: index of shares, shaded by ratio. kind `place`: means, shaded by distance."""
     rows = []
+    labels = labels_of(features) if kind == "place" else {feature: state_label(feature) for feature in features}
     for feature in features:
         shown = []
         chain = math.nan
         for group in groups:
             trait = cells.get((group, feature))
             if trait is None:
-                shown.append(Cell("", "#ffffff", "#222222", "no store that trained"))
+                shown.append(Cell("", "#ffffff", "#222222", say("no store that trained")))
                 continue
             chain = trait.chain
             if kind == "mix":
                 index = trait.level
                 # Twice the chain's share is as strong as half of it.
                 strength = math.nan if math.isnan(index) else math.log2(max(index, 1) / 100) / 1.3
-                text = "–" if math.isnan(index) else f"{index:,.0f}"
-                title = f"{percent(trait.mean)} of sales; chain {percent(trait.chain)}"
+                text = "–" if math.isnan(index) else number(index, ",.0f")
+                title = say(
+                    "%(share)s of sales; chain %(chain)s", share=percent(trait.mean), chain=percent(trait.chain)
+                )
             else:
                 strength = trait.distance / 1.5
                 text = figure(trait.mean)
-                title = f"chain {figure(trait.chain)}; {trait.distance:+.1f} standard deviations"
+                away = number(trait.distance, "+.1f")
+                title = say("chain %(chain)s; %(away)s standard deviations", chain=figure(trait.chain), away=away)
             background, ink = shade(strength)
             shown.append(Cell(text, background, ink, title))
-        name = labels_of([feature])[feature] if kind == "place" else short(feature)
-        rows.append(Row(name, printable(feature), percent(chain) if kind == "mix" else figure(chain), shown))
+        rows.append(Row(labels[feature], printable(feature), percent(chain) if kind == "mix" else figure(chain), shown))
     return rows
 
 
@@ -229,21 +235,29 @@ def panels_of(scores: pd.DataFrame) -> list[Panel]:
             dots.append((round(x, 1), round(y, 1), k, kind, figure(value)))
         ticks = [(round(8 + 134 * at / span, 1), int(k)) for at, k in enumerate(ks)]
         line = " ".join(f"{x:g},{y:g}" for x, y, *_ in dots)
-        words = "finds none" if choice is None else f"k = {choice}"
-        panels.append(Panel(RULE_WORDS.get(rule, rule), words, choice == chosen, line, dots, ticks))
+        words = say("finds none") if choice is None else f"k = {choice}"
+        panels.append(Panel(say(RULE_WORDS.get(rule, rule)), words, choice == chosen, line, dots, ticks))
     return panels
 
 
 def k_words(scores: pd.DataFrame) -> str:
     """Which k was chosen, by how many rules, and which k could not be."""
     chosen = int(scores.loc[scores["chosen"], "k"].iloc[0])
-    tried = f"Tried {scores['k'].iloc[0]} to {scores['k'].iloc[-1]}" if len(scores) > 1 else f"Tried only {chosen}"
+    least, most = scores["k"].iloc[0], scores["k"].iloc[-1]
+    tried = (
+        say("Tried %(least)s to %(most)s", least=least, most=most)
+        if len(scores) > 1
+        else say("Tried only %(k)s", k=chosen)
+    )
     vetoed = scores.loc[~scores["eligible"], "k"].tolist()
     words = f"{tried}: {choice_words(choices_of(scores), chosen)}."
     if vetoed:
-        words += f" Not eligible, since a cluster would be too small: {', '.join(map(str, vetoed))}."
+        words += " " + say("Not eligible, since a cluster would be too small: %(ks)s.", ks=", ".join(map(str, vetoed)))
     if chosen == 1:
-        told = one_cluster(choices_of(scores))
+        choices = choices_of(scores)
+        k = alternative(choices)
+        rules = ", ".join(rule for rule, choice in choices.items() if choice == k)
+        told = say(NO_STRUCTURE) if k is None else say(WEAK_STRUCTURE, k=k, rules=rules)
         words += f" {told[0].upper()}{told[1:]}."
     return words
 
@@ -259,19 +273,19 @@ def groups_of(
     mixes, places = sides
     groups = []
     for row in records(profile.drop_duplicates("cluster")):
-        number, stores, share = int(row["cluster"]), int(row["stores"]), float(row["share_of_sales"])
-        parts = [] if mixes is None else [mix_words(mixes.get(number, []))]
-        parts += [] if places is None else [place_words(places.get(number, []))]
+        group, stores, share = int(row["cluster"]), int(row["stores"]), float(row["share_of_sales"])
+        parts = [] if mixes is None else [mix_words(mixes.get(group, []))]
+        parts += [] if places is None else [place_words(places.get(group, []))]
         groups.append(
             Group(
-                number=number,
+                number=group,
                 stores=stores,
                 share_of_stores=float(row["share_of_stores"]),
                 sales=float(row["sales"]),
                 share_of_sales=share,
-                borderline=borders.get(number, 0.0),
-                sentence=sentence(f"{word} {number}", stores, share, *parts),
-                note=notes.get(number, ""),
+                borderline=borders.get(group, 0.0),
+                sentence=sentence(f"{say(word)} {group}", stores, share, *parts),
+                note=notes.get(group, ""),
             )
         )
     return groups
@@ -288,6 +302,13 @@ def crossing(planted: pd.Series, found: pd.Series) -> dict[str, Any]:
         for column in range(len(table.columns)):
             stores, share = int(counts[row, column]), float(shares[row, column])
             background, ink = shade(share)
-            cells.append(Cell(f"{stores:,}" if stores else "", background, ink, f"{percent(share)} of known {label}"))
+            cells.append(
+                Cell(
+                    number(stores) if stores else "",
+                    background,
+                    ink,
+                    say("%(share)s of known %(label)s", share=percent(share), label=label),
+                )
+            )
         rows.append((int(label), cells))
     return {"columns": [int(name) for name in table.columns], "rows": rows}

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from storelib.method.tree_rules import Condition, Rule
-from storelib.pages.words import printable
+from storelib.pages.language import number, say
+from storelib.pages.words import printable, with_unit
 
 # Rules of one segment that are told.
 RULES_TOLD = 3
@@ -14,7 +15,7 @@ RULES_TOLD = 3
 def amount(value: float, *, is_share: bool) -> str:
     """A threshold with as many digits as it has: `12.5 %`, `61,200`."""
     exact = Decimal(repr(value)) * (100 if is_share else 1)
-    plain = f"{exact.normalize():,f}"
+    plain = number(exact.normalize(), ",f")
     return f"{plain} %" if is_share else plain
 
 
@@ -23,12 +24,16 @@ def condition_words(condition: Condition, label: str, *, is_share: bool) -> str:
     _, low, high = condition
     column, is_word, word = label.partition("=")
     if is_word and not is_share and {low, high} & {0.5}:
-        return f"{column.replace('_', ' ').lower()} is {'' if low == 0.5 else 'not '}{word}"
+        spoken = column.replace("_", " ").lower()
+        return say("%(name)s is %(word)s" if low == 0.5 else "%(name)s is not %(word)s", name=spoken, word=word)
+    # A share's label has no unit, whatever it is called.
+    bounds = ["" if math.isinf(bound) else amount(bound, is_share=is_share) for bound in (low, high)]
+    name, (least, most) = (label, bounds) if is_share else with_unit(label, *bounds)
     if math.isinf(low):
-        return f"{label} at most {amount(high, is_share=is_share)}"
+        return say("%(name)s at most %(most)s", name=name, most=most)
     if math.isinf(high):
-        return f"{label} above {amount(low, is_share=is_share)}"
-    return f"{label} above {amount(low, is_share=is_share)} and at most {amount(high, is_share=is_share)}"
+        return say("%(name)s above %(least)s", name=name, least=least)
+    return say("%(name)s above %(least)s and at most %(most)s", name=name, least=least, most=most)
 
 
 def rule_words(rules: Sequence[Rule], labels: Sequence[tuple[str, bool]]) -> str:
@@ -39,7 +44,7 @@ def rule_words(rules: Sequence[Rule], labels: Sequence[tuple[str, bool]]) -> str
     told = []
     for rule in rules[:RULES_TOLD]:
         conditions = [condition_words(c, labels[c.feature][0], is_share=labels[c.feature][1]) for c in rule.conditions]
-        told.append("; ".join(conditions) or "every store")
+        told.append("; ".join(conditions) or say("every store"))
     if len(rules) > RULES_TOLD:
-        told.append(f"{len(rules) - RULES_TOLD} rarer cases")
-    return printable(" — or ".join(told))
+        told.append(say("%(cases)s rarer cases", cases=len(rules) - RULES_TOLD))
+    return printable(say(" — or ").join(told))

@@ -6,11 +6,14 @@ import numpy as np
 import pandas as pd
 
 from storelib.method.agreement import Agreement, crossed, pairs
-from storelib.pages.charts import LINE, PLAIN, SMALL, Picture, colour_of, points, rgb
+from storelib.pages.charts import LINE, PLAIN, SMALL, Picture, colour_of, points, rgb, written
 from storelib.pages.palette import ABOVE, INK, SOFT
+from storelib.pages.words import short
 
 # Of the bars: the distance from one to the next, and the width of all.
 STEP, WIDTH = 34, 640
+# Letters of a category's name beside a bar, and above the least of maps.
+LONGEST_NAME, LONGEST_TITLE = 32, 18
 # Of a heat map: a column's and a row's size, what lies beside and above it, and the least width with its title.
 COLUMN, ROW, BESIDE, HEAD, NARROWEST = 34, 22, 44, 64, 230
 READING = (
@@ -20,8 +23,8 @@ READING = (
 NOTHING_KNOWN = "No known segments were given (sources.reference in configs/<env>.yml): there is nothing to compare."
 
 
-def sizes_chart(segments: pd.DataFrame) -> Picture:
-    """Stores per segment, one bar per category; blocks wide enough for it carry the segment's number."""
+def sizes_chart(segments: pd.DataFrame, names: Mapping[str, str]) -> Picture:
+    """Stores per segment, one bar per category; blocks wide enough for it carry the segment's number. names: of categories."""
     sizes = {str(key): part["segment"].value_counts().sort_index() for key, part in segments.groupby("category")}
     longest = max(int(part.sum()) for part in sizes.values())
     picture = Picture("Segments", ["stores in each segment of each category, by segment number"])
@@ -38,7 +41,7 @@ def sizes_chart(segments: pd.DataFrame) -> Picture:
             start += stores
     axes.set_ylim(len(sizes) - 0.5, -0.5)
     axes.set_xlim(0, longest * 1.02)
-    axes.set_yticks(range(len(sizes)), list(sizes))
+    axes.set_yticks(range(len(sizes)), [written(names.get(key, key), LONGEST_NAME) for key in sizes])
     axes.tick_params(axis="y", length=0)
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.set_xlabel("stores")
@@ -46,8 +49,10 @@ def sizes_chart(segments: pd.DataFrame) -> Picture:
     return picture
 
 
-def recovery_chart(segments: pd.DataFrame, known: pd.DataFrame, found: Mapping[tuple[str, str], Agreement]) -> Picture:
-    """Planted against found: a heat map of each view's clusters, then one of each category's segments."""
+def recovery_chart(
+    segments: pd.DataFrame, known: pd.DataFrame, found: Mapping[tuple[str, str], Agreement], names: Mapping[str, str]
+) -> Picture:
+    """Planted against found: a heat map of each view's clusters, then one of each category's segments. names: of categories."""
     if not found:
         picture = Picture()
         picture.words(0, 0, NOTHING_KNOWN, size=PLAIN + 1)
@@ -59,12 +64,20 @@ def recovery_chart(segments: pd.DataFrame, known: pd.DataFrame, found: Mapping[t
     # The external clusters are the same in every category: they are shown once.
     clusters = [name for name in found if name[0] == "external" or name[1] == "internal_cluster"]
     of_segments = [name for name in found if name[1] == "segment"]
+
+    def named(view: str) -> str:
+        return short(names.get(view, view), LONGEST_TITLE)
+
     top = picture.top
-    for names, word, columns in ((clusters, "clusters", 5), (of_segments, "segments", 2)):
-        for start in range(0, len(names), columns):
+    for shown, word, columns in ((clusters, "clusters", 5), (of_segments, "segments", 2)):
+        for start in range(0, len(shown), columns):
             row = [
-                (f"{view}: {word}", found[view, label], crossed(*pairs(segments, known, view, label)))
-                for view, label in names[start : start + columns]
+                (
+                    f"{short(names.get(view, view), LONGEST_TITLE)}: {word}",
+                    found[view, label],
+                    crossed(*pairs(segments, known, view, label)),
+                )
+                for view, label in shown[start : start + columns]
             ]
             top = draw_row(picture, top, row)
     return picture

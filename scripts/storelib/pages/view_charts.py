@@ -1,5 +1,7 @@
 """The four pictures of one view: scores of each k, silhouettes, stores, and what sets its clusters apart."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -9,6 +11,7 @@ from storelib.contracts.views import FEATURES
 from storelib.method.k_rules import STABLE, STRENGTH, choices_of
 from storelib.pages.charts import LINE, NUMBERS, PLAIN, SMALL, Picture, colour_of, note, points, rgb, written
 from storelib.pages.palette import ABOVE, BELOW, GREY, INK, MIDDLE, RED, SOFT
+from storelib.pages.words import percent
 
 Matrix = NDArray[np.float64]
 # Rows of the profile, and letters of a feature's name.
@@ -114,22 +117,24 @@ def silhouette_chart(clusters: pd.DataFrame, view: str) -> Picture:
     return picture
 
 
-def stores_on_axes(features: pd.DataFrame) -> Matrix:
-    """Stores on the first two principal components of the points: (n_stores, 2).
+def stores_on_axes(features: pd.DataFrame) -> tuple[Matrix, tuple[float, float]]:
+    """Stores on the first two principal components of the points, (n_stores, 2), and the share of variance on each.
 
     They are cut at the spread of the stores that train, so that an outlier does not press the rest into a dot.
     """
     values = FEATURES.others_of(features).to_numpy(dtype="float64")
     trains = features["trains"].to_numpy()
     centred = values - values[trains].mean(axis=0)
-    _, _, axes = np.linalg.svd(centred[trains], full_matrices=False)
+    _, lengths, axes = np.linalg.svd(centred[trains], full_matrices=False)
+    variances = np.append(lengths**2, 0.0)
+    first, second = variances[:2] / (variances.sum() or 1.0)
     axes = axes[:2] * np.sign(axes[:2].sum(axis=1, keepdims=True) + 1e-300)
     shown = centred @ axes.T
     if shown.shape[1] == 1:
         shown = np.column_stack([shown, np.zeros(len(shown))])
     limit = np.abs(shown[trains]).max(axis=0) * 1.05
     cut: Matrix = np.clip(shown, -limit, limit)
-    return cut
+    return cut, (float(first), float(second))
 
 
 def stores_chart(features: pd.DataFrame, clusters: pd.DataFrame, view: str) -> Picture:
@@ -139,7 +144,7 @@ def stores_chart(features: pd.DataFrame, clusters: pd.DataFrame, view: str) -> P
     """
     if FEATURES.others_of(features).empty:
         return note(f"{view}: {len(features):,} stores in 1 cluster", NO_DATA)
-    shown = stores_on_axes(features)
+    shown, explained = stores_on_axes(features)
     trains = features["trains"].to_numpy()
     labels = clusters["cluster"].to_numpy()
     names = sorted({int(cluster) for cluster in labels})
@@ -160,8 +165,8 @@ def stores_chart(features: pd.DataFrame, clusters: pd.DataFrame, view: str) -> P
         for marker, label in (("o", "trained"), ("P", "placed only"))
     ]
     axes.legend(handles=kinds, loc="lower left", bbox_to_anchor=(1.02, 0))
-    axes.set_xlabel("first component")
-    axes.set_ylabel("second component")
+    for name, axis, share in zip(("first", "second"), (axes.xaxis, axes.yaxis), explained, strict=True):
+        axis.set_label_text(f"{name} component ({percent(share)} of the variance)")
     return picture
 
 
@@ -182,25 +187,31 @@ def shades(indices: Matrix) -> Matrix:
     return colours
 
 
-def profile_chart(profile: pd.DataFrame, view: str) -> Picture:
-    """Index of each feature in each cluster: the features that differ most, blue above the chain and orange below."""
+def profile_chart(profile: pd.DataFrame, view: str, labels: Mapping[str, str]) -> Picture:
+    """Index of each feature in each cluster: the features that differ most, blue above the chain and orange below.
+
+    labels: what to call the features.
+    """
     if profile.empty:
         return note(f"{view}: what sets the clusters apart", NO_DATA)
     shown = features_apart(profile)
     heads = [
-        f"{row.cluster}: {row.stores:,} stores, {row.share_of_sales:.0%} of sales"
-        for row in profile.drop_duplicates("cluster").sort_values("cluster").itertuples()
+        f"{row['cluster']}\n{row['stores']:,} stores\n{percent(float(row['share_of_sales']))} of sales"
+        for row in profile.drop_duplicates("cluster").sort_values("cluster").to_dict("records")
     ]
     total = profile["feature"].nunique()
     picture = Picture(
         f"{view}: what sets the clusters apart",
-        [f"index of the mean against the chain = 100; the {len(shown)} features of {total} that differ most"],
+        [
+            "index of the mean against the chain = 100"
+            + (f"; the {len(shown)} features of {total} that differ most" if len(shown) < total else "")
+        ],
     )
     cells = profile.pivot_table(index="feature", columns="cluster", values="index", dropna=False).reindex(shown)
     width, height = max(90 * len(heads), 200), 24 * max(len(shown), 1)
-    names = [written(name, LONGEST_NAME) for name in shown]
-    # Names end where the axes begin; heads are slanted, and reach up.
-    left, top = LETTER * max(map(len, names), default=0), picture.top + 80
+    names = [written(labels[name], LONGEST_NAME) for name in shown]
+    # Names end where the axes begin; heads have three lines, and reach up.
+    left, top = LETTER * max(map(len, names), default=0), picture.top + 3 * LINE + 6
     axes = picture.panel(left, top, width, height)
     indices = cells.to_numpy(dtype="float64").reshape(len(shown), len(heads))
     axes.imshow(shades(indices), aspect="auto", interpolation="nearest")
@@ -209,7 +220,7 @@ def profile_chart(profile: pd.DataFrame, view: str) -> Picture:
         ink = "white" if abs(min(index, 200) - 100) > 70 else INK
         axes.text(column, row, f"{index:.0f}", ha="center", va="center_baseline", color=ink)
     axes.xaxis.tick_top()
-    axes.set_xticks(range(len(heads)), heads, rotation=20, ha="left", rotation_mode="anchor")
+    axes.set_xticks(range(len(heads)), heads, fontsize=points(SMALL))
     axes.set_yticks(range(len(names)), names)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)

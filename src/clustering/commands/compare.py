@@ -4,10 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from clustering.projects import find_project
-from clustering.shown import console, say
+from clustering.shown import console, say, show_rows
 
 # Figures that are shown although they are the same: what a scenario is judged by.
 ALWAYS = (".k", ".segments", ".smallest", ".explained", ".stability")
@@ -23,7 +22,8 @@ def compare(
 ) -> None:
     """Two runs side by side: figures, sizes of segments and clusters, and the stores that moved.
 
-    Figures are k, segments, the variance that they explain, and whatever differs. Example: clustering compare last~1 last --prefer last
+    Figures are k, segments, the variance that they explain, and whatever differs. Of segments a table says how many stores went
+    from which to which. Example: clustering compare last~1 last --prefer last
     """
     from clustering.compare import changes, figures, load_results
     from clustering.runs import mark_preferred
@@ -32,15 +32,17 @@ def compare(
     root = find_project()
     a, b = load_results(root, first), load_results(root, second)
     found, moves = changes(a, b)
-    table = Table("figure", first, second, box=None)
+    rows = []
     numbers = figures(a.metrics), figures(b.metrics)
     for key in dict.fromkeys([*numbers[0], *numbers[1]]):
         pair = [f"{part[key]:.10g}" if key in part else "" for part in numbers]
         if pair[0] != pair[1] or key.endswith(ALWAYS):
-            table.add_row(key, *pair)
-    console.print(table)
+            rows.append([key, *pair])
+    show_rows(["figure", first, second], rows)
     for change in found:
         say(change.line())
+        if change.label == "segment" and change.moved:
+            show_rows(*change.matrix())
     if prefer is not None:
         say(f"Run {mark_preferred(root, prefer)} is preferred.")
     if out is not None:

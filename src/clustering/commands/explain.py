@@ -39,6 +39,8 @@ def explain(
         say(f"{part['category']} ({part['name']}): sales {part['sales']:,.2f} in {part['lines']:,} lines")
         for state, share, chain in part["shares"]:
             say(f"  {state}: {share:.1%} of its sales; the chain's mean is {chain:.1%}")
+        for line in part["apart"]:
+            say(f"  {line}")
         say(f"  internal: {placed(part['cluster'])}")
         other = part["other_segment"]
         say(
@@ -51,6 +53,8 @@ def explain(
         for sentence in stores.in_words(part["flags"]):
             say(f"  {sentence}")
     say(f"external: {placed(known['external'])}" if known["external"] else "external: not placed")
+    for line in known["external_reasons"]:
+        say(f"  {line}")
     for source, path, digest in known["files"]:
         say(f"  {source}: {path} sha256 {digest}")
     for source, note in known["fetched"].items():

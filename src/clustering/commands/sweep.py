@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from clustering.projects import check_project, find_project
-from clustering.shown import console, say
+from clustering.shown import console, say, show_rows
 from storelib.errors import DataError
 
 
@@ -19,7 +19,7 @@ def sweep(
 
     Example: clustering sweep -S internal.cluster_stores.rule=silhouette,bic_tied --jobs 2
     """
-    from clustering.sweep import check_experiments, keys_of, run_sweep
+    from clustering.sweep import check_experiments, keys_of, run_sweep, table_of
 
     try:
         keys = keys_of(settings)
@@ -29,9 +29,10 @@ def sweep(
     params, _, _ = check_project(root, None)
     check_experiments(root, params, settings)
     results = run_sweep(root, settings, keys, jobs, lambda text: console.print(text, soft_wrap=True, highlight=False))
-    for result in results:
-        say(result.line())
+    show_rows(*table_of(results))
     failed = [result for result in results if result.error]
+    for result in failed:
+        say(f"{result.name} failed: {result.error}")
     if failed:
         raise DataError(
             f"{len(failed)} of {len(results)} experiments failed, first {failed[0].name}: {failed[0].error}",
