@@ -42,8 +42,8 @@ def many() -> int:
 
 @pytest.fixture
 def in_time() -> Callable[[], bool]:
-    """Whether there is time for more: FAULT_SECONDS for each part of a test, 12 by default; make test-faults gives hours."""
-    until = time.monotonic() + float(os.environ.get("FAULT_SECONDS", "12"))
+    """Whether there is time for more: FAULT_SECONDS for each part of a test, 6 by default; make test-faults gives hours."""
+    until = time.monotonic() + float(os.environ.get("FAULT_SECONDS", "6"))
     return lambda: time.monotonic() < until
 
 

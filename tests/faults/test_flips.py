@@ -11,7 +11,7 @@ from faults.injection import contents, run_forked
 from storelib.seals import place_of, seal
 
 # Processes that share the files, and the bits that each flips however long that takes.
-PARTS, LEAST = 4, 12
+PARTS, LEAST = 4, 6
 Told = Callable[[str, int, int], None]
 
 

@@ -14,7 +14,7 @@ Told = Callable[[str, int, int], None]
 # One in so many is run again without a fault, though what it reads is as it was.
 AGAIN = 20
 # Processes that share the stages, and the faults that each plants however long that takes.
-PARTS, LEAST = 4, 12
+PARTS, LEAST = 4, 6
 
 
 @pytest.mark.parametrize("part", range(PARTS))
