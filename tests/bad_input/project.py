@@ -19,6 +19,7 @@ import storelib.runtime
 from clustering.projects import check_project
 from storelib.configuration.workflow import flags
 from storelib.errors import PipelineError
+from storelib.seals import SEALS
 from unit.conftest import close_log, retailer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -126,6 +127,11 @@ class Project:
                 shutil.copy2(other.root / name, path)
 
     def __truediv__(self, name: str) -> Path:
+        return self.root / name
+
+    def unsealed(self, name: str) -> Path:
+        """A stage's output without its seal, which would tell of a change: as from another machine."""
+        (self.root / SEALS / f"{name}.json").unlink()
         return self.root / name
 
     # What a test changes -----------------------------------------------------------------------------------
