@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -31,6 +32,7 @@ def without_sales(project: Project) -> None:
 def made(root: Path, change: Callable[[Project], None]) -> Project:
     """A small project with one view, every stage run."""
     project = Project.make(root)
+    shutil.rmtree(root / "scripts")
     (root / "scripts").symlink_to(ROOT / "scripts")
     project.lines("counties.csv", *COUNTIES)
     change(project)
