@@ -1,6 +1,5 @@
 """What the texts promise is there: links, pictures, keys, flags, columns, and commands that run."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -16,6 +15,7 @@ import yaml
 from clustering.cli import app
 from clustering.files import FILES
 from clustering.jobs import DESCRIPTIONS
+from clustering.runners import environment
 from clustering.templates import examples, start_git
 from docs.test_pages import PAGES
 from reference import GENERATED, pages
@@ -295,13 +295,11 @@ def test_shell_commands_work(finished: Path, tmp_path: Path) -> None:
     shutil.rmtree(project / ".git")
     start_git(project)
     author = {f"GIT_{who}_{what}": "a@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-    programs = str(Path(sys.executable).parent)
-    environment = os.environ | author | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"}
     for command in (command for command, decision in COMMANDS.items() if decision == RUN):
         done = subprocess.run(
             ["bash", "-c", command],
             cwd=project,
-            env=environment,
+            env=environment() | author,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

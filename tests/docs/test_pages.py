@@ -4,11 +4,9 @@ A page talks to the test in plain words before a block: "Save this as `FILE`:", 
 `FILE`:". Every block of shell commands is run, but for the commands in SKIPPED.
 """
 
-import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +15,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from clustering.files import FILES, WIDE, schema_of
+from clustering.runners import environment
 from clustering.templates import make_project
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,17 +84,10 @@ def read_along(path: Path, folder: Path, scratch: Path) -> str:
     script = scratch / "page.sh"
     script.write_text("set -eux\n" + "\n".join(steps(path)) + "\n")
     author = {f"GIT_{who}_{what}": "a@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-    programs = str(Path(sys.executable).parent)
     done = subprocess.run(
         ["bash", str(script)],
         cwd=folder,
-        env=os.environ
-        | author
-        | {
-            "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
-            "DVC_NO_ANALYTICS": "1",
-            "CHANGE": str(scratch / "change.py"),
-        },
+        env=environment() | author | {"CHANGE": str(scratch / "change.py")},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
