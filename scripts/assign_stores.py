@@ -57,7 +57,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         parser.add_argument(f"--{view}_model", type=Path, required=True, help="clusters as they were fitted")
         parser.add_argument(f"--{view}_clusters", type=Path, required=True, help="clusters of known stores")
         for option in OPTIONS:
-            number = option.startswith(("pca", "level"))
+            number = option.startswith("pca") or option.endswith("weight")
             parser.add_argument(f"--{view}_{option}", type=float if number else str, required=True)
         parser.add_argument(f"--{view}_weight", type=float, required=True, help="as of merge_segments")
     parser.add_argument("--segments", type=Path, required=True, help="segments of this category")

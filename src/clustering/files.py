@@ -271,6 +271,7 @@ FILES = [
             "has_net_sales": "whether any need state nets to more than 0",
             "large_lines": "the part of its sales that is in amounts far above usual lines",
             "largest_line": "the part of its sales that is its largest line; empty where `largest_lines` is off",
+            "units": "units sold in the category; empty where sources.sales.columns names none",
         },
         "sales.STORE_SALES",
     ),

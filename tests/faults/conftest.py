@@ -19,7 +19,7 @@ import shutil, sys
 from pathlib import Path
 from bad_input.project import Project
 project = Project.make(Path(sys.argv[1]))
-shutil.copytree(sys.argv[2], project / "scripts/templates")
+shutil.copytree(sys.argv[2], project / "scripts/templates", dirs_exist_ok=True)
 told = project.run_all(*project.stages())
 assert told.code == 0, told.said
 """
