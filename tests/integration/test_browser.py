@@ -204,6 +204,8 @@ def test_a_merchant_moves_a_store_runs_approves_and_takes_the_file_along(site: S
         expect(page.locator(".box.good")).to_contain_text("approved", timeout=ENDS)
     assert (site.root / "data/raw/dev/approved_segments.parquet").is_file()
     assert '"who": "A. Merchant"' in (site.root / "data/raw/dev.approved.json").read_text(encoding="utf-8")
-    with opened(site, "/segments") as page, page.expect_download() as waiting:
-        page.locator("#stores").get_by_role("link", name="CSV").last.click()
-    assert Path(str(waiting.value.path())).read_bytes() == (site.root / "reports/segments.csv").read_bytes()
+    with opened(site, "/segments") as page:
+        with page.expect_download() as waiting:
+            page.locator("#stores").get_by_role("link", name="CSV").last.click()
+        # Before the page is closed: what was downloaded goes with it.
+        assert Path(str(waiting.value.path())).read_bytes() == (site.root / "reports/segments.csv").read_bytes()
