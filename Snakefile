@@ -9,7 +9,6 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 os.environ.pop("PYTHONSAFEPATH", None)
 
 from snakemake.exceptions import WorkflowError
-from storelib.configuration.own_settings import FOLDER as SETTINGS
 from storelib.configuration.stages import RAW_LISTS, Made
 from storelib.configuration.workflow import DEMO_FILES, RawFiles, check_params, database_mb, memory_mb
 from storelib.configuration.workflow import files_of, flags, flags_of, in_report, code_by_stage, own_settings

@@ -15,7 +15,7 @@ use rule stage as select_categories with:
     benchmark:
         "logs/benchmarks/select_categories.tsv"
     params:
-        files=files_of(settings=SETTINGS),
+        files=files_of(settings="data/internal/settings"),
         flags=flags_of(config["internal"]["categories"]),
 
 
@@ -64,7 +64,7 @@ use rule stage as split_need_states with:
     benchmark:
         "logs/benchmarks/split_need_states/{category}.tsv"
     params:
-        files=files_of(category="{category}", settings=SETTINGS + "/split_need_states/{category}.parquet"),
+        files=files_of(category="{category}", settings="data/internal/settings/split_need_states/{category}.parquet"),
         own=own_settings(config, "split_need_states"),
         flags=flags_of(config["internal"]["split_need_states"]),
 
@@ -83,7 +83,7 @@ use rule stage as build_features with:
     benchmark:
         "logs/benchmarks/build_features/{category}.tsv"
     params:
-        files=files_of(settings=SETTINGS + "/build_features/{category}.parquet"),
+        files=files_of(settings="data/internal/settings/build_features/{category}.parquet"),
         own=own_settings(config, "build_features"),
         flags=flags_of(config["internal"]["build_features"]),
 
@@ -105,7 +105,7 @@ use rule stage as cluster_stores with:
     benchmark:
         "logs/benchmarks/cluster_stores/{category}.tsv"
     params:
-        files=files_of(view="{category}", settings=SETTINGS + "/cluster_stores/{category}.parquet"),
+        files=files_of(view="{category}", settings="data/internal/settings/cluster_stores/{category}.parquet"),
         own=own_settings(config, "cluster_stores"),
         flags=flags_of(config["internal"]["cluster_stores"]),
 
@@ -130,5 +130,5 @@ use rule stage as profile_clusters with:
     benchmark:
         "logs/benchmarks/profile_clusters/{category}.tsv"
     params:
-        files=files_of(view="{category}", settings=SETTINGS + "/profile_clusters/{category}.parquet"),
+        files=files_of(view="{category}", settings="data/internal/settings/profile_clusters/{category}.parquet"),
         own=own_settings(config, "profile_clusters"),
