@@ -51,10 +51,10 @@ def test_dry_run_says_what_and_why_and_runs_nothing(project: Project, engine: st
     result = clustering(project.root, "run", "merging", "--dry-run", "--engine", engine)
     assert result.returncode == 0, result.stderr
     plan = dict(line.split(": ", 1) for line in result.stdout.splitlines())
-    assert plan.pop("merging") == "7 stages would run; nothing was run."
+    assert plan.pop("merging") == "8 stages would run; nothing was run."
     assert sorted(plan) == [
         *(f"apply_overrides/{key}" for key in KEYS), "collect_segments", *(f"describe_segments/{key}" for key in KEYS),
-        *(f"merge_segments/{key}" for key in KEYS),
+        *(f"merge_segments/{key}" for key in KEYS), "segment_chain",
     ]  # fmt: skip
     assert plan["merge_segments/beauty"] == "parameters changed: min_cluster_size 8 -> 12"
     assert plan["collect_segments"].startswith("follows ")
