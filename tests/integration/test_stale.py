@@ -20,6 +20,7 @@ from integration.test_command import assert_mistake, clustering
 from storelib.configuration.params import load_params
 from storelib.errors import DataError
 from storelib.raw.hashes import Hashes
+from storelib.seals import SEALS
 
 pytestmark = pytest.mark.integration
 
@@ -112,6 +113,7 @@ def test_file_replaced_after_it_was_read_is_read_again_where_the_runner_sees_not
     table = pq.read_table(own.root / LISTING)
     wrong = pa.array([hashlib.sha256(b"other").hexdigest()])
     pq.write_table(table.set_column(table.schema.get_field_index("sha256"), "sha256", wrong), own.root / LISTING)
+    (own.root / SEALS / f"{LISTING}.json").unlink()
     if engine == "dvc":
         own.call("dvc", "commit", "--force", "--quiet", "ingest_external")
     params = load_params(own.root / "params.yaml")
