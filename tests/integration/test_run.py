@@ -97,10 +97,9 @@ def test_run_is_recorded_found_by_tag_and_told_as_json(project: Project, journal
     assert re.search(rf"{record['id']} .*version=2\.0", found), "on one line, for a program"
     assert record["id"] in found
     assert "version=2.0" in found
-    # Of two categories; a run of a part is not recorded for DVC, which knows the value of the run before, as the report does.
+    # Of two categories; a run of a part is not recorded for DVC, which knows the value of the run before, for the report too.
     words = " ".join(found.split())
-    assert words.count("min_cluster_size 12 -> 10") == 2
-    assert words.count("min_cluster_size 8 -> 10") >= 2
+    assert [words.count(f"min_cluster_size {value} -> 10") for value in (12, 8)] == [2, 3]
     assert record["id"] not in clustering(project.root, "status", "--tags", "version=3").stdout
 
 
