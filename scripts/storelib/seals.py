@@ -12,8 +12,8 @@ Snakemake has started does not ask DVC: half a checkout is no run.
 import hashlib
 import json
 import os
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Sequence
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -189,17 +189,27 @@ def locked_md5(place: Place) -> str | None:
     return next((md5 for _, name, md5 in locked(place.root) if name == place.name), None)
 
 
-def locked(root: Path) -> Iterator[tuple[str, str, str]]:
+def locked(root: Path) -> Sequence[tuple[str, str, str]]:
     """The outputs that dvc.lock has: the stage in DVC's words, the path, the hash; none where DVC itself cannot read it."""
+    path = root / "dvc.lock"
+    try:
+        state = path.stat()
+    except OSError:
+        return ()
+    return outs_of(path, (state.st_ino, state.st_size, state.st_mtime_ns))
+
+
+@lru_cache(maxsize=4)
+def outs_of(path: Path, _state: tuple[int, int, int]) -> Sequence[tuple[str, str, str]]:
+    """What `locked` gives of a file in one state: reading it takes longer than hashing an output, and is asked for each."""
     import yaml
 
     try:
-        stages = yaml.load((root / "dvc.lock").read_bytes(), yaml.CSafeLoader)["stages"]
+        stages = yaml.load(path.read_bytes(), yaml.CSafeLoader)["stages"]
         outs = [(name, out) for name, stage in stages.items() for out in stage.get("outs", ())]
-        known = [(name, out["path"], out["md5"]) for name, out in outs if "md5" in out]
+        return tuple((name, out["path"], out["md5"]) for name, out in outs if "md5" in out)
     except (OSError, yaml.YAMLError, ValueError, KeyError, TypeError, AttributeError):
-        return
-    yield from known
+        return ()
 
 
 def md5_of(path: Path) -> str:

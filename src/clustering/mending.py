@@ -214,9 +214,12 @@ def damages(root: Path) -> Iterator[Damage | Path]:
     """Everything that is recorded, held against its record: each file that was looked at, or what is wrong with it."""
     known = {name: md5 for _, name, md5 in locked(root)}
     for place in recorded(root):
-        if is_whole(place) is False and not is_locked(place):
+        is_sealed = is_whole(place)
+        if is_sealed or (place.name in known and known[place.name] == md5_of(place.path)):
+            yield place.path
+        elif is_sealed is False:
             yield Damage(place.name, "not as its stage wrote it", place)
-        elif is_whole(place) is None and known.get(place.name, md5_of(place.path)) != md5_of(place.path):
+        elif place.name in known:
             yield Damage(place.name, "not what dvc.lock says, and no stage has sealed it", place)
         else:
             yield place.path
