@@ -19,6 +19,7 @@ from types import FrameType
 
 import psutil
 
+from clustering.surroundings import exported
 from storelib.names import MARK
 
 # Between the marks of commands that were started by one another, and between a mark's project and its own name.
@@ -38,21 +39,16 @@ def lifeline(root: Path) -> Iterator[str]:
     """
     mark = f"{root.resolve()}{PART}{secrets.token_hex(8)}"
     words = [sys.executable, "-I", "-S", "-c", WAITER, mark]
-    outer = os.environ.get(MARK)
     waiter = subprocess.Popen(words, stdin=subprocess.PIPE, start_new_session=True, cwd="/")
-    os.environ[MARK] = mark if outer is None else outer + NEXT + mark
+    marks = NEXT.join([*filter(None, [os.environ.get(MARK)]), mark])
     try:
-        with ended_in_order():
+        with exported(MARK, marks), ended_in_order():
             try:
                 yield mark
             except BaseException:
                 end_started()
                 raise
     finally:
-        if outer is None:
-            del os.environ[MARK]
-        else:
-            os.environ[MARK] = outer
         waiter.communicate(b".")
 
 

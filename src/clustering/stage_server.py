@@ -30,6 +30,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from clustering.surroundings import exported
 from storelib.names import THREAD_COUNTS
 
 # What stages import and what takes long: those of the first stages first.
@@ -79,15 +80,10 @@ def stages_forked(root: Path, libraries: Sequence[str] = LIBRARIES) -> Iterator[
         environment = os.environ | dict.fromkeys(THREAD_COUNTS, "1")
         # Its standard input ends when this process does, however it ends; then it ends too, and its stages with it.
         server = subprocess.Popen(words, stdin=subprocess.PIPE, env=environment, pass_fds=[listener.fileno()])
-    outer = os.environ.get(FOLDER)
-    os.environ[FOLDER] = str(folder)
     try:
-        yield
+        with exported(FOLDER, str(folder)):
+            yield
     finally:
-        if outer is None:
-            del os.environ[FOLDER]
-        else:
-            os.environ[FOLDER] = outer
         usage = folder / "usage.jsonl"
         for line in usage.read_text(encoding="utf-8").splitlines() if usage.is_file() else []:
             correct_benchmark(root, json.loads(line), began)

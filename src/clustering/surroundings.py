@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -193,3 +194,17 @@ def user_has_a_name() -> bool:
         return bool(getpass.getuser())
     except (OSError, KeyError, ImportError):
         return False
+
+
+@contextmanager
+def exported(name: str, value: str) -> Iterator[None]:
+    """While this lasts, this process and what it starts have a variable in their environment; then it is what it was before."""
+    outer = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if outer is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = outer
