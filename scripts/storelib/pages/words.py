@@ -121,7 +121,7 @@ def with_unit(label: str, *amounts: str) -> tuple[str, list[str]]:
 
 def count(amount: int, noun: str) -> str:
     """`1 store`, `1,234 stores`."""
-    plural = noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
+    plural = noun[:-1] + "ies" if noun.endswith("y") and noun[-2] not in "aeiou" else noun + "s"
     return f"{number(amount)} {say_number(noun, plural, amount)}"
 
 

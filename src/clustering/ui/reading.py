@@ -3,7 +3,6 @@
 A run may be at work, and a file may be missing, half made or damaged: that is told where the file would be shown, and nowhere else.
 """
 
-import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
@@ -19,7 +18,8 @@ from storelib.configuration.params import Params, load_params
 from storelib.configuration.place import Place, load_place
 from storelib.errors import DataError, PipelineError, nearest_name, one_line
 from storelib.pages import words
-from storelib.tables import read_frame, read_table
+from storelib.seals import checked
+from storelib.tables import read_frame, read_json, read_table
 
 T = TypeVar("T")
 Stamp = tuple[int, int, int]
@@ -125,16 +125,7 @@ class Project:
     def json(self, name: str) -> Any:
         """A JSON file. Raises DataError where it is not there or none."""
         path = self.path(name)
-
-        def read() -> Any:
-            try:
-                return json.loads(path.read_text(encoding="utf-8"))
-            except FileNotFoundError:
-                raise DataError(f"{path} does not exist", solution=RUN_FIRST) from None
-            except ValueError:
-                raise DataError(f"{path} is no whole JSON file", solution="delete it, and run again") from None
-
-        return self.kept.get(("json", name), [path], read)
+        return self.kept.get(("json", name), [path], lambda: read_json(path))
 
     def csv(self, name: str) -> pd.DataFrame:
         """A CSV file as texts."""
@@ -143,7 +134,7 @@ class Project:
         def read() -> pd.DataFrame:
             if not path.is_file():
                 raise DataError(f"{path} does not exist", solution=RUN_FIRST)
-            return pd.read_csv(path, dtype="str", keep_default_na=False)
+            return pd.read_csv(checked(path), dtype="str", keep_default_na=False)
 
         return self.kept.get(("csv", name), [path], read)
 

@@ -215,7 +215,7 @@ def age(seconds: float) -> str:
     """How long ago, in the largest unit that fits."""
     for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
         if seconds >= length:
-            return f"{words.count(int(seconds // length), unit).replace('daies', 'days')} old"
+            return f"{words.count(int(seconds // length), unit)} old"
     return "just now"
 
 
