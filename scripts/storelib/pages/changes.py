@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from storelib.method.migrations import moved
-from storelib.pages.language import number, say
+from storelib.pages.merging import changed_words, rows_of
 from storelib.pages.words import percent, short
 
 
@@ -48,10 +48,7 @@ class Changes(NamedTuple):
     @property
     def sentence(self) -> str:
         """How many changed their segment."""
-        return say(
-            "%(moved)s of %(both)s stores that are in both (%(share)s) changed their segment",
-            moved=number(self.moved), both=number(self.both), share=self.share,
-        )  # fmt: skip
+        return changed_words(self.moved, self.both)
 
     @property
     def segments(self) -> tuple[int, int, int]:
@@ -115,11 +112,5 @@ def change_of(
 
 def moves_of(own: pd.DataFrame) -> list[tuple[str, str, int, str]]:
     """From where to where, without those that stayed, the most stores first."""
-    rows = []
-    for row in own.to_dict("records"):
-        old, new = segment_or_none(row["before"]), segment_or_none(row["after"])
-        if old != new:
-            share = "" if old is None else percent(float(row["share"]))
-            texts = (say("new store") if old is None else str(old), say("gone") if new is None else str(new))
-            rows.append((*texts, int(row["stores"]), share))
-    return sorted(rows, key=lambda move: (-move[2], move[:2]))
+    moves = [row[:4] for row in rows_of(own) if row[4]]
+    return sorted(moves, key=lambda move: (-move[2], move[:2]))

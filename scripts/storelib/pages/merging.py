@@ -22,6 +22,13 @@ class Explained(NamedTuple):
     panel: Panel
 
 
+def whose_variance(*, has_mix: bool, has_places: bool) -> str:
+    """What segments explain, in words: both views, or the one that there is."""
+    if not has_mix:
+        return "external data"
+    return "both views" if has_places else "what sells"
+
+
 def explained_view(table: pd.DataFrame, views: str) -> Explained:
     """Of one category's numbers of segments, as `merge_segments` writes them. views: whose variance that is, in words."""
     chosen = int(table.loc[table["chosen"], "segments"].iloc[0])
@@ -78,18 +85,27 @@ def migration_views(table: pd.DataFrame, names: Mapping[str, str]) -> list[Migra
     found = []
     for key, own in table.groupby("category"):
         gone, both = moved(table, str(key))
-        sentence = say(
-            "%(moved)s of %(both)s stores that are in both (%(share)s) changed their segment",
-            moved=number(gone), both=number(both), share=percent(gone / both) if both else "–",
-        )  # fmt: skip
-        rows = []
-        for row in own.to_dict("records"):
-            before, after = (None if pd.isna(row[side]) else int(row[side]) for side in ("before", "after"))
-            share = "" if before is None else percent(float(row["share"]))
-            texts = (say("new store") if before is None else str(before), say("gone") if after is None else str(after))
-            rows.append((*texts, int(row["stores"]), share, before != after))
-        found.append(Migration(names.get(str(key), str(key)), sentence, rows))
+        found.append(Migration(names.get(str(key), str(key)), changed_words(gone, both), rows_of(own)))
     return found
+
+
+def changed_words(gone: int, both: int) -> str:
+    """How many stores changed their segment. both: stores in both runs; gone: those of them that changed it."""
+    return say(
+        "%(moved)s of %(both)s stores that are in both (%(share)s) changed their segment",
+        moved=number(gone), both=number(both), share=percent(gone / both) if both else "–",
+    )  # fmt: skip
+
+
+def rows_of(own: pd.DataFrame) -> list[tuple[str, str, int, str, bool]]:
+    """One category's migrations: segment before, segment now, stores, share of the former, and whether that is a move."""
+    rows = []
+    for row in own.to_dict("records"):
+        before, after = (None if pd.isna(row[side]) else int(row[side]) for side in ("before", "after"))
+        share = "" if before is None else percent(float(row["share"]))
+        texts = (say("new store") if before is None else str(before), say("gone") if after is None else str(after))
+        rows.append((*texts, int(row["stores"]), share, before != after))
+    return rows
 
 
 def chain_view(table: pd.DataFrame, names: Mapping[str, str]) -> dict[str, Any]:
