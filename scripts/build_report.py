@@ -22,7 +22,6 @@ import pandas as pd
 
 from storelib.accounts.ledger import Entry, read_ledger
 from storelib.method.agreement import pairs, shared_labels
-from storelib.method.profiles import profile_by
 from storelib.pages import (
     changes,
     checks,
@@ -39,6 +38,7 @@ from storelib.pages import (
 )
 from storelib.pages.language import number, say, say_number
 from storelib.pages.palette import CLUSTER_COLOURS, INK
+from storelib.pages.segment_profiles import View, segment_profiles
 from storelib.seals import checked
 from storelib.tables import read_frame, read_json, read_table, write_text
 
@@ -126,15 +126,14 @@ class External:
     """The external view, which every category's segments are also told by."""
 
     def __init__(self, args: argparse.Namespace) -> None:
-        self.table = read_frame(args.store_features).set_index("store_id")
+        table = read_frame(args.store_features).set_index("store_id")
         self.clusters = read_frame(args.external_clusters).set_index("store_id")
-        self.labels = words.labels_of(self.table.columns)
-        self.exclusion = self.clusters["exclusion"]
-        self.spread = self.table[self.exclusion.reindex(self.table.index) == ""].std(ddof=0)
+        self.placed = View(table, self.clusters["exclusion"])
         self.scores = read_frame(args.external_k_scores)
         self.profile = read_frame(args.external_profile)
         self.stability = read_frame(args.external_stability)
-        self.traits, self.cells = report.traits_of(self.profile, self.spread, self.labels)
+        labels = words.labels_of(table.columns)
+        self.traits, self.cells = report.traits_of(self.profile, self.placed.spread, labels)
 
     def view(self) -> dict[str, Any]:
         """What its section says."""
@@ -142,11 +141,11 @@ class External:
         groups = report.groups_of(
             self.profile, "Cluster", (None, self.traits), borders, report.stability_words(self.stability)
         )
-        features = report.ranked_places(self.profile, self.spread)
+        features = report.ranked_places(self.profile, self.placed.spread)
         return {
             "groups": groups,
             "rows": report.heat_rows(self.cells, [g.number for g in groups], features, "place"),
-            "features": self.table.shape[1],
+            "features": self.placed.table.shape[1],
             "borderline": float(self.clusters["is_borderline"].mean()),
             "panels": report.panels_of(self.scores),
             "k_words": report.k_words(self.scores),
@@ -162,9 +161,9 @@ def category_view(
     scores = read_frame(args.k_scores / f"{key}.parquet")
     profile = read_frame(args.profiles / f"{key}.parquet")
     sales = net_sales(args.store_sales / f"{key}.parquet")
-    has_mix, has_places = bool(shares.shape[1]), bool(external.table.shape[1])
+    has_mix, has_places = bool(shares.shape[1]), bool(external.placed.table.shape[1])
     need_states = {feature: words.state_label(feature) for feature in shares.columns}
-    mixes, mix_cells = report.traits_of(profile, pd.Series(dtype="float64"), need_states)
+    mixes, cells = report.traits_of(profile, pd.Series(dtype="float64"), need_states)
     borders = report.borderline_shares(clusters, "cluster")
     groups = report.groups_of(
         profile,
@@ -173,17 +172,9 @@ def category_view(
         borders,
         report.stability_words(read_frame(args.stability / f"{key}.parquet")),
     )
-    by_segment, _ = profile_by(shares, clusters["exclusion"], segments["segment"], sales)
-    _, segment_mix_cells = report.traits_of(by_segment, pd.Series(dtype="float64"), need_states)
-    by_place, _ = profile_by(external.table, external.exclusion, segments["segment"], sales)
-    _, segment_place_cells = report.traits_of(by_place, external.spread, external.labels)
-    segment_groups = report.groups_of(
-        by_segment if has_mix else by_place,
-        "Segment",
-        (None, None),
-        report.borderline_shares(segments, "segment"),
-        report.crossed_words(segments) if has_mix and has_places else {},
-    )
+    told = segment_profiles(segments["segment"], sales, View(shares, clusters["exclusion"]), external.placed)
+    notes = report.crossed_words(segments) if has_mix and has_places else {}
+    segment_groups = told.groups(report.borderline_shares(segments, "segment"), notes, told=False)
     numbers = [g.number for g in segment_groups]
     return {
         "key": key,
@@ -196,18 +187,16 @@ def category_view(
         "flagged": int(segments["flags"].str.contains(":").sum()),
         "explained": merging.explained_view(
             read_frame(args.explained / f"{key}.parquet"),
-            ("what sells", "both views")[has_places] if has_mix else "external data",
+            merging.whose_variance(has_mix=has_mix, has_places=has_places),
         ),
         "groups": groups,
-        "rows": report.heat_rows(mix_cells, [g.number for g in groups], report.ranked_mix(profile), "mix"),
+        "rows": report.heat_rows(cells, [g.number for g in groups], report.ranked_mix(profile), "mix"),
         "panels": report.panels_of(scores),
         "k_words": report.k_words(scores),
         "segments": segment_groups,
         "grid": grids.grid_of(segments, mixes, external.traits) if has_mix and has_places else None,
-        "segment_rows": report.heat_rows(segment_mix_cells, numbers, report.ranked_mix(by_segment), "mix"),
-        "place_rows": report.heat_rows(
-            segment_place_cells, numbers, report.ranked_places(by_place, external.spread), "place"
-        ),
+        "segment_rows": told.mix_rows(numbers),
+        "place_rows": told.place_rows(numbers),
     }
 
 

@@ -14,18 +14,15 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from storelib.method.profiles import profile_by
-from storelib.pages import report, sheets, words
-from storelib.pages.books import Book
+from storelib.pages import sheets, words
+from storelib.pages.books import LINE, Book, write_number
 from storelib.pages.language import add_reader, number, reader_of, say, written_for
+from storelib.pages.segment_profiles import View, segment_profiles
 from storelib.tables import read_frame, replacing
 
 # Letters of a category's name in the heads of its columns.
 LONGEST_HEAD = 30
 SENTENCE_WIDTH = 90
-LINE = 15.5
-
-
 # What is what.
 TERMS = {
     "Stores": "One row per store, and three columns for each category: number and name of its segment, and how sure it is.",
@@ -64,29 +61,19 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def told_segments(args: argparse.Namespace, segments: pd.DataFrame, key: str, name: str) -> list[Told]:
+def told_segments(args: argparse.Namespace, segments: pd.DataFrame, placed: View, key: str, name: str) -> list[Told]:
     """One category's segments. segments: those of the category, by store; name: the category's."""
-    external = read_frame(args.store_features).set_index("store_id")
-    outside = read_frame(args.external_clusters).set_index("store_id")["exclusion"]
-    spread = external[outside.reindex(external.index) == ""].std(ddof=0)
     shares = read_frame(args.shares / f"{key}.parquet").set_index("store_id")
     exclusion = read_frame(args.clusters / f"{key}.parquet").set_index("store_id")["exclusion"]
     sales = read_frame(args.store_sales / f"{key}.parquet").set_index("store_id")["sales"].astype("float64")
-    by_mix, _ = profile_by(shares, exclusion, segments["segment"], sales)
-    by_place, _ = profile_by(external, outside, segments["segment"], sales)
-    states = {state: words.state_label(state) for state in shares.columns}
-    mixes, _ = report.traits_of(by_mix, pd.Series(dtype="float64"), states)
-    places, _ = report.traits_of(by_place, spread, words.labels_of(external.columns))
+    told = segment_profiles(segments["segment"], sales, View(shares, exclusion), placed)
     names = dict(zip(segments["segment"], segments["segment_name"], strict=True))
-    # Without a view there is nothing to say of it.
-    has_mix, has_places = bool(shares.shape[1]), bool(external.shape[1])
-    sides = (mixes if has_mix else None, places if has_places else None)
     return [
         Told(
             name, group.number, str(names[group.number]), group.stores, group.share_of_stores, group.sales,
             group.share_of_sales, group.sentence,
         )
-        for group in report.groups_of(by_mix if has_mix else by_place, "Segment", sides, {}, {})
+        for group in told.groups({}, {}, told=True)
     ]  # fmt: skip
 
 
@@ -137,8 +124,7 @@ def add_segments(book: Book, told: Sequence[Told]) -> None:
         for column, value, style in (
             (4, row.share_of_stores, book.percent), (5, row.sales, book.money), (6, row.share_of_sales, book.percent),
         ):  # fmt: skip
-            if math.isfinite(value):
-                sheet.write_number(at, column, value, style)
+            write_number(sheet, at, column, value, style)
     sheet.autofilter(0, 0, len(told), len(heads) - 1)
 
 
@@ -147,10 +133,12 @@ def write_workbook(args: argparse.Namespace) -> int:
     segments = read_frame(args.segments)
     table = read_frame(args.categories)
     categories = [(str(key), words.printable(str(name))) for key, name in zip(table["key"], table["name"], strict=True)]
+    external = read_frame(args.external_clusters).set_index("store_id")
+    placed = View(read_frame(args.store_features).set_index("store_id"), external["exclusion"])
     told = [
         row
         for key, name in categories
-        for row in told_segments(args, segments[segments["category"] == key].set_index("store_id"), key, name)
+        for row in told_segments(args, segments[segments["category"] == key].set_index("store_id"), placed, key, name)
     ]
     with replacing(args.workbook) as temporary:
         book = Book(temporary)

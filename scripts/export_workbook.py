@@ -8,7 +8,6 @@ are texts: never formulas, links or numbers. The same inputs give the same bytes
 import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
 
 import argparse
-import math
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -23,7 +22,7 @@ from storelib.configuration.own_settings import parse
 from storelib.errors import DataError
 from storelib.method.profiles import profile_by
 from storelib.pages import describing, sheets, words
-from storelib.pages.books import Book
+from storelib.pages.books import Book, write_number
 from storelib.tables import read_frame, replacing
 
 BLUE, WHITE, ORANGE = "#7fb0dc", "#ffffff", "#f2a26b"
@@ -50,14 +49,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--store_fit", type=Path, required=True, help="typical and odd stores")
     parser.add_argument("--workbook", type=Path, required=True, help="output: the workbook")
     return parse(parser, argv)
-
-
-def write_number(sheet: Worksheet, row: int, column: int, value: float, style: Format) -> None:
-    """A number, or an empty cell where there is none."""
-    if math.isnan(value):
-        sheet.write_blank(row, column, None, style)
-    else:
-        sheet.write_number(row, column, float(value), style)
 
 
 def write_sum(sheet: Worksheet, row: int, column: int, cells: tuple[str, str], value: Decimal, style: Format) -> None:

@@ -88,3 +88,11 @@ class Book:
             sheet.set_row(row, min(TALLEST, LINE * math.ceil(len(text) / WIDE) + 3))
             sheet.write_string(row, 0, term, self.bold)
             sheet.write_string(row, 1, sheets.cell_text(text), self.wrap)
+
+
+def write_number(sheet: Worksheet, row: int, column: int, value: float, style: Format) -> None:
+    """A number, or an empty cell where there is none."""
+    if math.isnan(value):
+        sheet.write_blank(row, column, None, style)
+    else:
+        sheet.write_number(row, column, float(value), style)

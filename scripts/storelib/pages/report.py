@@ -43,12 +43,13 @@ RULE_WORDS = {
 
 
 class Cell(NamedTuple):
-    """One cell of a heat map: colours as CSS."""
+    """One cell of a heat map: colours as CSS; strength: as `shade` takes it, for pages with colours of their own."""
 
     text: str
     background: str
     ink: str
     title: str
+    strength: float = math.nan
 
 
 class Row(NamedTuple):
@@ -198,7 +199,7 @@ def heat_rows(
                 away = number(trait.distance, "+.1f")
                 title = say("chain %(chain)s; %(away)s standard deviations", chain=figure(trait.chain), away=away)
             background, ink = shade(strength)
-            shown.append(Cell(text, background, ink, title))
+            shown.append(Cell(text, background, ink, title, strength))
         rows.append(Row(labels[feature], printable(feature), percent(chain) if kind == "mix" else figure(chain), shown))
     return rows
 

@@ -134,6 +134,7 @@ def environment() -> jinja2.Environment:
         "figure": words.figure,
         "count": words.count,
         "printable": words.printable,
+        "shade": shade_class,
     }
     made.globals |= {
         "query": query,

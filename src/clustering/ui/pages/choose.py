@@ -68,12 +68,17 @@ def numbers(project: Project, view: str, wanted: str) -> dict[str, Any] | None:
     if view == "external":
         return None
     frame = project.frame(f"data/merging/explained/{view}.parquet").sort_values("segments")
+    # Beside the store's id.
+    has_mix, has_places = (
+        project.table(name).num_columns > 1
+        for name in (f"data/internal/shares/{view}.parquet", "data/external/store_features.parquet")
+    )
     rows = frame.to_dict("records")
     chosen = next(row for row in rows if row["chosen"])
     asked = next((row for row in rows if str(row["segments"]) == wanted), chosen)
     before = [row for row in rows if row["segments"] == asked["segments"] + 1]
     return {
-        "view": merging.explained_view(frame, "the views"),
+        "view": merging.explained_view(frame, merging.whose_variance(has_mix=has_mix, has_places=has_places)),
         "rows": rows,
         "chosen": chosen,
         "asked": asked,

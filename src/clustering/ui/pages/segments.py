@@ -2,10 +2,9 @@
 
 import csv
 import io
-import math
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,31 +20,21 @@ from clustering.ui.chain import Filter
 from clustering.ui.editing import name_segment
 from clustering.ui.guard import Form, action
 from clustering.ui.reading import Part, Project, attempt
-from clustering.ui.rendering import query, shade_class, show
+from clustering.ui.rendering import query, show
 from storelib.errors import DataError
-from storelib.method.profiles import profile_by
 from storelib.pages import describing, report, sheets, words
+from storelib.pages.segment_profiles import View, segment_profiles
 
 CSV = "reports/segments.csv"
 EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-# A store table may have many columns; as many as a table of a page takes.
-MOST_ROWS = 24
-
-
-class Cell(NamedTuple):
-    """One cell of a heat map."""
-
-    text: str
-    css: str
-    title: str
 
 
 class Heat(NamedTuple):
-    """A heat map: a name and the chain's value, and a cell for each segment."""
+    """A heat map: features are rows, with a cell for each segment."""
 
     title: str
     lead: str
-    rows: list[tuple[str, str, list[Cell]]]
+    rows: list[report.Row]
 
 
 class Card(NamedTuple):
@@ -102,14 +91,13 @@ def make_profile(project: Project, category: str) -> Profile:
         frame.set_index("store_id") for frame in (shares, clusters, places, external, sales)
     )
     segments = chain.stores_of(project, category).set_index("store_id")["segment"]
-    amounts = sales["sales"].astype("float64")
-    need_states = {feature: words.short(feature) for feature in shares.columns}
-    labels = words.labels_of(places.columns)
-    by_mix, _ = profile_by(shares, clusters["exclusion"], segments, amounts)
-    by_place, spread = profile_by(places, external["exclusion"], segments, amounts)
-    mixes, mix_cells = report.traits_of(by_mix, pd.Series(dtype="float64"), need_states)
-    spots, place_cells = report.traits_of(by_place, spread, labels)
-    groups = report.groups_of(by_mix, "Segment", (mixes, spots), {}, {})
+    found = segment_profiles(
+        segments,
+        sales["sales"].astype("float64"),
+        View(shares, clusters["exclusion"]),
+        View(places, external["exclusion"]),
+    )
+    groups = found.groups({}, {}, told=True)
     names = sheets.names_of(project.frame(chain.STORES))
     told = describing.described(descriptions, traits, fit, {})
     shown = set(descriptions["segment"])
@@ -138,12 +126,12 @@ def make_profile(project: Project, category: str) -> Profile:
             Heat(
                 "What sells",
                 "Index of each need state’s share of sales: 100 is the chain’s share, 200 twice as much.",
-                [mix_row(state, numbers, mix_cells, need_states) for state in report.ranked_mix(by_mix)],
+                found.mix_rows(numbers),
             ),
             Heat(
                 "Where the stores are",
                 "Mean of each external feature; the colour is the distance from the chain’s mean in standard deviations.",
-                [place_row(name, numbers, place_cells, labels) for name in report.ranked_places(by_place, spread)],
+                found.place_rows(numbers),
             ),
         ],
         describing.prediction_words(prediction, importance),
@@ -154,39 +142,6 @@ def ranked(fit: pd.DataFrame, segment: int, rank: str, names: dict[str, str]) ->
     """The stores that come first by a rank within a segment, with their names."""
     own = fit[fit["segment"] == segment].dropna(subset=rank).sort_values(rank)
     return [(str(store), words.short(names.get(str(store), ""), 40)) for store in own["store_id"]]
-
-
-Traits = dict[tuple[int, str], words.Trait]
-
-
-def mix_row(state: str, numbers: Sequence[int], cells: Traits, labels: dict[str, str]) -> tuple[str, str, list[Cell]]:
-    """One need state: its index in each segment, shaded by ratio: twice the chain's share is as strong as half of it."""
-    shown, whole = [], math.nan
-    for number in numbers:
-        trait = cells.get((number, state))
-        if trait is None:
-            shown.append(Cell("", "h", "no store that trained"))
-            continue
-        whole = trait.chain
-        strength = math.nan if math.isnan(trait.level) else math.log2(max(trait.level, 1) / 100) / 1.3
-        text = "–" if math.isnan(trait.level) else f"{trait.level:,.0f}"
-        title = f"{words.percent(trait.mean)} of sales; chain {words.percent(trait.chain)}"
-        shown.append(Cell(text, shade_class(strength), title))
-    return labels[state], words.percent(whole), shown
-
-
-def place_row(name: str, numbers: Sequence[int], cells: Traits, labels: dict[str, str]) -> tuple[str, str, list[Cell]]:
-    """One external feature: its mean in each segment, shaded by the distance from the chain's."""
-    shown, whole = [], math.nan
-    for number in numbers:
-        trait = cells.get((number, name))
-        if trait is None:
-            shown.append(Cell("", "h", "no store that trained"))
-            continue
-        whole = trait.chain
-        title = f"chain {words.figure(trait.chain)}; {trait.distance:+.1f} standard deviations"
-        shown.append(Cell(words.figure(trait.mean), shade_class(trait.distance / 1.5), title))
-    return labels[name], words.figure(whole), shown
 
 
 def table_of(project: Project, asked: Filter) -> dict[str, Any]:
