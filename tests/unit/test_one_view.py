@@ -10,8 +10,11 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from starlette.testclient import TestClient
 
 from bad_input.project import ROOT, Project
+from clustering.ui.app import make_app
+from clustering.ui.guard import Access
 from storelib.accounts.selection import NO_SALES, category_named
 from storelib.configuration.place import load_place
 from storelib.configuration.views import view_words
@@ -181,3 +184,12 @@ def test_a_store_without_a_line_among_others_with_lines_breaks_the_contract() ->
     assert checked(table(0, 0), SELLING_STORES, "x").num_rows == 2
     with pytest.raises(DataError, match="lines"):
         checked(table(2, 0), SELLING_STORES, "x")
+
+
+@pytest.mark.parametrize("view", ["placed", "sold"])
+def test_interface_shows_every_page_of_one_view(view: str, request: pytest.FixtureRequest) -> None:
+    project: Project = request.getfixturevalue(view)
+    client = TestClient(make_app(project.root, "dev", Access()), base_url="http://127.0.0.1:3000")
+    shown = {address: client.get(address).text for address in ("/segments", "/choose", "/data", "/stores?id=001")}
+    assert [address for address, text in shown.items() if "This cannot be shown" in text] == []
+    assert re.findall(r'id="segment-(\d+)"', shown["/segments"]) == ["1", "2"]
