@@ -21,8 +21,7 @@ from storelib.contracts.contract import check_table, outputs
 from storelib.contracts.raw_files import RAW_FILES
 from storelib.contracts.sales import PRODUCT_MAP
 from storelib.errors import DataError
-from storelib.raw.delivery import Delivery, raw_parser
-from storelib.raw.files import files_table
+from storelib.raw.delivery import Delivery, raw_parser, write_nothing
 from storelib.raw.sources import by_their_names, read_texts, where_is
 from storelib.raw.spellings import POLICIES, decide, refuse_capitals
 
@@ -91,9 +90,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     place = load_place(args.config)
     source = place.sources.product_map
     if source is None:
-        with outputs() as write:
-            write(PRODUCT_MAP.schema().empty_table(), PRODUCT_MAP, args.product_map)
-            write(files_table({}, args.raw, {}), RAW_FILES, args.files)
+        write_nothing(PRODUCT_MAP, args.product_map, args)
         log.info("no product map is configured: there are no sales")
         return
     where = str(args.raw / source.path)

@@ -18,8 +18,7 @@ from storelib.contracts.contract import check_table, outputs
 from storelib.contracts.places import STORES
 from storelib.contracts.raw_files import RAW_FILES
 from storelib.errors import DataError, shown
-from storelib.raw.delivery import Delivery, raw_parser
-from storelib.raw.files import files_table
+from storelib.raw.delivery import Delivery, raw_parser, write_nothing
 from storelib.raw.sources import by_their_names, read_texts, where_is
 from storelib.raw.spellings import refuse_capitals
 
@@ -59,9 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     place = load_place(args.config)
     source = place.sources.stores
     if source is None:
-        with outputs() as write:
-            write(STORES.schema().empty_table(), STORES, args.stores)
-            write(files_table({}, args.raw, {}), RAW_FILES, args.files)
+        write_nothing(STORES, args.stores, args)
         log.info("no store table is configured")
         return
     where = str(args.raw / source.path)

@@ -1,12 +1,14 @@
 """What a stage reads of its raw files, from the first look to the account: hashed before, counted while, and held against after."""
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from logging import Logger
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from storelib.configuration.place import Place, Source
+from storelib.contracts.contract import Contract, outputs
+from storelib.contracts.raw_files import RAW_FILES
 from storelib.raw.files import (
     Counts,
     counts_of,
@@ -30,6 +32,13 @@ def raw_parser(docstring: str | None) -> ArgumentParser:
     parser.add_argument("--raw", type=Path, required=True, help="folder of raw files")
     parser.add_argument("--files", type=Path, required=True, help="output: the files that were read, with their hashes")
     return parser
+
+
+def write_nothing(contract: Contract, output: Path, args: Namespace) -> None:
+    """A header only, and a list of no file: what a stage writes whose source is not configured. args: those of `raw_parser`."""
+    with outputs() as write:
+        write(contract.schema().empty_table(), contract, output)
+        write(files_table({}, args.raw, {}), RAW_FILES, args.files)
 
 
 class Delivery:

@@ -11,8 +11,7 @@ from storelib.configuration.place import LabelSource, NameSource, OverrideSource
 from storelib.contracts.contract import Contract, check_table, outputs
 from storelib.contracts.raw_files import RAW_FILES
 from storelib.errors import DataError
-from storelib.raw.delivery import Delivery
-from storelib.raw.files import files_table
+from storelib.raw.delivery import Delivery, write_nothing
 from storelib.raw.sources import by_their_names, read_texts, where_is
 from storelib.raw.spellings import refuse_capitals
 from storelib.runtime import LOGGER
@@ -42,9 +41,7 @@ def ingest_given(
     place = load_place(args.config)
     source: LabelSource | NameSource | OverrideSource | None = getattr(place.sources, name)
     if source is None:
-        with outputs() as write:
-            write(contract.schema().empty_table(), contract, output)
-            write(files_table({}, args.raw, {}), RAW_FILES, args.files)
+        write_nothing(contract, output, args)
         return None
     where = str(args.raw / source.path)
     columns = source.columns.model_dump()
