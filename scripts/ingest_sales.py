@@ -362,6 +362,25 @@ class RawLines(NamedTuple):
         return [text for (text,) in self.connection.execute(query).fetchall()]
 
 
+def open_lines(connection: duckdb.DuckDBPyConnection, how: Pass) -> tuple[dict[str, str], dict[str, tuple[str, str]]]:
+    """The source as the view `raw_lines`: types by its columns, and what is configured of it in SQL with its type, by our names."""
+    types = open_source(connection, how.source, how.raw, "raw_lines", months=not how.rules.weekly)
+    require_columns(types, wanted_columns(how.source, how.rules).values(), how.source, how.raw)
+    columns = {
+        ours: id_column(theirs, types, how.source)
+        for ours, theirs in how.source.named.items()
+        if set(listed(theirs)) <= set(types)
+    }
+    return types, columns
+
+
+def query_of(columns: Mapping[str, tuple[str, str]], how: Pass, *, with_texts: bool = False) -> str:
+    """SQL of the lines of `raw_lines`. columns: in SQL with their types, by our names."""
+    named = ", ".join(f"{column} AS {ours}" for ours, (column, _) in columns.items())
+    kinds = {ours: kind for ours, (_, kind) in columns.items()}
+    return line_query(kinds, how.source, how.rules, f"(SELECT {named} FROM raw_lines)", with_texts=with_texts)  # noqa: S608 (quoted)
+
+
 def caps_of(how: Pass, product_map: Path, quantile: float) -> dict[str | None, int]:
     """The cap of a line in cents, by category as the sale spells it, or else its product: a quantile of the lines above 0.
 
@@ -369,14 +388,9 @@ def caps_of(how: Pass, product_map: Path, quantile: float) -> dict[str | None, i
     function), so that it depends on no order.
     """
     with database(how.compute) as connection:
-        types = open_source(connection, how.source, how.raw, "raw_lines", months=not how.rules.weekly)
-        wanted = wanted_columns(how.source, how.rules)
-        require_columns(types, wanted.values(), how.source, how.raw)
-        columns = {ours: id_column(theirs, types, how.source) for ours, theirs in wanted.items()}
-        named = ", ".join(f"{column} AS {ours}" for ours, (column, _) in columns.items())
-        kinds = {ours: kind for ours, (_, kind) in columns.items()}
-        lines = line_query(kinds, how.source, how.rules, f"(SELECT {named} FROM raw_lines)")  # noqa: S608 (quoted)
-        amount = "CAST(amount / count AS DECIMAL(18, 2))" if "lines" in kinds else "amount"
+        _, columns = open_lines(connection, how)
+        lines = query_of(columns, how)
+        amount = "CAST(amount / count AS DECIMAL(18, 2))" if "lines" in columns else "amount"
         query = f"""
             WITH product AS (
                 SELECT sku, CASE WHEN count(DISTINCT category) = 1 THEN max(category) END AS category
@@ -394,20 +408,12 @@ def caps_of(how: Pass, product_map: Path, quantile: float) -> dict[str | None, i
 def raw_lines(reason: str, how: Pass) -> Iterator[RawLines]:
     """The raw lines, of which those with this fault are faulty."""
     with database(how.compute) as connection:
-        types = open_source(connection, how.source, how.raw, "raw_lines", months=not how.rules.weekly)
-        require_columns(types, wanted_columns(how.source, how.rules).values(), how.source, how.raw)
-        columns = {
-            ours: id_column(theirs, types, how.source)
-            for ours, theirs in how.source.named.items()
-            if set(listed(theirs)) <= set(types)
-        }
+        types, columns = open_lines(connection, how)
         columns |= {"_file": ("_file", "VARCHAR")}
         if how.source.wide:
             cell = CELL_COLUMNS["cell"]
             columns["cell"] = identifier(cell), types[cell]
-        named = ", ".join(f"{column} AS {ours}" for ours, (column, _) in columns.items())
-        kinds = {ours: kind for ours, (_, kind) in columns.items()}
-        query = line_query(kinds, how.source, how.rules, f"(SELECT {named} FROM raw_lines)", with_texts=True)  # noqa: S608 (quoted)
+        query = query_of(columns, how, with_texts=True)
         # The file, then ids, then figures and dates: the order in which the first line is looked for.
         ids: list[str] = [name for name in ("_file", "store_id", "sku", "cell") if name in columns]
         texts = {name: name for name in ids}
