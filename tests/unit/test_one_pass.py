@@ -476,6 +476,14 @@ def test_largest_amounts_stay_the_largest_whatever_their_tables(memory: float) -
         assert [column.tolist() for column in one.take()] == [[0, 1, 2], [0, 1, 3], [5, 7, 9], [1, 4, 2]]
 
 
+def test_tables_beside_sales_share_the_memory_of_theirs() -> None:
+    with database(Compute()) as connection:
+        ledgers = one_pass.Ledgers(entries_of(pa.table({"sku": pa.array([], pa.string()), "category": pa.array([], pa.string()),
+            "need_state": pa.array([], pa.string()), "entry": pa.array([], pa.int32())})), one_pass.MORE)  # fmt: skip
+        counter = one_pass.Counter(ledgers, 400.0, connection)
+        assert [grid.memory for grid in (counter.cells, *counter.more.values())] == [100.0] * 4
+
+
 class TestBesideSales:
     """Units, and the largest line, of each store and entry; by numbers, by text, and from the cache."""
 

@@ -187,11 +187,13 @@ class Counter:
 
     def __init__(self, ledgers: Ledgers, memory: float, connection: duckdb.DuckDBPyConnection) -> None:
         self.ledgers = ledgers
-        self.cells = Grid(memory, connection, "cells")
+        # What is counted beside the cells is as large as they are.
+        of_cells = memory / (1 + len(ledgers.more))
+        self.cells = Grid(of_cells, connection, "cells")
         self.skus = Grid(memory / 4, connection, "skus")
         self.days = Grid(memory / 4, connection, "days")
         self.marks = Grid(memory / 4, connection, "marks")
-        self.more = {name: Grid(memory, connection, name, largest=name == "largest") for name in ledgers.more}
+        self.more = {name: Grid(of_cells, connection, name, largest=name == "largest") for name in ledgers.more}
         self.magnitude = 0.0
         self.held = Held(0, 0)
         self.is_empty = True
