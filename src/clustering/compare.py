@@ -13,7 +13,10 @@ from storelib.errors import ConfigError, DataError
 from storelib.method.agreement import compare as agreement
 from storelib.method.agreement import shared_labels
 from storelib.method.labels import match_to_baseline
-from storelib.tables import read_frame
+from storelib.tables import read_frame, read_json
+
+# Figures that are shown although they are the same: what a scenario is judged by.
+ALWAYS = (".k", ".segments", ".smallest", ".explained", ".stability")
 
 
 @dataclass
@@ -74,7 +77,7 @@ def load_results(root: Path, name: str) -> Results:
         return from_revision(root, name)
     if not (metrics.is_file() and segments.is_file()):
         raise DataError(f"{name} has no segments and metrics", solution="run `clustering run full_pipeline_job` first")
-    return Results(name, json.loads(metrics.read_text(encoding="utf-8")), read_frame(segments))
+    return Results(name, read_json(metrics), read_frame(segments))
 
 
 def from_revision(root: Path, name: str) -> Results:
@@ -122,10 +125,10 @@ def changes(first: Results, second: Results) -> tuple[list[Change], pd.DataFrame
     views = [(str(key), label) for key in sorted({*keys[0], *keys[1]}) for label in ("segment", "internal_cluster")]
     for view, label in [*views, ("external", "external_cluster")]:
         a, b = (labels_of(part.segments, view, label) for part in (first, second))
-        matched = b.map(match_to_baseline(b, a)) if len(b) else b
-        both = shared_labels(a, matched)
+        renumbered = matched(b, a)
+        both = shared_labels(a, renumbered)
         moved = both[both["first"] != both["second"]]
-        sizes, others = (sizes_of(a), sizes_of(matched)), (len(a) - len(both), len(b) - len(both))
+        sizes, others = (sizes_of(a), sizes_of(renumbered)), (len(a) - len(both), len(b) - len(both))
         crossing = pd.crosstab(both["first"], both["second"])
         found.append(Change(view, label, sizes, len(both), others, len(moved), agreement(a, b).ari, crossing))
         moves.append(
@@ -149,6 +152,11 @@ def labels_of(segments: pd.DataFrame, view: str, label: str) -> pd.Series:
     return pd.Series(rows[label].to_numpy(), index=rows["store_id"].to_numpy(), name=label).rename_axis("store_id")
 
 
+def matched(labels: pd.Series, first: pd.Series) -> pd.Series:
+    """Labels by store with the numbers of those in `first` that share the most stores."""
+    return labels.map(match_to_baseline(labels, first)) if len(labels) else labels
+
+
 def sizes_of(labels: pd.Series) -> list[int]:
     """Stores per label, in the labels' order."""
     return [int(count) for count in labels.value_counts().sort_index()]
@@ -159,3 +167,19 @@ def figures(metrics: Any, prefix: str = "") -> dict[str, float]:
     if isinstance(metrics, dict):
         return {k: v for key, part in metrics.items() for k, v in figures(part, f"{prefix}{key}.").items()}
     return {prefix.rstrip("."): metrics} if isinstance(metrics, int | float) else {}
+
+
+def figure_rows(first: Results, second: Results) -> list[tuple[str, float | None, float | None]]:
+    """The figures of two results that differ in ten digits, and those that a scenario is judged by; None for one that is not there."""
+    numbers = figures(first.metrics), figures(second.metrics)
+    rows = []
+    for key in dict.fromkeys([*numbers[0], *numbers[1]]):
+        a, b = (part.get(key) for part in numbers)
+        if figure_text(a) != figure_text(b) or key.endswith(ALWAYS):
+            rows.append((key, a, b))
+    return rows
+
+
+def figure_text(value: float | None) -> str:
+    """A figure in ten digits; empty for one that is not there."""
+    return "" if value is None else f"{value:.10g}"

@@ -8,9 +8,6 @@ import typer
 from clustering.projects import find_project
 from clustering.shown import console, say, show_rows
 
-# Figures that are shown although they are the same: what a scenario is judged by.
-ALWAYS = (".k", ".segments", ".smallest", ".explained", ".stability")
-
 
 def compare(
     first: Annotated[str, typer.Argument(metavar="A", help="Run id or prefix, last, last~1, workspace, revision.")],
@@ -25,19 +22,14 @@ def compare(
     Figures are k, segments, the variance that they explain, and whatever differs. Of segments a table says how many stores went
     from which to which. Example: clustering compare last~1 last --prefer last
     """
-    from clustering.compare import changes, figures, load_results
+    from clustering.compare import changes, figure_rows, figure_text, load_results
     from clustering.runs import mark_preferred
     from storelib.spreadsheets import for_spreadsheets
 
     root = find_project()
     a, b = load_results(root, first), load_results(root, second)
     found, moves = changes(a, b)
-    rows = []
-    numbers = figures(a.metrics), figures(b.metrics)
-    for key in dict.fromkeys([*numbers[0], *numbers[1]]):
-        pair = [f"{part[key]:.10g}" if key in part else "" for part in numbers]
-        if pair[0] != pair[1] or key.endswith(ALWAYS):
-            rows.append([key, *pair])
+    rows = [[key, figure_text(before), figure_text(after)] for key, before, after in figure_rows(a, b)]
     show_rows(["figure", first, second], rows)
     for change in found:
         say(change.line())

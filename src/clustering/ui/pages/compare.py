@@ -10,8 +10,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from clustering import approve as approving
-from clustering.commands.compare import ALWAYS
-from clustering.compare import Change, Results, changes, figures, labels_of, load_results
+from clustering.compare import Change, Results, changes, figure_rows, labels_of, load_results, matched
 from clustering.results import read_results
 from clustering.runners import only_run
 from clustering.runs import PREFERRED, has_results, load_runs, mark_preferred
@@ -23,7 +22,6 @@ from clustering.ui.reading import Project, attempt
 from clustering.ui.rendering import moment, query, show
 from storelib.errors import ConfigError, DataError
 from storelib.method.agreement import shared_labels
-from storelib.method.labels import match_to_baseline
 from storelib.pages.merging import migration_views
 from storelib.spreadsheets import for_spreadsheets
 
@@ -94,21 +92,10 @@ def pair(project: Project, first: str, second: str) -> Pair:
     return project.derived(f"compare {a} {b}", files, make)
 
 
-def figure_rows(found: Pair) -> list[tuple[str, float | None, float | None]]:
-    """The figures that differ, and those that a scenario is judged by."""
-    numbers = figures(found.first.metrics), figures(found.second.metrics)
-    rows = []
-    for key in dict.fromkeys([*numbers[0], *numbers[1]]):
-        a, b = numbers[0].get(key), numbers[1].get(key)
-        if a != b or key.endswith(ALWAYS):
-            rows.append((key, a, b))
-    return rows
-
-
 def labels_both(found: Pair, view: str, label: str) -> pd.DataFrame:
     """Both labels of a view's stores, with matched numbers, by store."""
     a, b = (labels_of(part.segments, view, label) for part in (found.first, found.second))
-    return shared_labels(a, b.map(match_to_baseline(b, a)) if len(b) else b)
+    return shared_labels(a, matched(b, a))
 
 
 def view_of(found: Pair, wanted: str) -> tuple[str, str]:
@@ -124,7 +111,7 @@ def comparison(project: Project, first: str, second: str, wanted: str) -> dict[s
     own = found.moves[(found.moves["view"] == view) & (found.moves["label"] == label)]
     both = labels_both(found, view, label)
     return {
-        "figures": figure_rows(found),
+        "figures": figure_rows(found.first, found.second),
         "changes": found.changes,
         "view": view,
         "label": label,
