@@ -11,6 +11,7 @@ from pyarrow import fs
 
 from clustering.retry import TransientError
 from clustering.secrets import address_of, redact
+from clustering.unfinished import clear_published
 from storelib.errors import ConfigError, DataError
 from storelib.raw.files import is_table, table_of
 from storelib.raw.patterns import ANY_DEPTH, fixed_parts, is_leftover, matches
@@ -126,6 +127,11 @@ class Place:
                     copy.write(block)
         except OSError as error:
             raise self.failure(error) from None
+
+    def clear_up(self, *names: str) -> None:
+        """Remove what a kill left of an upload to this folder, and to folders below."""
+        if isinstance(self.system, fs.LocalFileSystem):
+            clear_published(Path(self.path), *(Path(self.path_of(name)) for name in names))
 
     def failure(self, error: OSError) -> DataError:
         """An error of the file system in one line; one of a network may pass."""

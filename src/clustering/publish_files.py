@@ -45,6 +45,7 @@ class FolderSink:
         tables = {"segments": self.results.segments, "profiles": self.results.profiles}
         self.exports = [file for kind in self.formats for file in export(tables, kind, self.work)]
         self.folder = f"runs/{self.results.run['id']}-{content_name(self.exports)}"
+        self.place.clear_up(self.folder)
         for number, file in enumerate(self.exports, 1):
             say(f"file {number} of {len(self.exports)}, {file.name}")
             retried(partial(self.bring, file.path, f"{self.folder}/{file.name}", file.sha256), say)
