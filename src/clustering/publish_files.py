@@ -32,7 +32,7 @@ class FolderSink:
     """Files of one run, and the file that names them. `shown` is the address as people and records may see it."""
 
     def __init__(self, wanted: Publish, root: Path, results: Results) -> None:
-        self.place = Place(str(wanted.files), root)
+        self.place = Place(str(wanted.files), root, wanted)
         self.shown = self.place.shown
         self.formats = list(wanted.formats or ())
         self.results = results

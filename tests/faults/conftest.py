@@ -46,6 +46,12 @@ def kills() -> int:
     return int(os.environ.get("KILLS", "12"))
 
 
+@pytest.fixture(scope="session")
+def troubles() -> int:
+    """How many connections that fail, for each server and what is done there."""
+    return int(os.environ.get("TROUBLES", "12"))
+
+
 @pytest.fixture
 def in_time() -> Callable[[], bool]:
     """Whether there is time for more: FAULT_SECONDS for each part of a test, 6 by default; make test-faults gives hours."""

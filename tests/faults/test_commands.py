@@ -57,10 +57,10 @@ def kill_often(
             found += wrong()
         code = start(root, *words).wait(PATIENCE)
         left = left_behind(root, *elsewhere)
-        if code or found or left or not is_done() or "Traceback" in said(root):
-            harmed.append(
-                f"{'; '.join(history)}: code {code}, {found}, left {left}, done {is_done()}\n{said(root)[-3000:]}"
-            )
+        done = is_done()
+        if code or found or left or not done or "Traceback" in said(root):
+            what = f"code {code}, {found}, left {left}, done {done}"
+            harmed.append(f"{'; '.join(history)}: {what}\n{said(root)[-3000:]}")
             print(harmed[-1])
     return sent, harmed
 
