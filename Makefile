@@ -33,8 +33,11 @@ SWEEP := internal.cluster_stores.max_clusters=range(4,7)
 JOBS := 2
 # For changelog: the version that is released.
 VERSION = $(shell $(BIN)/python -m hatchling version)
-# For test-faults: how many faults of each kind, and which ones.
+# For test-faults: how many faults of each kind, how many signals to runs and to each other command, how many connections that
+# fail for each server, and which ones.
 FAULTS := 10000
+KILLS := 300
+TROUBLES := 50
 SEED := 1
 # For docs-server.
 PORT := 8000
@@ -148,7 +151,7 @@ test-fuzz: $(DEV) ## draw over 10,000 configurations and tables, and count them 
 	HYPOTHESIS_PROFILE=full $(PYTEST) tests/fuzz tests/bad_input -n 2 --dist worksteal $(ARGS)
 
 test-faults: $(DEV) ## plant 10,000 faults of each kind in stages and files (make test plants a few for seconds; SEED=2)
-	FAULTS=$(FAULTS) FAULT_SECONDS=7200 SEED=$(SEED) $(PYTEST) tests/faults -n 2 -rP $(ARGS)
+	FAULTS=$(FAULTS) KILLS=$(KILLS) TROUBLES=$(TROUBLES) FAULT_SECONDS=7200 SEED=$(SEED) $(PYTEST) tests/faults -n 2 -rP $(ARGS)
 
 .PHONY: bench
 bench: $(DEV) ## measure this pipeline beside its peers, and write docs/benchmarks.md (BENCH=full ARGS='--only pass')

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storelib.errors import DataError
-from storelib.seals import checked, content_of, seal, sealed_place
+from storelib.seals import Here, Place, checked, content_of, seal, sealed_place, unseal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +30,7 @@ MONEY = pa.decimal128(38, 2)
 def moved_together() -> Iterator[Callable[[Path], Path]]:
     """Give temporary paths beside the files that are to be, and move all of them when the block ends without an error.
 
-    None is moved before every one of them is on the disk; where one cannot be moved none of them stays. After a kill in
+    None is moved before every one of them is on the disk; where a stage cannot move one none of them stays. After a kill in
     between the seals of the others tell that these are not as the stage wrote them.
     """
     pairs: list[tuple[Path, Path]] = []
@@ -69,10 +69,21 @@ def move(pairs: Sequence[tuple[Path, Path]]) -> None:
         for folder in {path.parent for _, path in pairs}:
             flush(folder)
     except BaseException:
-        for beside, path in pairs:
-            if not beside.exists():
-                path.unlink(missing_ok=True)
+        take_back(pairs, places)
         raise
+
+
+def take_back(pairs: Sequence[tuple[Path, Path]], places: Sequence[Place | None]) -> None:
+    """After a move that failed: remove what a stage has moved. What a command has moved is whole, and stays.
+
+    It is a record, or somebody's settings, and what it was before is nowhere else.
+    """
+    for place, (beside, path) in zip(places, pairs, strict=True):
+        if not beside.exists():
+            if Here.is_stage:
+                path.unlink(missing_ok=True)
+            elif place:
+                unseal(place)
 
 
 def flush(path: Path) -> None:

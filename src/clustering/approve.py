@@ -54,14 +54,27 @@ def approve(root: Path, place: Place, env: str, results: Results, who: str, why:
             "raw": dict(sorted(raw.items())),
         },
     }
-    approvals = [*approvals_of(root, env), entry]
+    approvals = approvals_of(root, env)
+    # One that was cut off after this is completed: it is the same approval, and stays what it was.
+    if approvals and is_same(approvals[-1], redacted(entry)):
+        entry = approvals[-1]
+    else:
+        approvals.append(entry)
+    # First of all: nothing is the baseline of which nobody knows who approved it.
+    write_text(json.dumps(redacted(approvals), indent=2, ensure_ascii=False) + "\n", root / record_path(env))
     target = root / "data" / "raw" / env / APPROVED
     with replacing(target) as temporary:
         write_table(with_chain(read_table(root / SEGMENTS), read_table(root / CHAIN_SEGMENTS)), temporary)
-    write_text(json.dumps(redacted(approvals), indent=2, ensure_ascii=False) + "\n", root / record_path(env))
     if settings is not None:
         write_text(settings, config)
     return entry
+
+
+def is_same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two entries say the same of who approved what; the configuration, and with it git's state, changes by it."""
+    return all(one.get(key) == other[key] for key in ("who", "why", "run")) and (
+        one["sha256"]["segments"] == other["sha256"]["segments"]
+    )
 
 
 def with_chain(segments: pa.Table, chain: pa.Table) -> pa.Table:

@@ -1,6 +1,8 @@
 """Databases through ADBC: rows come and go as Arrow tables."""
 
 import importlib
+import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +13,7 @@ import pyarrow as pa
 
 from clustering.retry import TransientError
 from clustering.secrets import address_of, redact
+from clustering.watching import watched
 from storelib.configuration.place import Remote
 from storelib.errors import ConfigError, DataError
 
@@ -30,6 +33,10 @@ LOST = ("could not connect", "connection refused", "failed to connect", "server 
 REFUSED = ("authentication failed", "does not exist", "pg_hba.conf", "invalid")
 
 
+# Seconds that a server has for a connection, and those in which a byte has to come or go, by default.
+CONNECT_S, ANSWER_S = 20, 600
+# What libpq is told of a server's machine that is gone, where the address does not say so itself.
+PROBES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
 # Columns of SQLite have no type of their own: what is in the first rows is their type.
 SQLITE_ROWS = 500_000
 
@@ -50,11 +57,30 @@ def connected(where: Remote, root: Path, *, read_only: bool = False) -> Iterator
     import adbc_driver_manager
 
     shown = shown_address(where)
-    try:
-        with driver.connect(**arguments(where, root, read_only=read_only)) as connection:
-            yield connection
-    except adbc_driver_manager.Error as error:
-        raise translated(error, shown) from None
+    with watched(ports_of(where), where.answer_timeout or ANSWER_S) as watch:
+        try:
+            with driver.connect(**arguments(where, root, read_only=read_only)) as connection:
+                yield connection
+        except (adbc_driver_manager.Error, TransientError) as error:
+            if watch.is_silent:
+                raise silent(where) from None
+            raise error if isinstance(error, TransientError) else translated(error, shown) from None
+
+
+def ports_of(where: Remote) -> set[int]:
+    """Where a PostgreSQL server listens; other drivers give up by themselves."""
+    if where.database != "postgresql":
+        return set()
+    found = re.findall(r"(?::|port=)(\d{1,5})(?=[/?,&\s]|$)", str(where.uri))
+    return {*map(int, found), int(os.environ.get("PGPORT") or 5432)}
+
+
+def silent(where: Remote) -> TransientError:
+    """What is wrong with a server that was waited for in vain."""
+    return TransientError(
+        f"{shown_address(where)}: the server has not sent or taken a byte in {where.answer_timeout or ANSWER_S} seconds",
+        solution="see that it is alive; where it needs longer, set `answer_timeout` beside `uri` in configs/<env>.yml",
+    )
 
 
 def look_ahead(cursor: Any, where: Remote, rows: int = SQLITE_ROWS) -> None:
@@ -86,7 +112,7 @@ def arguments(where: Remote, root: Path, *, read_only: bool) -> dict[str, Any]:
     if where.database != "sqlite":
         # Snowflake and BigQuery take their address as one option among others.
         return (
-            {"uri": uri, "db_kwargs": where.options}
+            {"uri": patient(uri, where.connect_timeout or CONNECT_S), "db_kwargs": where.options}
             if where.database == "postgresql"
             else {"db_kwargs": {"uri": uri, **where.options}}
         )
@@ -96,6 +122,15 @@ def arguments(where: Remote, root: Path, *, read_only: bool) -> dict[str, Any]:
             f"{path} does not exist", solution="mend `uri`, the path of the SQLite file, in configs/<env>.yml"
         )
     return {"uri": f"file:{path}?mode={'ro' if read_only else 'rwc'}"}
+
+
+def patient(uri: str, seconds: int) -> str:
+    """PostgreSQL's address, an URI or words such as `host=...`, with how long to wait where it does not say so itself."""
+    wanted = {"connect_timeout": seconds, **PROBES}
+    words = [f"{name}={value}" for name, value in wanted.items() if f"{name}=" not in uri]
+    if "://" not in uri:
+        return " ".join([uri, *words])
+    return uri + ("&" if "?" in uri else "?") + "&".join(words) if words else uri
 
 
 def database_file(where: Remote, root: Path) -> Path | None:

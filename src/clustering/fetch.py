@@ -73,7 +73,7 @@ def fetch_source(root: Path, env: str, name: str, source: Source, wanted: Fetch,
         if wanted.database:
             retried(lambda: query_to_parquet(wanted, root, stage / path, say), say)
         else:
-            retried(lambda: copy_files(Place(str(wanted.files), root), source, stage, path, say), say)
+            retried(lambda: copy_files(Place(str(wanted.files), root, wanted), source, stage, path, say), say)
         rows = looked_at(name, source, stage)
         digest = content_hash(stage / path, by_rows=wanted.database is not None)
         same = target.exists() and content_hash(target, by_rows=wanted.database is not None) == digest

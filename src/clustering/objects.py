@@ -11,18 +11,25 @@ from pyarrow import fs
 
 from clustering.retry import TransientError
 from clustering.secrets import address_of, redact
+from clustering.unfinished import clear_published
+from storelib.configuration.place import Remote
 from storelib.errors import ConfigError, DataError
 from storelib.raw.files import is_table, table_of
 from storelib.raw.patterns import ANY_DEPTH, fixed_parts, is_leftover, matches
 from storelib.tables import replacing
 
 BLOCK = 8 << 20
+# Seconds that an object store has for a connection, and those in which a byte has to come or go, by default.
+CONNECT_S, ANSWER_S = 20, 60
 
 
 class Place:
-    """A file system, and a path in it that may be a glob; `shown` is its address as people may see it."""
+    """A file system, and a path in it that may be a glob; `shown` is its address as people may see it.
 
-    def __init__(self, address: str, root: Path) -> None:
+    waits: says how long a server is waited for.
+    """
+
+    def __init__(self, address: str, root: Path, waits: Remote | None = None) -> None:
         self.shown = address_of(address)
         # Parts of the path that stand for themselves, whatever their characters.
         self.literal = 0
@@ -42,6 +49,8 @@ class Place:
             raise ConfigError(
                 f"{self.shown}: {redact(' '.join(str(error).split()))}", solution="mend `files` in configs/<env>.yml"
             ) from None
+        if isinstance(self.system, fs.S3FileSystem):
+            self.system = patient(self.system, waits)
         self.path = unquote(path)
 
     def list(self) -> list[tuple[str, str]]:
@@ -74,10 +83,11 @@ class Place:
         return sorted(found)
 
     def download(self, path: str, target: Path, say: Callable[[int], None]) -> None:
-        """Copy one file here. say: is told the bytes so far."""
+        """Copy one file here, as long as the store says that it is. say: is told the bytes so far."""
         done = 0
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
+            size = self.system.get_file_info(path).size
             with self.system.open_input_stream(path, compression=None) as source, target.open("wb") as copy:
                 while block := source.read(BLOCK):
                     copy.write(block)
@@ -85,6 +95,11 @@ class Place:
                     say(done)
         except OSError as error:
             raise self.failure(error) from None
+        if size is not None and done != size:
+            raise TransientError(
+                f"{self.shown}: {PurePosixPath(path).name} came with {done:,} bytes, and {size:,} were announced",
+                solution="see that nobody is writing it, and try again",
+            )
 
     def path_of(self, name: str) -> str:
         """The path of a file below."""
@@ -127,6 +142,11 @@ class Place:
         except OSError as error:
             raise self.failure(error) from None
 
+    def clear_up(self, *names: str) -> None:
+        """Remove what a kill left of an upload to this folder, and to folders below."""
+        if isinstance(self.system, fs.LocalFileSystem):
+            clear_published(Path(self.path), *(Path(self.path_of(name)) for name in names))
+
     def failure(self, error: OSError) -> DataError:
         """An error of the file system in one line; one of a network may pass."""
         text = redact(" ".join(str(error).split()))[:400]
@@ -137,3 +157,10 @@ class Place:
         return TransientError(
             f"{self.shown}: {text}", solution="see that the object store can be reached, and try again"
         )
+
+
+def patient(system: fs.S3FileSystem, waits: Remote | None) -> fs.S3FileSystem:
+    """The same with how long to wait, which no address can say."""
+    _, (options,) = system.__reduce__()
+    connect, answer = (waits.connect_timeout, waits.answer_timeout) if waits else (None, None)
+    return fs.S3FileSystem(**options | {"connect_timeout": connect or CONNECT_S, "request_timeout": answer or ANSWER_S})

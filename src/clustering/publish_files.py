@@ -32,7 +32,7 @@ class FolderSink:
     """Files of one run, and the file that names them. `shown` is the address as people and records may see it."""
 
     def __init__(self, wanted: Publish, root: Path, results: Results) -> None:
-        self.place = Place(str(wanted.files), root)
+        self.place = Place(str(wanted.files), root, wanted)
         self.shown = self.place.shown
         self.formats = list(wanted.formats or ())
         self.results = results
@@ -45,6 +45,7 @@ class FolderSink:
         tables = {"segments": self.results.segments, "profiles": self.results.profiles}
         self.exports = [file for kind in self.formats for file in export(tables, kind, self.work)]
         self.folder = f"runs/{self.results.run['id']}-{content_name(self.exports)}"
+        self.place.clear_up(self.folder)
         for number, file in enumerate(self.exports, 1):
             say(f"file {number} of {len(self.exports)}, {file.name}")
             retried(partial(self.bring, file.path, f"{self.folder}/{file.name}", file.sha256), say)

@@ -16,7 +16,7 @@ import psutil
 from clustering.lifeline import end_left, end_started, lifeline
 from clustering.stage_server import FOLDER
 from clustering.surroundings import home
-from clustering.unfinished import clear_cache, clear_temporary, clear_up
+from clustering.unfinished import clear_cache, clear_project, clear_temporary
 from storelib import names
 from storelib.errors import ConfigError, DataError, PipelineError
 
@@ -87,10 +87,10 @@ def call_script(root: Path, name: str, flags: Mapping[str, object]) -> None:
         raise failure(root, name, began)
 
 
-def failure(root: Path, job: str, began: float, said: Path | None = None) -> DataError:
+def failure(root: Path, job: str, began: float, said: Path | None = None, code: int = 1) -> DataError:
     """The first mistake that a stage logged since the run began, said again where the eye is.
 
-    said: the file that took the runner's own words, where they were not shown.
+    said: the file that took the runner's own words, where they were not shown; code: its exit code.
     """
     logs = sorted((path.stat().st_mtime, path) for path in (root / "logs").rglob("*.log"))
     for path in [path for written, path in logs if written >= began - 1]:
@@ -100,6 +100,8 @@ def failure(root: Path, job: str, began: float, said: Path | None = None) -> Dat
         if errors and solutions:
             stage, _, message = errors[0]
             return DataError(f"{stage}: {message}", solution=f"{solutions[0]} (log: {path})")
+    if code < 0:
+        return DataError(f"{job} failed: its runner was ended {by_signal(code)}", solution="run the same command again")
     words = said.read_text(encoding="utf-8", errors="replace") if said and said.is_file() else ""
     where = f"in {said}" if words else "above"
     return DataError(
@@ -220,8 +222,7 @@ def heal(root: Path) -> None:
         result = ask(root, "snakemake", ["--unlock", "--cores", "1"])
         if result.returncode:
             raise PipelineError(f"cannot unlock: {why(result)}", solution="run `snakemake --unlock`")
-    for folder in ("data", "reports", names.STATE):
-        clear_up(root / folder)
+    clear_project(root)
     clear_cache(root / ".dvc" / "cache")
     clear_temporary()
 
@@ -229,9 +230,14 @@ def heal(root: Path) -> None:
 def why(result: subprocess.CompletedProcess[str]) -> str:
     """Why a program failed, in its own words; where it has none, how it ended."""
     if result.returncode < 0:
-        memory = ", as a system does that runs out of memory" if result.returncode == -signal.SIGKILL else ""
-        return f"it was ended by signal {-result.returncode} ({signal.strsignal(-result.returncode)}){memory}"
+        return f"it was ended {by_signal(result.returncode)}"
     return cause(result.stderr) or cause(result.stdout) or f"it ended with exit code {result.returncode} without a word"
+
+
+def by_signal(code: int) -> str:
+    """By which signal a process was ended, by its exit code."""
+    memory = ", as a system does that runs out of memory" if code == -signal.SIGKILL else ""
+    return f"by signal {-code} ({signal.strsignal(-code)}){memory}"
 
 
 def cause(text: str) -> str:

@@ -195,7 +195,7 @@ def start_runner(
         with without_dvc(root):
             code = follow(root, "snakemake", [*words, *config, "--", job], mode, console, job=job, log=log)
     if code:
-        raise failure(root, job, began, log)
+        raise failure(root, job, began, log, code)
 
 
 def refuse_left(root: Path, job: str, engine: Engine, config: Sequence[str]) -> None:

@@ -11,9 +11,12 @@ import re
 import shutil
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import psutil
+
+from storelib.names import STATE
 
 WRITTEN = re.compile(r"\..+\.\d+\.tmp", re.DOTALL)
 FETCHED = re.compile(r"\.fetch-(\d+)\.tmp")
@@ -21,6 +24,8 @@ FETCHED = re.compile(r"\.fetch-(\d+)\.tmp")
 COPIED = re.compile(r".*\.[\w-]{22}\.tmp", re.DOTALL)
 TEMPORARY = re.compile(r"clustering-(?:[a-z]+-)*(\d+)-\w{8}")
 RETIRED = re.compile(r"\.(.+)\.old\.tmp", re.DOTALL)
+# Seconds after which a file that was being written where others may write too is taken for one that a kill left.
+LEFT_S = 3600.0
 
 
 def stage_of_fetch(folder: Path) -> Path:
@@ -49,8 +54,15 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def clear_up(folder: Path) -> None:
-    """Put right what was left anywhere below a folder. Nobody may be at work in it: `runners.only_run` sees to that."""
+def clear_project(root: Path) -> None:
+    """Put right what was left anywhere in a project, where this command or a stage writes. Nobody may be at work in it."""
+    clear_up(root, below=False)
+    for name in ("data", "reports", "configs", STATE):
+        clear_up(root / name)
+
+
+def clear_up(folder: Path, *, below: bool = True) -> None:
+    """Put right what was left in a folder, and below it. Nobody may be at work in it: `runners.only_run` sees to that."""
     for name, folders, files in os.walk(folder):
         here = Path(name)
         for entry in (*folders, *files):
@@ -63,13 +75,24 @@ def clear_up(folder: Path) -> None:
             elif entry in files and (WRITTEN.fullmatch(entry) or COPIED.fullmatch(entry)):
                 remove(here / entry)
         # What is gone by now needs no look; nor has anyone but the user put anything behind a hidden folder's name.
-        folders[:] = [entry for entry in folders if not entry.startswith(".")]
+        folders[:] = [entry for entry in folders if below and not entry.startswith(".")]
 
 
 def clear_cache(folder: Path) -> None:
     """Remove what DVC was copying into its cache an hour ago or more: experiments of its queue may be at work."""
-    for path in folder.rglob("*.tmp"):
-        if COPIED.fullmatch(path.name) and path.stat().st_mtime < time.time() - 3600:
+    clear_old(folder.rglob("*.tmp"), COPIED)
+
+
+def clear_published(*folders: Path) -> None:
+    """Remove what a publication was writing into these folders an hour ago or more: another machine may be at work there."""
+    for folder in folders:
+        clear_old(folder.glob("*.tmp"), WRITTEN)
+
+
+def clear_old(paths: Iterable[Path], names: re.Pattern[str]) -> None:
+    """Remove the files with such names that are not of late."""
+    for path in paths:
+        if names.fullmatch(path.name) and path.stat().st_mtime < time.time() - LEFT_S:
             path.unlink(missing_ok=True)
 
 

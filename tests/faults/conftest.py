@@ -13,6 +13,9 @@ import pytest
 
 from bad_input.project import Project
 from faults.injection import load_libraries
+from faults.killing import PATIENCE, said, start
+from faults.small import make_small
+from integration.conftest import once
 
 MAKE = """
 import shutil, sys
@@ -35,6 +38,18 @@ def seed() -> int:
 def many() -> int:
     """How many faults of each kind of test."""
     return int(os.environ.get("FAULTS", "300"))
+
+
+@pytest.fixture(scope="session")
+def kills() -> int:
+    """How many signals to whole runs, and to other commands."""
+    return int(os.environ.get("KILLS", "12"))
+
+
+@pytest.fixture(scope="session")
+def troubles() -> int:
+    """How many connections that fail, for each server and what is done there."""
+    return int(os.environ.get("TROUBLES", "12"))
 
 
 @pytest.fixture
@@ -64,6 +79,17 @@ def whole(memory: Path) -> Project:
     words = [sys.executable, "-c", MAKE, str(memory / "project"), str(ROOT / "scripts" / "templates")]
     subprocess.run(words, env=os.environ | {"PYTHONPATH": places}, check=True)
     return Project(memory / "project")
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small project of both runners, everything made and recorded; all test processes share it."""
+    with once("small", tmp_path_factory) as (folder, is_ours):
+        root = folder / "project"
+        if is_ours:
+            make_small(root)
+            assert start(root, "run", "full_pipeline_job", "--quiet").wait(PATIENCE) == 0, said(root)
+        return root
 
 
 @pytest.fixture

@@ -156,22 +156,31 @@ def run_forked(project: Project, stage: Stage, fault: Fault | None = None) -> En
     """One stage in a child of this process, in the project's folder, with a fault."""
     _, script, *argv = stage.argv
     module = importlib.import_module(Path(script).stem)
+
+    def run() -> int:
+        sys.argv = [script, *argv]
+        try:
+            storelib.runtime.run_stage(module.main)
+        except SystemExit as end:
+            return end.code if isinstance(end.code, int) else 1
+        return 0
+
+    return forked(project.root, project.root, run, fault)
+
+
+def forked(root: Path, folder: Path, action: Callable[[], int], fault: Fault | None = None) -> Ended:
+    """An action in a child of this process, in a project, with a fault below a folder. action: gives its exit code."""
     reading, writing = os.pipe()
     sys.stdout.flush()
     child = os.fork()
     if not child:
         os.close(reading)
-        code, said, plan = 1, io.StringIO(), Plan(project.root, fault)
+        code, said, plan = 1, io.StringIO(), Plan(folder, fault)
         try:
-            os.chdir(project.root)
+            os.chdir(root)
             seals.SEEN.clear()
-            sys.argv = [script, *argv]
             with contextlib.redirect_stderr(said), plan.planted():
-                try:
-                    storelib.runtime.run_stage(module.main)
-                    code = 0
-                except SystemExit as end:
-                    code = end.code if isinstance(end.code, int) else 1
+                code = action()
         except BaseException:
             said.write(traceback.format_exc())
         finally:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from bad_input.project import Project
-from clustering.unfinished import clear_up
+from clustering.unfinished import clear_project
 from faults.injection import Fault, contents, drawn_faults, run_forked
 
 Told = Callable[[str, int, int], None]
@@ -49,8 +49,7 @@ def test_failing_operations_of_every_stage(
             wrong += ["input"] if contents(whole, inputs) != read else []
             wrong += ["traceback"] if ended.code not in {0, -9} and not is_told(ended.said) else []
             # As the next run does before it starts.
-            for folder in ("data", "reports", ".clustering"):
-                clear_up(whole.root / folder)
+            clear_project(whole.root)
             if left.keys() != clean.keys() or not drawn.randrange(AGAIN):
                 again = run_forked(whole, stage)
                 ran += 1

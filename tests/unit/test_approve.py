@@ -110,3 +110,15 @@ def test_one_recorded_run_is_preferred(tmp_path: Path) -> None:
     assert find_run(tmp_path, "preferred") == tmp_path / RUNS / "r2"
     with pytest.raises(ConfigError, match="'HEAD' is no recorded run"):
         mark_preferred(tmp_path, "HEAD")
+
+
+def test_approval_that_was_cut_off_is_completed_and_recorded_once(root: Path) -> None:
+    first = approved(root)
+    target = root / "data/raw/dev" / APPROVED
+    # Ended after the record, or after the baseline: the configuration is of before, or the baseline.
+    write_text(CONFIG, root / "configs/dev.yml")
+    target.unlink()
+    assert approved(root) == first
+    assert approvals_of(root, "dev") == [first]
+    assert target.is_file()
+    assert APPROVED in (root / "configs/dev.yml").read_text()

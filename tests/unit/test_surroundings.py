@@ -247,3 +247,15 @@ def test_failure_of_a_run_names_its_cause(tmp_path: Path) -> None:
 
 def test_cause_of_nothing_is_empty() -> None:
     assert cause(f"\n{PROFILE}\nNone\n") == ""
+
+
+def test_runner_that_was_ended_is_told_as_such(tmp_path: Path) -> None:
+    """Its last words are of what it did before."""
+    said = tmp_path / "runner.log"
+    said.write_text("Stage 'assign_categories' didn't change, skipping\n")
+    found = failure(tmp_path, "merging", 0, said, -9)
+    assert (
+        found.args[0]
+        == "merging failed: its runner was ended by signal 9 (Killed), as a system does that runs out of memory"
+    )
+    assert found.solution == "run the same command again"

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from storelib import tables
+from storelib import seals, tables
 from storelib.tables import replacing, write_batches, write_table, write_text
 
 NUMBERS = pa.table({"n": list(range(10))})
@@ -93,3 +93,22 @@ def test_empty_stream_has_a_header(tmp_path: Path) -> None:
 def test_text_has_unix_line_ends_and_utf_8(tmp_path: Path) -> None:
     write_text("é\n", tmp_path / "x.txt")
     assert (tmp_path / "x.txt").read_bytes() == b"\xc3\xa9\n"
+
+
+@pytest.mark.parametrize("is_stage", [True, False])
+def test_record_outlives_a_disk_that_fails_after_it_was_moved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_stage: bool
+) -> None:
+    """A stage's output is made again, and goes; what a command has written is whole, and what it replaced is gone."""
+    record = tmp_path / "approved.json"
+    record.write_text("[1]\n")
+    monkeypatch.setattr(seals.Here, "is_stage", is_stage)
+
+    def fail_for_folders(path: Path) -> None:
+        if path.is_dir():
+            raise OSError(5, "Input/output error", str(path))
+
+    monkeypatch.setattr(tables, "flush", fail_for_folders)
+    with pytest.raises(OSError, match="Input/output"):
+        write_text("[1, 2]\n", record)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ([] if is_stage else ["[1, 2]\n"])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from clustering.unfinished import clear_cache, clear_temporary, clear_up
+from clustering.unfinished import clear_cache, clear_project, clear_published, clear_temporary, clear_up
 
 
 def write(path: Path, text: str = "") -> Path:
@@ -92,3 +92,27 @@ def test_temporary_folder_of_a_process_that_is_gone_goes(tmp_path: Path, name: s
     clear_temporary(tmp_path)
     assert not (tmp_path / name).exists()
     assert all((tmp_path / other / "theirs").exists() for other in kept)
+
+
+def test_what_was_being_written_beside_settings_goes_and_other_folders_of_the_project_stay(tmp_path: Path) -> None:
+    write(tmp_path / "configs/.dev.yml.4711.tmp", "half")
+    write(tmp_path / ".dvc.lock.4711.tmp", "half")
+    write(tmp_path / "docs/.a.4711.tmp", "theirs")
+    write(tmp_path / "configs/dev.yml", "whole")
+    clear_project(tmp_path)
+    assert contents(tmp_path) == {"configs/dev.yml": "whole", "docs/.a.4711.tmp": "theirs"}
+
+
+def test_what_a_publication_was_writing_goes_once_nobody_can_be_at_it(tmp_path: Path) -> None:
+    write(tmp_path / ".current.json.4711.tmp", "half")
+    write(tmp_path / "runs/a/.segments.csv.4712.tmp", "somebody is at it")
+    write(tmp_path / "runs/b/.segments.csv.4713.tmp", "another run's")
+    write(tmp_path / ".notes.tmp", "theirs")
+    for path in (*tmp_path.glob(".*"), *tmp_path.glob("runs/b/.*")):
+        os.utime(path, (0, 0))
+    clear_published(tmp_path, tmp_path / "runs/a")
+    assert contents(tmp_path) == {
+        ".notes.tmp": "theirs",
+        "runs/a/.segments.csv.4712.tmp": "somebody is at it",
+        "runs/b/.segments.csv.4713.tmp": "another run's",
+    }

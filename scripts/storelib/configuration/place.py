@@ -570,6 +570,20 @@ class Remote(Model):
         description="`s3://`, `gs://`, `abfss://` or a path outside the project, which may be a pattern; not together with `database`",
     )
 
+    connect_timeout: int | None = Field(
+        default=None,
+        ge=1,
+        le=86_400,
+        description="seconds to wait for a connection to a database or an object store; by default 20",
+    )
+    answer_timeout: int | None = Field(
+        default=None,
+        ge=1,
+        le=86_400,
+        description="seconds in which a byte has to come or go before a server counts as hung, and is tried again: more than "
+        "the slowest query takes; by default 600 for a database, 60 for an object store",
+    )
+
     @model_validator(mode="after")
     def is_one_thing(self) -> "Remote":
         """A database with its address, or files."""
