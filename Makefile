@@ -15,6 +15,7 @@ export VIRTUAL_ENV := $(CURDIR)/.venv
 BIN := .venv/bin
 PIPELINE := .venv/.pipeline
 DEV := .venv/.dev
+CLUSTER := .venv/.cluster
 CODE := src scripts tests benchmarks docs
 RUN = $(BIN)/clustering run
 OPTIONS = $(if $(ENV),--env $(ENV)) $(ARGS)
@@ -54,8 +55,10 @@ endif
 help: ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-28s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: install update lock version
+.PHONY: install cluster update lock version
 install: $(PIPELINE) ## set up .venv with what the pipeline needs; other targets do so by themselves
+
+cluster: $(CLUSTER) ## and what running on Slurm or Kubernetes needs (envs/cluster.txt)
 
 update: ## write the locks anew with newer versions, and install them
 	sh scripts/setup.sh lock --upgrade
@@ -128,7 +131,7 @@ type-check: $(DEV) ## check types, with mypy and basedpyright
 
 check-all: test lint type-check docs ## all that a change must pass
 
-.PHONY: test test-unit test-integration pipeline-test test-slow test-fuzz test-faults
+.PHONY: test test-unit test-integration pipeline-test test-slow test-fuzz test-faults test-slurm
 test: $(DEV) ## run the tests, but for the slow ones
 	$(PYTEST) -m 'not slow' -n 2 --dist worksteal $(ARGS)
 
@@ -149,6 +152,9 @@ test-fuzz: $(DEV) ## draw over 10,000 configurations and tables, and count them 
 
 test-faults: $(DEV) ## plant 10,000 faults of each kind in stages and files (make test plants a few for seconds; SEED=2)
 	FAULTS=$(FAULTS) FAULT_SECONDS=7200 SEED=$(SEED) $(PYTEST) tests/faults -n 2 -rP $(ARGS)
+
+test-slurm: $(DEV) $(CLUSTER) ## run the pipeline on a Slurm of two nodes, kill one of them, and compare bytes (root of Debian or Ubuntu)
+	sh tests/slurm/run.sh $(ARGS)
 
 .PHONY: bench
 bench: $(DEV) ## measure this pipeline beside its peers, and write docs/benchmarks.md (BENCH=full ARGS='--only pass')
@@ -182,6 +188,9 @@ $(PIPELINE): envs/pipeline.txt pyproject.toml scripts/setup.sh
 
 $(DEV): envs/dev.txt pyproject.toml scripts/setup.sh
 	@sh scripts/setup.sh dev
+
+$(CLUSTER): $(PIPELINE) envs/cluster.txt
+	@sh scripts/setup.sh cluster
 
 .PHONY: always
 always:

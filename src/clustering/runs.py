@@ -69,11 +69,12 @@ def git_state(root: Path) -> dict[str, Any]:
 
 @contextmanager
 def recorded(
-    root: Path, job: str, env: str, engine: str, tags: Mapping[str, str], *, cores: int, force: bool
+    root: Path, job: str, env: str, engine: str, tags: Mapping[str, str], *, cores: int | None, force: bool
 ) -> Iterator[str]:
     """Record one run, whose id this gives: as `running`, then as done, failed or interrupted, with copies of its results.
 
     Its report is the one that the pipeline wrote with a section on this run, so that it can be found again, and sent.
+    cores: how many stages at a time; None where a profile of Snakemake says it.
     """
     now = datetime.now(UTC)
     run_id = new_id(now)
