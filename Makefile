@@ -16,7 +16,8 @@ BIN := .venv/bin
 PIPELINE := .venv/.pipeline
 DEV := .venv/.dev
 CLUSTER := .venv/.cluster
-CODE := src scripts tests benchmarks docs
+AUDIT := .venv/.audit
+CODE := src scripts tests benchmarks docs audit profiles
 RUN = $(BIN)/clustering run
 OPTIONS = $(if $(ENV),--env $(ENV)) $(ARGS)
 PYTEST = $(BIN)/python -m pytest
@@ -132,7 +133,7 @@ type-check: $(DEV) ## check types, with mypy and basedpyright
 check-all: test lint type-check docs ## all that a change must pass
 
 .PHONY: test test-unit test-integration pipeline-test test-slow test-fuzz test-faults test-slurm
-test: $(DEV) ## run the tests, but for the slow ones
+test: $(DEV) $(AUDIT) ## run the tests, but for the slow ones
 	$(PYTEST) -m 'not slow' -n 2 --dist worksteal $(ARGS)
 
 test-unit: $(DEV) ## run the tests of single stages and modules
@@ -162,7 +163,7 @@ bench: $(DEV) ## measure this pipeline beside its peers, and write docs/benchmar
 	$(BIN)/python benchmarks/bench/write_page.py --results $(RESULTS)
 
 # Documentation and packages.
-.PHONY: docs docs-server schemas build changelog
+.PHONY: docs docs-server schemas build sbom audit changelog
 docs: $(DEV) ## write the documentation to docs/build/html/index.html
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --fresh-env -b html -d docs/build/doctrees docs docs/build/html
 
@@ -175,8 +176,14 @@ schemas: $(DEV) ## write configs/schema/*.json from the models of both configura
 changelog: $(DEV) ## put the changes of changes/ into CHANGELOG.md (VERSION=0.2.0)
 	$(BIN)/towncrier build --yes --version "$(VERSION)"
 
-build: $(DEV) ## build the source distribution and the wheel, in dist/
+build: $(DEV) ## build the source distribution and the wheel, in dist/: the same bytes from the same files
 	$(BIN)/python -m hatchling build
+
+sbom: $(AUDIT) ## write what the pipeline is made of to dist/sbom.cdx.json, in CycloneDX
+	$(BIN)/python audit/sbom.py dist/sbom.cdx.json
+
+audit: $(AUDIT) $(CLUSTER) ## hashes, licences and known holes of all locks; 2: not all could be looked at (ARGS=--offline, ARGS=--list)
+	$(BIN)/python audit/audit.py $(ARGS)
 
 .PHONY: clean
 clean: ## remove what the pipeline made; data/raw and the committed reports stay
@@ -191,6 +198,9 @@ $(DEV): envs/dev.txt pyproject.toml scripts/setup.sh
 
 $(CLUSTER): $(PIPELINE) envs/cluster.txt
 	@sh scripts/setup.sh cluster
+
+$(AUDIT): $(DEV) envs/audit.txt
+	@sh scripts/setup.sh audit
 
 .PHONY: always
 always:

@@ -3,7 +3,8 @@
 #
 # usage: scripts/setup.sh pipeline         what `clustering` and the runners need (envs/pipeline.txt)
 #        scripts/setup.sh dev              that, and what tests and checks need (envs/dev.txt)
-#        scripts/setup.sh cluster          what it has, and what running on a cluster of machines needs (envs/cluster.txt)
+#        scripts/setup.sh cluster          and what running on a cluster of machines needs (envs/cluster.txt)
+#        scripts/setup.sh audit            and what looking at the locks needs (envs/audit.txt)
 #        scripts/setup.sh lock [OPTION]... envs/*.txt and envs/stages.yaml from envs/*.in; options go to uv (--upgrade)
 #
 # PYTHON names the interpreter to build .venv with. Where it is not set, a .venv that works is kept, and python3 makes
@@ -222,14 +223,15 @@ lock() {
     compile pipeline "$@" --constraints envs/dev.txt envs/pipeline.in
     compile stages "$@" --constraints envs/dev.txt envs/stages.in
     compile cluster "$@" --constraints envs/dev.txt envs/cluster.in
+    compile audit "$@" --constraints envs/dev.txt envs/audit.in
     echo uv | compile bootstrap "$@" --no-annotate -
     write_conda_spec
 }
 
 task=${1:-}
 case $task in
-pipeline | dev | cluster | lock) shift ;;
-*) fail "usage: scripts/setup.sh pipeline|dev|cluster|lock" ;;
+pipeline | dev | cluster | audit | lock) shift ;;
+*) fail "usage: scripts/setup.sh pipeline|dev|cluster|audit|lock" ;;
 esac
 leave_own_environment
 refuse_a_link
@@ -248,10 +250,10 @@ dev)
     install dev
     touch .venv/.pipeline .venv/.dev
     ;;
-cluster)
-    rm -f .venv/.cluster
-    add cluster
-    touch .venv/.cluster
+cluster | audit)
+    rm -f ".venv/.$task"
+    add "$task"
+    touch ".venv/.$task"
     ;;
 esac
 end

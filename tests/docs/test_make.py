@@ -22,7 +22,7 @@ TARGETS = [
     "run-external-ml", "run-merging", "run-memory-optimized", "minimal", "sweep", "dev",
     "format", "lint", "type-check", "check-all",
     "test", "test-unit", "test-integration", "pipeline-test", "test-slow", "test-fuzz", "test-faults", "test-slurm", "bench",
-    "docs", "docs-server", "schemas", "changelog", "build", "clean",
+    "docs", "docs-server", "schemas", "changelog", "build", "sbom", "audit", "clean",
 ]
 # fmt: on
 
