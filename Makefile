@@ -38,6 +38,9 @@ VERSION = $(shell $(BIN)/python -m hatchling version)
 # For test-faults: how many faults of each kind, and which ones.
 FAULTS := 10000
 SEED := 1
+# For test-soak: how many runs, and how many lie between two clean ones that the project is compared with.
+RUNS := 300
+EVERY := 25
 # For docs-server.
 PORT := 8000
 # For bench: small (minutes) or full (hours), and where the figures go.
@@ -132,7 +135,7 @@ type-check: $(DEV) ## check types, with mypy and basedpyright
 
 check-all: test lint type-check docs ## all that a change must pass
 
-.PHONY: test test-unit test-integration pipeline-test test-slow test-fuzz test-faults test-slurm
+.PHONY: test test-unit test-integration pipeline-test test-slow test-fuzz test-faults test-slurm test-soak
 test: $(DEV) $(AUDIT) ## run the tests, but for the slow ones
 	$(PYTEST) -m 'not slow' -n 2 --dist worksteal $(ARGS)
 
@@ -156,6 +159,9 @@ test-faults: $(DEV) ## plant 10,000 faults of each kind in stages and files (mak
 
 test-slurm: $(DEV) $(CLUSTER) ## run the pipeline on a Slurm of two nodes, kill one of them, and compare bytes (root of Debian or Ubuntu)
 	sh tests/slurm/run.sh $(ARGS)
+
+test-soak: $(DEV) ## change a small project and run it, 300 times (RUNS=300 EVERY=25 SEED=1): hours
+	RUNS=$(RUNS) EVERY=$(EVERY) SEED=$(SEED) $(PYTEST) tests/soak -s $(ARGS)
 
 .PHONY: bench
 bench: $(DEV) ## measure this pipeline beside its peers, and write docs/benchmarks.md (BENCH=full ARGS='--only pass')

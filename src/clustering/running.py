@@ -22,6 +22,7 @@ from clustering.schedulers import LOCAL, executor_of, jobs_ended, own_profile
 from clustering.shown import Mode, console, emit, say, show_rows
 from clustering.stage_server import stages_forked
 from clustering.surroundings import Obstacle, of_dvc
+from clustering.tidying import tidy
 from storelib.accounts.expectations import told
 from storelib.configuration.params import Params
 from storelib.configuration.place import Place
@@ -84,6 +85,7 @@ def run_job(
                 raise obstacle.error("DVC cannot run here")
         with only_run(root):
             heal(root)
+            tidy(root)
             prune(params.internal.categories, root)
             mend_records(root)
             mend_outputs(root, with_dvc=obstacle is None)

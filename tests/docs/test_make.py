@@ -21,7 +21,7 @@ TARGETS = [
     "run", "run-full", "full-pipeline", "run-internal-preprocessing", "run-internal-ml", "run-external-preprocessing",
     "run-external-ml", "run-merging", "run-memory-optimized", "minimal", "sweep", "dev",
     "format", "lint", "type-check", "check-all",
-    "test", "test-unit", "test-integration", "pipeline-test", "test-slow", "test-fuzz", "test-faults", "test-slurm", "bench",
+    "test", "test-unit", "test-integration", "pipeline-test", "test-slow", "test-fuzz", "test-faults", "test-slurm", "test-soak", "bench",
     "docs", "docs-server", "schemas", "changelog", "build", "sbom", "audit", "clean",
 ]
 # fmt: on
