@@ -15,7 +15,17 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, cast, runtime_checkable
 
 from storelib.errors import ConfigError, DataError, nearest_name
 from storelib.raw.json_records import records_to_lines
-from storelib.raw.text_files import PACKED, first_fault, header_of, is_foreign, line_of, recoded, refuse_broken, unpack
+from storelib.raw.text_files import (
+    PACKED,
+    first_fault,
+    header_of,
+    is_foreign,
+    line_of,
+    recoded,
+    refuse_bomb,
+    refuse_broken,
+    unpack,
+)
 from storelib.sql import identifier, literal
 
 if TYPE_CHECKING:
@@ -333,6 +343,7 @@ def rows_of(file: Path, source: Options) -> tuple[list[list[object]], int]:
     """The rows of one sheet from its header on, and the header's number. Raises DataError."""
     from python_calamine import CalamineError, CalamineWorkbook  # spared where no source is a workbook
 
+    refuse_bomb(file)
     try:
         with CalamineWorkbook.from_path(str(file)) as workbook:
             found = workbook.get_sheet_by_name(sheet_name(file, source.sheet, workbook))
