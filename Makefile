@@ -15,7 +15,9 @@ export VIRTUAL_ENV := $(CURDIR)/.venv
 BIN := .venv/bin
 PIPELINE := .venv/.pipeline
 DEV := .venv/.dev
-CODE := src scripts tests benchmarks docs
+CLUSTER := .venv/.cluster
+AUDIT := .venv/.audit
+CODE := src scripts tests benchmarks docs audit profiles
 RUN = $(BIN)/clustering run
 OPTIONS = $(if $(ENV),--env $(ENV)) $(ARGS)
 PYTEST = $(BIN)/python -m pytest
@@ -39,6 +41,9 @@ FAULTS := 10000
 KILLS := 300
 TROUBLES := 50
 SEED := 1
+# For test-soak: how many runs, and how many lie between two clean ones that the project is compared with.
+RUNS := 300
+EVERY := 25
 # For docs-server.
 PORT := 8000
 # For bench: small (minutes) or full (hours), and where the figures go.
@@ -57,8 +62,10 @@ endif
 help: ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-28s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: install update lock version
+.PHONY: install cluster update lock version
 install: $(PIPELINE) ## set up .venv with what the pipeline needs; other targets do so by themselves
+
+cluster: $(CLUSTER) ## and what running on Slurm or Kubernetes needs (envs/cluster.txt)
 
 update: ## write the locks anew with newer versions, and install them
 	sh scripts/setup.sh lock --upgrade
@@ -131,8 +138,8 @@ type-check: $(DEV) ## check types, with mypy and basedpyright
 
 check-all: test lint type-check docs ## all that a change must pass
 
-.PHONY: test test-unit test-integration pipeline-test test-slow test-fuzz test-faults
-test: $(DEV) ## run the tests, but for the slow ones
+.PHONY: test test-unit test-integration pipeline-test test-slow test-fuzz test-faults test-slurm test-soak
+test: $(DEV) $(AUDIT) ## run the tests, but for the slow ones
 	$(PYTEST) -m 'not slow' -n 2 --dist worksteal $(ARGS)
 
 test-unit: $(DEV) ## run the tests of single stages and modules
@@ -153,13 +160,19 @@ test-fuzz: $(DEV) ## draw over 10,000 configurations and tables, and count them 
 test-faults: $(DEV) ## plant 10,000 faults of each kind in stages and files (make test plants a few for seconds; SEED=2)
 	FAULTS=$(FAULTS) KILLS=$(KILLS) TROUBLES=$(TROUBLES) FAULT_SECONDS=7200 SEED=$(SEED) $(PYTEST) tests/faults -n 2 -rP $(ARGS)
 
+test-slurm: $(DEV) $(CLUSTER) ## run the pipeline on a Slurm of two nodes, kill one of them, and compare bytes (root of Debian or Ubuntu)
+	sh tests/slurm/run.sh $(ARGS)
+
+test-soak: $(DEV) ## change a small project and run it, 300 times (RUNS=300 EVERY=25 SEED=1): hours
+	RUNS=$(RUNS) EVERY=$(EVERY) SEED=$(SEED) $(PYTEST) tests/soak -s $(ARGS)
+
 .PHONY: bench
 bench: $(DEV) ## measure this pipeline beside its peers, and write docs/benchmarks.md (BENCH=full ARGS='--only pass')
 	$(BIN)/python benchmarks/bench/run_bench.py --size $(BENCH) --results $(RESULTS) $(ARGS)
 	$(BIN)/python benchmarks/bench/write_page.py --results $(RESULTS)
 
 # Documentation and packages.
-.PHONY: docs docs-server schemas build changelog
+.PHONY: docs docs-server schemas build sbom audit changelog
 docs: $(DEV) ## write the documentation to docs/build/html/index.html
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --fresh-env -b html -d docs/build/doctrees docs docs/build/html
 
@@ -172,8 +185,14 @@ schemas: $(DEV) ## write configs/schema/*.json from the models of both configura
 changelog: $(DEV) ## put the changes of changes/ into CHANGELOG.md (VERSION=0.2.0)
 	$(BIN)/towncrier build --yes --version "$(VERSION)"
 
-build: $(DEV) ## build the source distribution and the wheel, in dist/
+build: $(DEV) ## build the source distribution and the wheel, in dist/: the same bytes from the same files
 	$(BIN)/python -m hatchling build
+
+sbom: $(AUDIT) ## write what the pipeline is made of to dist/sbom.cdx.json, in CycloneDX
+	$(BIN)/python audit/sbom.py dist/sbom.cdx.json
+
+audit: $(AUDIT) $(CLUSTER) ## hashes, licences and known holes of all locks; 2: not all could be looked at (ARGS=--offline, ARGS=--list)
+	$(BIN)/python audit/audit.py $(ARGS)
 
 .PHONY: clean
 clean: ## remove what the pipeline made; data/raw and the committed reports stay
@@ -185,6 +204,12 @@ $(PIPELINE): envs/pipeline.txt pyproject.toml scripts/setup.sh
 
 $(DEV): envs/dev.txt pyproject.toml scripts/setup.sh
 	@sh scripts/setup.sh dev
+
+$(CLUSTER): $(PIPELINE) envs/cluster.txt
+	@sh scripts/setup.sh cluster
+
+$(AUDIT): $(DEV) envs/audit.txt
+	@sh scripts/setup.sh audit
 
 .PHONY: always
 always:

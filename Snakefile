@@ -11,7 +11,7 @@ os.environ.pop("PYTHONSAFEPATH", None)
 from snakemake.exceptions import WorkflowError
 from storelib.configuration.stages import RAW_LISTS, Made
 from storelib.configuration.workflow import DEMO_FILES, RawFiles, check_params, database_mb, memory_mb
-from storelib.configuration.workflow import files_of, flags, flags_of, in_report, code_by_stage, own_settings
+from storelib.configuration.workflow import files_of, flags, flags_of, in_report, code_by_stage, minutes, own_settings
 from storelib.configuration.workflow import sections_of, settle_settings
 from storelib.errors import PipelineError
 from storelib.names import KEY

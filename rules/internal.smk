@@ -41,6 +41,7 @@ use rule stage as assign_categories with:
     threads: THREADS
     resources:
         mem_mb=DATABASE_MB,
+        runtime=minutes,
     params:
         files=files_of(config=RAW.config),
         flags=flags_of(config["internal"]["assign_categories"]),

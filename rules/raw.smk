@@ -36,6 +36,7 @@ rule ingest_stores:
     threads: 1
     resources:
         mem_mb=DATABASE_MB,
+        runtime=minutes,
     params:
         **RAW.table_params("stores"),
     shell:

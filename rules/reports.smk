@@ -86,6 +86,7 @@ use rule stage as export_workbook with:
         descriptions="data/merging/descriptions/{category}.parquet",
         traits="data/merging/traits/{category}.parquet",
         store_fit="data/merging/store_fit/{category}.parquet",
+        words=WORDS,
         code=CODE["export_workbook"],
     output:
         workbook="reports/workbooks/{category}.xlsx",
@@ -96,6 +97,7 @@ use rule stage as export_workbook with:
     params:
         files=files_of(category="{category}", settings="data/internal/settings/export_workbook/{category}.parquet"),
         own=own_settings(config, "export_workbook"),
+        flags=flags_of(config["report"]),
 
 
 use rule stage as export_segments with:

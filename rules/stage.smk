@@ -12,6 +12,7 @@ rule stage:
     threads: 1
     resources:
         mem_mb=memory_mb,
+        runtime=minutes,
     params:
         files=files_of(),
         flags="",

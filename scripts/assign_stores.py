@@ -25,10 +25,11 @@ from storelib.method.joint import weighted
 from storelib.method.models import ClusterModel, FeatureModel, digest_of
 from storelib.method.partitions import Matrix
 from storelib.method.segment_confidence import segment_probabilities
+from storelib.names import WEIGHTS
 from storelib.tables import read_frame, write_text
 
 VIEWS = ("internal", "external")
-OPTIONS = ("transform", "scaling", "imputation", "pca_variance", "pca_components", "level_weight", "price_weight")
+OPTIONS = ("transform", "scaling", "imputation", "pca_variance", "pca_components", *WEIGHTS)
 # The part of the external features that must be known for a store to have an external cluster.
 ENOUGH = 0.5
 COLUMNS = [

@@ -9,7 +9,7 @@ need states), `no_net_sales`, `no_data` (no value known), `outlier`. A report sa
 import storelib.runtime  # isort: skip (pins threads before numpy is loaded)
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -33,7 +33,9 @@ from storelib.method.features import (
     fit_features,
     level_of,
     price_of,
+    season_of,
 )
+from storelib.names import MONTHS, WEIGHTS
 from storelib.tables import read_frame
 
 
@@ -96,6 +98,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         default=0,
         help="of what a store takes for a unit beside the table, which has 1; 0 is off",
     )
+    parser.add_argument(
+        "--season_weight",
+        type=storelib.runtime.number(0, 1_000_000),
+        default=0,
+        help="of the shares of a store's sales by month of the year beside the table, which has 1; 0 is off",
+    )
     parser.add_argument("--seed", type=storelib.runtime.seed, required=True)
     return parse(parser, argv)
 
@@ -155,20 +163,24 @@ def counted(reasons: pd.Series) -> str:
     )
 
 
-def blocks_of(
-    history: pd.DataFrame | None, trains: NDArray[np.bool_], level_weight: float, price_weight: float
-) -> list[Block]:
-    """What counts beside the table. Raises DataError where it cannot be told."""
-    if not (level_weight or price_weight):
+def blocks_of(history: pd.DataFrame | None, trains: NDArray[np.bool_], weights: Mapping[str, float]) -> list[Block]:
+    """What counts beside the table. weights: by name of WEIGHTS. Raises DataError where it cannot be told."""
+    asked = [name for name in WEIGHTS if weights[name]]
+    if not asked:
         return []
     if history is None:
-        name = "level_weight" if level_weight else "price_weight"
-        raise DataError(f"{name} needs --store_sales", solution=f"set {name}: 0 for this view")
+        raise DataError(f"{asked[0]} needs --store_sales", solution=f"set {asked[0]}: 0 for this view")
     sales = history["sales"].to_numpy(dtype="float64")
-    blocks = [level_of(sales, trains, level_weight)] if level_weight else []
-    if price_weight:
-        units = history["units"].to_numpy(dtype="float64", na_value=0.0)
-        blocks.append(price_of(sales, units, trains, price_weight))
+    blocks = []
+    for name in asked:
+        if name == "level_weight":
+            blocks.append(level_of(sales, trains, weights[name]))
+        elif name == "price_weight":
+            units = history["units"].to_numpy(dtype="float64", na_value=0.0)
+            blocks.append(price_of(sales, units, trains, weights[name]))
+        else:
+            months = history[list(MONTHS)].to_numpy(dtype="float64", na_value=0.0)
+            blocks.append(season_of(months, trains, weights[name]))
     return blocks
 
 
@@ -209,7 +221,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     totals = None if history is None else history["lines"].to_numpy(dtype="float64")
     trains = (reasons == "").to_numpy()
     try:
-        blocks = blocks_of(history, trains, args.level_weight, args.price_weight)
+        blocks = blocks_of(history, trains, {name: getattr(args, name) for name in WEIGHTS})
         features = fit_features(table, trains, options, totals, blocks)
     except DataError as error:
         raise DataError(f"{args.table}: {error.args[0]}", solution=error.solution) from None

@@ -1,4 +1,4 @@
-"""Write one category's segments as an Excel workbook.
+"""Write one category's segments as an Excel workbook, in the reader's language.
 
 Sheets: what is what; every store's clusters, segment and sales; each segment's name, rules and typical stores; its profile;
 need-state sales by segment with totals. Totals are Excel's own sums, with their values kept beside the formula. Texts from data
@@ -23,8 +23,24 @@ from storelib.errors import DataError
 from storelib.method.profiles import profile_by
 from storelib.pages import describing, sheets, words
 from storelib.pages.books import Book, write_number
+from storelib.pages.language import add_reader, number, reader_of, say, written_for
 from storelib.tables import read_frame, replacing
 
+# What the sheets and columns are.
+TERMS = {
+    "Assignments": "One row per store: its segment, the two clusters that this comes from, remarks, and its net sales.",
+    "Segments": "Name of each segment, what sets it apart from all other stores, with the distance in standard deviations, rules by "
+    "which its stores can be told, and its most and least typical stores.",
+    "Profile": "Size and traits of each segment. The index compares the mean of its stores with the chain’s: 100 is the same, 200 "
+    "twice, 50 half. For need states it is of the share of a store’s sales. Stores that did not train are left out of means.",
+    "Need-state sales": "Net sales of each need state in each segment; a SKU’s sales are split evenly over its need states.",
+    "Segment": "What both clusters make of a store together, after small segments were dissolved into the nearest.",
+    "Cluster by what sells": "Stores whose sales are spread over need states alike.",
+    "Cluster by place": "Stores whose external data are alike; the same in every category.",
+    "Remarks": "Why a store did not train: it was placed in the nearest cluster all the same, and counts everywhere. "
+    "Or that a person placed it.",
+    "Sales": "In the currency of the source, to the cent. All totals are those of the pipeline’s ledger.",
+}
 BLUE, WHITE, ORANGE = "#7fb0dc", "#ffffff", "#f2a26b"
 
 
@@ -47,6 +63,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--descriptions", type=Path, required=True, help="what each segment is")
     parser.add_argument("--traits", type=Path, required=True, help="what sets each segment apart")
     parser.add_argument("--store_fit", type=Path, required=True, help="typical and odd stores")
+    add_reader(parser)
     parser.add_argument("--workbook", type=Path, required=True, help="output: the workbook")
     return parse(parser, argv)
 
@@ -60,7 +77,7 @@ def write_totals(book: Book, sheet: Worksheet, row: int, columns: int) -> None:
     """The word, and a line over the whole row."""
     for column in range(columns):
         sheet.write_blank(row, column, None, book.total)
-    sheet.write_string(row, 0, "Total", book.total)
+    sheet.write_string(row, 0, say("Total"), book.total)
 
 
 def add_assignments(
@@ -68,18 +85,18 @@ def add_assignments(
 ) -> None:
     """One row per store."""
     heads = [
-        ("Store", "left", 14), ("Name", "left", 34), ("Segment", "center", 11), ("Segment name", "left", 34),
-        ("Cluster by what sells", "center", 13),
-        ("Cluster by place", "center", 13), ("Remarks", "left", 52), ("Sales", "right", 16),
+        (say("Store"), "left", 14), (say("Name"), "left", 34), (say("Segment"), "center", 11), (say("Segment name"), "left", 34),
+        (say("Cluster by what sells"), "center", 13),
+        (say("Cluster by place"), "center", 13), (say("Remarks"), "left", 52), (say("Sales"), "right", 16),
     ]  # fmt: skip
-    sheet = book.sheet("Assignments", heads, frozen=1)
+    sheet = book.sheet(say("Assignments"), heads, frozen=1)
     for at, row in enumerate(rows, start=1):
         sheet.write_string(at, 0, sheets.cell_text(row.store_id), book.text)
         sheet.write_string(at, 1, sheets.cell_text(row.name), book.text)
         sheet.write_number(at, 2, row.segment, book.label)
         sheet.write_string(at, 3, sheets.cell_text(segments[row.segment].name), book.text)
-        for column, number in enumerate((row.internal_cluster, row.external_cluster), start=4):
-            sheet.write_number(at, column, number, book.label)
+        for column, label in enumerate((row.internal_cluster, row.external_cluster), start=4):
+            sheet.write_number(at, column, label, book.label)
         sheet.write_string(at, 6, row.remarks, book.text)
         sheet.write_number(at, 7, float(row.sales), book.money)
     last = len(rows)
@@ -93,14 +110,14 @@ def add_assignments(
 def add_segments(book: Book, segments: dict[int, describing.Described], profile: sheets.Profile) -> None:
     """One row per segment: what it is."""
     heads = [
-        ("Segment", "center", 11), ("Segment name", "left", 34), ("Stores", "right", 9), ("Sales", "right", 16),
-        ("Sets it apart", "left", 50), ("Rule", "left", 70), ("Rule holds", "left", 34),
-        ("Typical stores", "left", 34), ("Odd stores", "left", 34),
+        (say("Segment"), "center", 11), (say("Segment name"), "left", 34), (say("Stores"), "right", 9), (say("Sales"), "right", 16),
+        (say("Sets it apart"), "left", 50), (say("Rule"), "left", 70), (say("Rule holds"), "left", 34),
+        (say("Typical stores"), "left", 34), (say("Odd stores"), "left", 34),
     ]  # fmt: skip
-    sheet = book.sheet("Segments", heads, frozen=2)
-    for at, (number, stores, sales) in enumerate(zip(profile.segments, profile.stores, profile.sales, strict=True), 1):
-        told = segments[number]
-        sheet.write_number(at, 0, number, book.label)
+    sheet = book.sheet(say("Segments"), heads, frozen=2)
+    for at, (label, stores, sales) in enumerate(zip(profile.segments, profile.stores, profile.sales, strict=True), 1):
+        told = segments[label]
+        sheet.write_number(at, 0, label, book.label)
         sheet.write_number(at, 2, stores, book.whole)
         sheet.write_number(at, 3, float(sales), book.money)
         apart = ", ".join(f"{part.name} {part.effect}" for part in told.apart)
@@ -113,14 +130,15 @@ def add_segments(book: Book, segments: dict[int, describing.Described], profile:
 def add_profile(book: Book, profile: sheets.Profile) -> None:
     """Stores and sales of each segment; index of each need state's share and of each external feature's mean."""
     numbers = profile.segments
-    heads = [("What", "left", 16), ("Need state or feature", "left", 36), ("Chain", "right", 14)]
-    sheet = book.sheet("Profile", [*heads, *((f"Segment {number}", "right", 13) for number in numbers)], frozen=3)
+    heads = [(say("What"), "left", 16), (say("Need state or feature"), "left", 36), (say("Chain"), "right", 14)]
+    named = [(say("Segment %(number)s", number=number), "right", 13) for number in numbers]
+    sheet = book.sheet(say("Profile"), [*heads, *named], frozen=3)
     sizes: list[tuple[str, Sequence[int | Decimal], Format]] = [
-        ("Stores", profile.stores, book.whole),
-        ("Sales", profile.sales, book.money),
+        (say("Stores"), profile.stores, book.whole),
+        (say("Sales"), profile.sales, book.money),
     ]
     for at, (name, amounts, style) in enumerate(sizes, start=1):
-        sheet.write_string(at, 0, "Size")
+        sheet.write_string(at, 0, say("Size"))
         sheet.write_string(at, 1, name)
         for column, amount in enumerate((sum(amounts), *amounts), start=2):
             sheet.write_number(at, column, float(amount), style)
@@ -129,7 +147,7 @@ def add_profile(book: Book, profile: sheets.Profile) -> None:
         "type": "3_color_scale", "min_color": ORANGE, "mid_color": WHITE, "max_color": BLUE,
         "min_type": "num", "mid_type": "num", "max_type": "num", "min_value": 0, "mid_value": 100, "max_value": 200,
     }  # fmt: skip
-    for word, rows in (("Index of share", profile.need_states), ("Index of mean", profile.features)):
+    for word, rows in ((say("Index of share"), profile.need_states), (say("Index of mean"), profile.features)):
         first = at
         for name, chain, values in rows:
             sheet.write_string(at, 0, word)
@@ -145,8 +163,9 @@ def add_profile(book: Book, profile: sheets.Profile) -> None:
 
 def add_need_states(book: Book, table: sheets.SalesTable) -> None:
     """Sales of each need state in each segment, with totals of both."""
-    segments = [(f"Segment {number}", "right", 15.0) for number in table.segments]
-    sheet = book.sheet("Need-state sales", [("Need state", "left", 36), *segments, ("Total", "right", 17)], frozen=1)
+    segments = [(say("Segment %(number)s", number=number), "right", 15.0) for number in table.segments]
+    heads = [(say("Need state"), "left", 36), *segments, (say("Total"), "right", 17)]
+    sheet = book.sheet(say("Need-state sales"), heads, frozen=1)
     width, last = len(table.segments), len(table.rows)
     for at, (name, amounts) in enumerate(table.rows, start=1):
         sheet.write_string(at, 0, sheets.cell_text(name), book.text)
@@ -164,23 +183,18 @@ def add_need_states(book: Book, table: sheets.SalesTable) -> None:
 
 def add_readme(book: Book, name: str, stores: int, segments: int, total: Decimal) -> None:
     """What is what."""
+    holds = say(
+        "%(stores)s in %(segments)s, %(sales)s of sales",
+        stores=words.count(stores, "store"),
+        segments=words.count(segments, "segment"),
+        sales=number(total, ",.2f"),
+    )
     lines = [
-        ("Category", words.printable(name)),
-        ("Holds", f"{words.count(stores, 'store')} in {words.count(segments, 'segment')}, {total:,.2f} of sales"),
-        ("Assignments", "One row per store: its segment, the two clusters that this comes from, remarks, and its net sales."),
-        ("Segments", ("Name of each segment, what sets it apart from all other stores, with the distance in standard deviations, rules by "
-         "which its stores can be told, and its most and least typical stores.")),
-        ("Profile", ("Size and traits of each segment. The index compares the mean of its stores with the chain’s: 100 is the same, 200 "
-         "twice, 50 half. For need states it is of the share of a store’s sales. Stores that did not train are left out of means.")),
-        ("Need-state sales", "Net sales of each need state in each segment; a SKU’s sales are split evenly over its need states."),
-        ("Segment", "What both clusters make of a store together, after small segments were dissolved into the nearest."),
-        ("Cluster by what sells", "Stores whose sales are spread over need states alike."),
-        ("Cluster by place", "Stores whose external data are alike; the same in every category."),
-        ("Remarks", ("Why a store did not train: it was placed in the nearest cluster all the same, and counts everywhere. "
-         "Or that a person placed it.")),
-        ("Sales", "In the currency of the source, to the cent. All totals are those of the pipeline’s ledger."),
-    ]  # fmt: skip
-    book.read_me(f"Store segments: {words.short(name)}", lines)
+        (say("Category"), words.printable(name)),
+        (say("Holds"), holds),
+        *((say(k), say(v)) for k, v in TERMS.items()),
+    ]
+    book.read_me(f"{say('Store segments')}: {words.short(name)}", lines)
 
 
 def write_workbook(path: Path, name: str, content: dict[str, Any]) -> None:
@@ -196,10 +210,8 @@ def write_workbook(path: Path, name: str, content: dict[str, Any]) -> None:
         book.book.close()
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Gather, check against the ledger, write."""
-    args = parse_args(argv)
-    log = storelib.runtime.start_log(args.log)
+def gathered(args: argparse.Namespace) -> dict[str, Any]:
+    """What the sheets hold. Raises DataError where the sales are not those of the ledger."""
     segments = read_frame(args.segments).set_index("store_id")
     sales = read_frame(args.store_sales).set_index("store_id")["sales"].reindex(segments.index)
     names = sheets.names_of(read_frame(args.stores))
@@ -226,7 +238,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         segments["segment"],
         sales.astype("float64"),
     )
-    content = {
+    return {
         "assignments": rows,
         "segments": describing.described(
             read_frame(args.descriptions), read_frame(args.traits), read_frame(args.store_fit), names
@@ -235,8 +247,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         "profile": sheets.profile_of(by_mix, by_place, rows),
         "need_states": need_states,
     }
-    write_workbook(args.workbook, args.name, content)
-    log.info("%d stores, %s of sales", len(rows), total)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Gather, check against the ledger, write."""
+    args = parse_args(argv)
+    log = storelib.runtime.start_log(args.log)
+    with written_for(reader_of(args)):
+        content = gathered(args)
+        write_workbook(args.workbook, args.name, content)
+    log.info("%d stores, %s of sales", len(content["assignments"]), content["total"])
 
 
 if __name__ == "__main__":

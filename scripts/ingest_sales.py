@@ -41,6 +41,7 @@ from storelib.contracts.sales import PERIOD_SALES, SALES, SKU_SALES
 from storelib.database import database, one_row
 from storelib.errors import ConfigError, DataError, shown
 from storelib.money import exact_money, money_column, money_of, sums_at
+from storelib.names import MONTHS
 from storelib.raw.amounts import FIGURES
 from storelib.raw.date_advice import ENOUGH, fitting_formats, proposal
 from storelib.raw.days import NO_WEEKS, iso_forms
@@ -89,6 +90,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         default=1,
         help="of the lines of a category, above which one counts as much as that in shares; 1 is off",
     )
+    parser.add_argument("--seasons", action="store_true", help="sum each store's sales by month of the year too")
     return parser.parse_args(argv)
 
 
@@ -203,14 +205,20 @@ def sales_table(sums: Sums, ledgers: Ledgers) -> pa.Table:
 
 
 def cents_beside(sums: Sums, name: str) -> np.ndarray:
-    """What was counted beside the cells, in their order. Raises DataError where it is not of the same cells."""
-    cells, found = sums.cells, sums.more[name]
-    if not (np.array_equal(cells.rows, found.rows) and np.array_equal(cells.columns, found.columns)):
+    """What was counted beside the cells, in their order; a month is 0 where it has no line. Raises DataError for other cells."""
+    both = sums.cells, sums.more[name]
+    width = 1 + max(int(cells.columns.max(initial=0)) for cells in both)
+    # Both are in the order of rows and columns.
+    ours, theirs = (cells.rows.astype(np.int64) * width + cells.columns for cells in both)
+    is_theirs = np.isin(ours, theirs, assume_unique=True)
+    if is_theirs.sum() < len(theirs) or not (name in MONTHS or is_theirs.all()):
         raise DataError(
             f"{name} were counted of other lines than sales",
             solution="this is a defect of the pipeline: report it with the log",
         )
-    return found.cents
+    cents = np.zeros(len(ours), np.int64)
+    cents[is_theirs] = sums.more[name].cents
+    return cents
 
 
 def sku_table(sums: Sums, ledgers: Ledgers) -> pa.Table:
@@ -434,8 +442,13 @@ def date_advice(lines: RawLines, how: Pass, reason: str) -> str:
     return proposal(fitting_formats(lines.connection, lines.dates("is_faulty")), configured if read else [])
 
 
-def refuse_months(source: SalesSource, rules: Rules, config: Path) -> None:
-    """Raise ConfigError where weeks are asked for and dates are written as months."""
+def refuse_dates(source: SalesSource, rules: Rules, config: Path) -> None:
+    """Raise ConfigError where weeks are asked for and dates are written as months, or months of the year and there are no dates."""
+    if rules.seasons and "date" not in source.named:
+        raise ConfigError(
+            f"{config}: sources.sales.columns names no `date`, and internal.ingest_sales.seasons sums sales by month of the year",
+            solution="name the column of dates, or set internal.ingest_sales.seasons to false",
+        )
     months = [form for form in source.date_formats if unit_of(form) == "month"]
     if rules.dated and rules.weekly and months:
         raise ConfigError(
@@ -479,18 +492,24 @@ def main(argv: Sequence[str] | None = None) -> None:
         return
     compute: Compute = place.compute.model_copy(update={"threads": storelib.runtime.threads(place.compute.threads)})
     rules = Rules(
-        dated="date" in source.named and args.period != "all",
+        dated="date" in source.named and (args.period != "all" or args.seasons),
         negatives=args.negative_sales != "keep",
         weekly=args.period == "week",
         largest=args.largest_lines,
+        seasons=args.seasons,
     )
-    refuse_months(source, rules, args.config)
+    refuse_dates(source, rules, args.config)
     how = Pass(source, args.raw, rules, compute)
     delivery = Delivery(args.config, place, args.raw, {"sales": source})
     files = delivery.files["sales"]
     mapped = entries_of(read_table(args.product_map))
     caps = caps_of(how, args.product_map, args.cap_quantile) if args.cap_quantile < 1 else {}
-    asked = {"units": source.columns.units, "largest": rules.largest, "capped": caps}
+    asked = {
+        "units": source.columns.units,
+        "largest": rules.largest,
+        "capped": caps,
+        **dict.fromkeys(MONTHS, rules.seasons),
+    }
     ledgers = Ledgers(mapped, [name for name, wanted in asked.items() if wanted], caps)
     cache = None
     if args.cache:

@@ -3,6 +3,8 @@
 #
 # usage: scripts/setup.sh pipeline         what `clustering` and the runners need (envs/pipeline.txt)
 #        scripts/setup.sh dev              that, and what tests and checks need (envs/dev.txt)
+#        scripts/setup.sh cluster          and what running on a cluster of machines needs (envs/cluster.txt)
+#        scripts/setup.sh audit            and what looking at the locks needs (envs/audit.txt)
 #        scripts/setup.sh lock [OPTION]... envs/*.txt and envs/stages.yaml from envs/*.in; options go to uv (--upgrade)
 #
 # PYTHON names the interpreter to build .venv with. Where it is not set, a .venv that works is kept, and python3 makes
@@ -151,13 +153,17 @@ find_uv() {
     attempt env PIP_USER=0 "$python" -m pip install --quiet --require-hashes --requirement envs/bootstrap.txt
 }
 
-install() {
+add() {
     quiet=
     [ -t 2 ] || quiet=--quiet
     say "installing envs/$1.txt"
     # Compiled once here, not by every stage where PYTHONDONTWRITEBYTECODE is set.
     attempt "$uv" pip install $quiet --python "$python" --require-hashes --build-constraints envs/dev.txt \
         --compile-bytecode --requirement "envs/$1.txt"
+}
+
+install() {
+    add "$1"
     attempt "$uv" pip install $quiet --python "$python" --no-deps --no-build-isolation --editable .
 }
 
@@ -216,14 +222,16 @@ lock() {
     compile dev "$@" envs/dev.in
     compile pipeline "$@" --constraints envs/dev.txt envs/pipeline.in
     compile stages "$@" --constraints envs/dev.txt envs/stages.in
+    compile cluster "$@" --constraints envs/dev.txt envs/cluster.in
+    compile audit "$@" --constraints envs/dev.txt envs/audit.in
     echo uv | compile bootstrap "$@" --no-annotate -
     write_conda_spec
 }
 
 task=${1:-}
 case $task in
-pipeline | dev | lock) shift ;;
-*) fail "usage: scripts/setup.sh pipeline|dev|lock" ;;
+pipeline | dev | cluster | audit | lock) shift ;;
+*) fail "usage: scripts/setup.sh pipeline|dev|cluster|audit|lock" ;;
 esac
 leave_own_environment
 refuse_a_link
@@ -241,6 +249,11 @@ dev)
     rm -f .venv/.pipeline .venv/.dev
     install dev
     touch .venv/.pipeline .venv/.dev
+    ;;
+cluster | audit)
+    rm -f ".venv/.$task"
+    add "$task"
+    touch ".venv/.$task"
     ;;
 esac
 end

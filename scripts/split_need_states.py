@@ -30,7 +30,7 @@ from storelib.contracts.ledger import LEDGER
 from storelib.contracts.sales import MORE, NEED_STATE_SALES, SHARES, STORE_SALES
 from storelib.errors import DataError, shown
 from storelib.money import LARGEST_SUM, cents_of, money_column, money_of, sums_at
-from storelib.names import UNMAPPED
+from storelib.names import MONTHS, UNMAPPED
 from storelib.tables import MONEY, read_rows, read_table
 
 # Times the usual amount of a line beyond which an amount is far above.
@@ -75,8 +75,8 @@ class Policies(NamedTuple):
 class Sales(NamedTuple):
     """Sums of one category. stores: sorted; the rest by row: place of the store, entry of the map, cents, lines.
 
-    units, in hundredths; largest, the cents of the largest line; capped, cents of which lines above a cap count as much as it: None
-    where they were not counted.
+    units, in hundredths; largest, the cents of the largest line; capped, cents of which lines above a cap count as much as it; months,
+    (n, 12) cents by month of the year: None where they were not counted.
     """
 
     stores: list[str]
@@ -87,6 +87,7 @@ class Sales(NamedTuple):
     units: NDArray[np.int64] | None = None
     largest: NDArray[np.int64] | None = None
     capped: NDArray[np.int64] | None = None
+    months: NDArray[np.int64] | None = None
 
     def total(self, rows: NDArray[np.bool_]) -> tuple[int, int, Decimal]:
         """Stores, lines and sales of some rows."""
@@ -108,8 +109,14 @@ def sales_of(table: pa.Table) -> Sales:
         table["entry"].to_numpy().astype(np.int64),
         cents_of(table["sales"].combine_chunks()),
         table["lines"].to_numpy(),
-        *(None if table[name].null_count else cents_of(table[name].combine_chunks()) for name in MORE),
+        *(beside(table, name) for name in MORE if name not in MONTHS),
+        None if beside(table, MONTHS[0]) is None else np.column_stack([beside(table, name) for name in MONTHS]),
     )
+
+
+def beside(table: pa.Table, name: str) -> NDArray[np.int64] | None:
+    """A column of sums beside the sales, in hundredths; None where it was not counted."""
+    return None if table[name].null_count else cents_of(table[name].combine_chunks())
 
 
 @dataclass
@@ -354,6 +361,15 @@ def units_sold(sales: Sales, kept: NDArray[np.bool_], stores: NDArray[np.intp]) 
     return money_column(units[stores])
 
 
+def by_month(sales: Sales, kept: NDArray[np.bool_], stores: NDArray[np.intp]) -> dict[str, pa.Array]:
+    """Net sales of some stores by month of the year; null where they were not counted."""
+    if sales.months is None:
+        return dict.fromkeys(MONTHS, pa.nulls(len(stores), MONEY))
+    cents = np.zeros((len(sales.stores), len(MONTHS)), np.int64)
+    np.add.at(cents, sales.store[kept], sales.months[kept])
+    return {name: money_column(cents[stores, number]) for number, name in enumerate(MONTHS)}
+
+
 def store_table(sales: Sales, kept: NDArray[np.bool_], empty: NDArray[np.bool_]) -> pa.Table:
     """Lines and net sales of each store that is kept."""
     cents, lines = sums_at(sales.store[kept], len(sales.stores), sales.cents[kept], sales.lines[kept])
@@ -367,6 +383,7 @@ def store_table(sales: Sales, kept: NDArray[np.bool_], empty: NDArray[np.bool_])
             "large_lines": in_large_lines(sales, kept)[stores],
             "largest_line": in_largest_line(sales, kept, stores),
             "units": units_sold(sales, kept, stores),
+            **by_month(sales, kept, stores),
         }
     )
 
@@ -399,7 +416,7 @@ def write_no_shares(args: argparse.Namespace, sales: Sales) -> None:
     history = {
         "store_id": stores, "lines": sales.lines, "sales": money_column(sales.cents), "has_net_sales": np.zeros(count, np.bool_),
         "large_lines": np.zeros(count), "largest_line": pa.nulls(count, pa.float64()),
-        "units": pa.nulls(count, MONEY),
+        **dict.fromkeys(("units", *MONTHS), pa.nulls(count, MONEY)),
     }  # fmt: skip
     with outputs() as write:
         write(NEED_STATE_SALES.schema().empty_table(), NEED_STATE_SALES, args.need_state_sales)

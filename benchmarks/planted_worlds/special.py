@@ -1,4 +1,4 @@
-"""Planted worlds made for one question each: large receipts, and segments that differ in the level of sales or of prices alone.
+"""Planted worlds made for one question each: large receipts, and segments that differ in their level of sales, prices or season alone.
 
 usage: python benchmarks/planted_worlds/special.py    (the figures of docs/planted_worlds.md, as Markdown)
 """
@@ -21,7 +21,7 @@ from sklearn.metrics import adjusted_rand_score
 
 import split_need_states
 from storelib.configuration.params import load_params
-from storelib.method.features import fit_features, level_of, price_of
+from storelib.method.features import fit_features, level_of, price_of, season_of
 from storelib.method.scan import clusters_by_rule
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,12 +33,13 @@ LARGEST_K = 8
 
 
 class Shop(NamedTuple):
-    """Sales lines of one category: the store, need state and amount of each; and the planted segment of each store."""
+    """Sales lines of one category: the store, need state, amount and month of each; and the planted segment of each store."""
 
     store: NDArray[np.int64]
     need: NDArray[np.int64]
     amount: NDArray[np.float64]
     truth: NDArray[np.int64]
+    month: NDArray[np.int64] | None = None
 
     def shares(self, measure: str, cap_quantile: float = 1) -> pd.DataFrame:
         """Shares of need states by store, of `sales`, in which no line counts more than a quantile of them, or of `lines`."""
@@ -51,6 +52,12 @@ class Shop(NamedTuple):
     def sales(self) -> NDArray[np.float64]:
         """Sales of each store."""
         return np.bincount(self.store, self.amount)
+
+    def months(self) -> NDArray[np.float64]:
+        """Sales of each store by month of the year."""
+        table = np.zeros((len(self.truth), 12))
+        np.add.at(table, (self.store, self.month), self.amount)
+        return table
 
 
 def drawn(
@@ -94,6 +101,18 @@ def of_prices(seed: int) -> Shop:
     return shop._replace(amount=np.round(shop.amount * dear[shop.store], 2))
 
 
+def of_seasons(seed: int) -> Shop:
+    """300 stores with one mix and as many lines: a third sells twice as much in summer, a third in winter, a third all year alike."""
+    rng = np.random.default_rng([seed, 4])
+    truth = rng.permutation(np.arange(300) % 3)
+    shop = drawn(rng, np.full((3, NEEDS), 1 / NEEDS), truth, rng.poisson(240, 300).tolist())
+    seasons = np.ones((3, 12))
+    seasons[1, 5:8] = seasons[2, [11, 0, 1]] = 2
+    seasons /= seasons.sum(axis=1, keepdims=True)
+    month = np.array([rng.choice(12, p=seasons[kind]) for kind in truth[shop.store]])
+    return shop._replace(month=month)
+
+
 def in_large_lines(shop: Shop) -> NDArray[np.float64]:
     """The part of each store's sales that is in amounts far above usual lines, as the stage has it."""
     cells = pd.DataFrame({"store": shop.store, "need": shop.need, "cents": np.rint(100 * shop.amount).astype(np.int64)})
@@ -104,7 +123,12 @@ def in_large_lines(shop: Shop) -> NDArray[np.float64]:
 
 
 def recovered(
-    shop: Shop, measure: str = "sales", level_weight: float = 0, price_weight: float = 0, cap_quantile: float = 1
+    shop: Shop,
+    measure: str = "sales",
+    level_weight: float = 0,
+    price_weight: float = 0,
+    season_weight: float = 0,
+    cap_quantile: float = 1,
 ) -> tuple[int, float]:
     """A unit is a line. The number of clusters that the defaults choose, and the adjusted Rand index of these clusters with the truth."""
     params = load_params(ROOT / "params.yaml").internal
@@ -112,6 +136,8 @@ def recovered(
     blocks = [level_of(shop.sales(), trains, level_weight)] if level_weight else []
     if price_weight:
         blocks.append(price_of(shop.sales(), np.bincount(shop.store).astype(float), trains, price_weight))
+    if season_weight:
+        blocks.append(season_of(shop.months(), trains, season_weight))
     features = fit_features(shop.shares(measure, cap_quantile), trains, options_of(params.build_features), None, blocks)
     how = params.cluster_stores
     found = clusters_by_rule(
@@ -141,6 +167,7 @@ def figures(seeds: Sequence[int]) -> Iterator[str]:
         ),
         ("three levels, one mix", of_levels, ({"level_weight": 0}, {"level_weight": 1}, {"level_weight": 2})),
         ("three price levels, one mix", of_prices, ({"price_weight": 0}, {"price_weight": 1}, {"price_weight": 2})),
+        ("three seasons, one mix", of_seasons, ({"season_weight": 0}, {"season_weight": 1}, {"season_weight": 2})),
     ):
         for setting in settings:
             found = [recovered(make(seed), **setting) for seed in seeds]

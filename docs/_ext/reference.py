@@ -1,12 +1,12 @@
 """Write the reference pages into docs/generated, from the program itself, before Sphinx reads its sources."""
 
 import ast
+import json
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,18 @@ ELSEWHERE = {
     "examples/iowa/README.md": "example_iowa.md",
     "examples/iowa_raw/README.md": "example_iowa_raw.md",
 }
+# Runs each script as `python SCRIPT --help` does, and prints what they print as one list.
+HELPS = """
+import contextlib, io, json, runpy, sys
+sys.path.insert(0, "scripts")
+scripts, helps = sys.argv[1:], []
+for script in scripts:
+    sys.argv = [script, "--help"]
+    with contextlib.redirect_stdout(io.StringIO()) as said, contextlib.suppress(SystemExit):
+        runpy.run_path(script, run_name="__main__")
+    helps.append(said.getvalue())
+print(json.dumps(helps))
+"""
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s#]*)(#[^)\s]*)?\)")
 
 
@@ -186,24 +198,24 @@ def commands_page() -> str:
     return page + help_of(root, "clustering") + "".join(parts)
 
 
-def script_help(script: Path) -> str:
-    """What a script's `--help` prints, at one width."""
+def script_helps(scripts: Sequence[Path]) -> list[str]:
+    """What each script's `--help` prints, at one width. One process runs them all, since loading their libraries takes most of the time."""
     done = subprocess.run(
-        [sys.executable, f"scripts/{script.name}", "--help"],
+        [sys.executable, "-c", HELPS, *(f"scripts/{script.name}" for script in scripts)],
         cwd=ROOT,
         env=os.environ | {"COLUMNS": "100"},
         capture_output=True,
         text=True,
         check=True,
     )
-    return done.stdout
+    helps: list[str] = json.loads(done.stdout)
+    return helps
 
 
 def stages_page() -> str:
     """Every script's --help."""
     scripts = sorted((ROOT / "scripts").glob("*.py"))
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        helps = list(pool.map(script_help, scripts))
+    helps = script_helps(scripts)
     page = (
         "# Scripts\n\nEach stage is one program that takes files and flags, so that it can be run by hand. `Snakefile` and `dvc.yaml` "
         "say with which files it is run; the other flags are the stage's block of `params.yaml`.\n"

@@ -13,6 +13,10 @@ THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "
 LARGEST_SEED = 2**32 - 1
 # A store whose probability of being where it was put is smaller is on a border.
 SURE = 0.9
+# Columns of net sales by month of the year, January first.
+MONTHS = tuple(f"month_{number:02d}" for number in range(1, 13))
+# What may count beside a category's shares: settings of `build_features`, each a weight that 0 switches off.
+WEIGHTS = ("level_weight", "price_weight", "season_weight")
 # The need state of SKUs that the product map does not have.
 UNMAPPED = "(unmapped)"
 # In the environment of what a command starts while it holds a project, and of all that this starts: which command it is.

@@ -12,6 +12,7 @@ Snakemake has started does not ask DVC: half a checkout is no run.
 import hashlib
 import json
 import os
+import time
 from collections.abc import Sequence
 from functools import cache, lru_cache
 from pathlib import Path
@@ -29,6 +30,11 @@ RAW = "raw"
 KEPT = ("reports/published/", "data/internal/settings/")
 # Set by DVC for what it starts.
 BY_DVC = "DVC_ROOT"
+# Set by schedulers for what they start: stages of one run are then on several machines, with a file system between them, and a
+# file and its seal may be of two times until that has caught up.
+SCHEDULED = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "KUBERNETES_SERVICE_HOST")
+# Seconds that this may take, and between two looks.
+DELAY, LOOK_AGAIN = 60.0, 1.0
 # What was looked at in this process: path, inode, size and time.
 Look = tuple[str, int, int, int]
 SEEN: set[Look] = set()
@@ -126,6 +132,21 @@ def is_whole(place: Place) -> bool | None:
     return bool(known == {"path": place.name} | content_of(place.path))
 
 
+def is_whole_by_now(place: Place) -> bool:
+    """The same of an output that was not: another machine may just have written it. At once on one machine alone."""
+    if not any(name in os.environ for name in SCHEDULED):
+        return False
+    until = time.monotonic() + DELAY
+    while time.monotonic() < until:
+        time.sleep(LOOK_AGAIN)
+        for folder in (place.path.parent, place.seal.parent):
+            # Network file systems ask for names anew when a folder is opened.
+            os.listdir(folder)  # noqa: PTH208 (iterdir need not open it)
+        if is_whole(place) is not False:
+            return True
+    return False
+
+
 def checked(path: Path) -> Path:
     """The same path, of a file that is as its stage wrote it. Raises DataError where it is not; the file is then set aside.
 
@@ -137,7 +158,7 @@ def checked(path: Path) -> Path:
     try:
         state = path.stat()
         look = (str(place.path), state.st_ino, state.st_size, state.st_mtime_ns)
-        if look in SEEN or is_whole(place) is not False:
+        if look in SEEN or is_whole(place) is not False or is_whole_by_now(place):
             SEEN.add(look)
             return path
     except FileNotFoundError:

@@ -22,10 +22,11 @@ from storelib.configuration.params import Params
 from storelib.configuration.place import Place
 from storelib.configuration.yaml_files import read_yaml
 from storelib.errors import ConfigError, DataError, nearest_name, shown
+from storelib.names import WEIGHTS
 from storelib.raw.spellings import id_text
 from storelib.tables import read_frame, read_table, write_table
 
-OPTIONS = ("transform", "scaling", "imputation", "pca_variance", "pca_components", "level_weight", "price_weight")
+OPTIONS = ("transform", "scaling", "imputation", "pca_variance", "pca_components", *WEIGHTS)
 
 
 def assign(root: Path, env: str | None, files: Sequence[Path], key: str | None) -> pd.DataFrame:
@@ -100,7 +101,7 @@ def shares_of(
     config["sources"]["sales"] = sales | {"reader": path.suffix[1:], "path": f"sales{path.suffix}", "columns": columns}
     write_yaml(config, folder / "place.yml")
     internal, data = params.internal, root / "data"
-    ingest = internal.ingest_sales.model_dump(exclude={"largest_lines", "cap_quantile"})
+    ingest = internal.ingest_sales.model_dump(exclude={"largest_lines", "cap_quantile", "seasons"})
     if "date" not in columns:
         ingest["period"] = "all"
     outputs = {name: folder / f"{name}.parquet" for name in ("sales", "sku_sales", "period_sales", "files", "ledger")}

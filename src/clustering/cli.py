@@ -13,6 +13,7 @@ from clustering import __version__
 from clustering.commands.approve import approve
 from clustering.commands.assign import assign
 from clustering.commands.categories import categories
+from clustering.commands.clean import clean
 from clustering.commands.compare import compare
 from clustering.commands.completion import completion
 from clustering.commands.doctor import doctor
@@ -56,6 +57,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     categories,
     doctor,
     verify,
+    clean,
     completion,
 )
 

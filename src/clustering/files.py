@@ -7,15 +7,17 @@ import pyarrow as pa
 
 from storelib.configuration.own_settings import FOLDER, STAGES
 from storelib.contracts.contract import Contract
+from storelib.names import MONTHS
 
 WIDE = "<feature>"
 ENTRY = {"entry": "number of what the product map says of the SKU; 0 where it does not have it"}
 SUMS = {"sales": "net sales", "lines": "sales lines"}
+BY_MONTH = dict.fromkeys(MONTHS, "net sales of that month of the year; empty where `seasons` is off")
 BESIDE = {
     "units": "how many were sold; empty where no column says so",
     "largest": "the amount of the largest line; empty where `largest_lines` is off",
     "capped": "net sales, of which lines above the cap count as much as it; empty where `cap_quantile` is 1",
-}
+} | BY_MONTH
 RAW = {
     "source": "name of the source",
     "file": "path below `data/raw/<env>/`",
@@ -272,6 +274,7 @@ FILES = [
             "large_lines": "the part of its sales that is in amounts far above usual lines",
             "largest_line": "the part of its sales that is its largest line; empty where `largest_lines` is off",
             "units": "units sold in the category; empty where sources.sales.columns names none",
+            **BY_MONTH,
         },
         "sales.STORE_SALES",
     ),

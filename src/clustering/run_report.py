@@ -56,7 +56,11 @@ def facts_of(run: Mapping[str, Any]) -> list[tuple[str, str]]:
         ),
         ("start", moment(run["start"])),
         ("duration", f"{run['duration_s']} s"),
-        ("runner", f"{run['engine']}, {run['cores']} at a time" + (", all anew" if run["force"] else "")),
+        (
+            "runner",
+            f"{run['engine']}, {run['cores'] or 'as many as the profile says'} at a time"
+            + (", all anew" if run["force"] else ""),
+        ),
         *run["versions"].items(),
     ]
 

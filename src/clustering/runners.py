@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 
 from clustering.lifeline import end_left, end_started, lifeline
+from clustering.schedulers import take_back
 from clustering.stage_server import FOLDER
 from clustering.surroundings import home
 from clustering.unfinished import clear_cache, clear_project, clear_temporary
@@ -212,6 +213,7 @@ def heal(root: Path) -> None:
     Raises PipelineError where a runner is alive.
     """
     refuse_while_at_work(root)
+    take_back(root)
     stages = processes_in(root, [path.name for path in (root / "scripts").glob("*.py")])
     if stages:
         sys.stderr.write(f"Waiting for {len(stages)} stages of a run that was cut off.\n")

@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from typing import NamedTuple
 
 from clustering.dvc_state import graph
 from clustering.handover import is_recorded, record, sync
@@ -17,9 +18,11 @@ from clustering.progress import follow
 from clustering.projects import check_access, check_project
 from clustering.runners import failure, heal, only_run, without_dvc
 from clustering.runs import RUNS, recorded, report_of
+from clustering.schedulers import LOCAL, executor_of, jobs_ended, own_profile
 from clustering.shown import Mode, console, emit, say, show_rows
 from clustering.stage_server import stages_forked
 from clustering.surroundings import Obstacle, of_dvc
+from clustering.tidying import tidy
 from storelib.accounts.expectations import told
 from storelib.configuration.params import Params
 from storelib.configuration.place import Place
@@ -30,6 +33,18 @@ from storelib.leftovers import prune
 from storelib.method.one_cluster import alternative, one_cluster
 from storelib.seals import DAMAGED, checked
 from storelib.tables import read_json
+
+# Stages at a time, where nothing else is said.
+CORES = 2
+
+
+class Means(NamedTuple):
+    """By what a run is made: the runner, and what Snakemake is told. cores: None where the profile says how many."""
+
+    engine: Engine
+    cores: int | None
+    profile: Path | None = None
+    executor: str = LOCAL
 
 
 def same_environment(env: str, configured: str) -> None:
@@ -45,30 +60,36 @@ def run_job(
     root: Path,
     job: str,
     env: str | None,
-    cores: int,
+    cores: int | None,
     engine: Engine,
     *,
+    profile: Path | None = None,
     tags: dict[str, str] | None = None,
     force: bool = False,
     mode: Mode = Mode.plain,
 ) -> None:
-    """Check, run, pass the state on, and say where the results are."""
+    """Check, run, pass the state on, and say where the results are.
+
+    profile: a folder with Snakemake's settings, where it is not the user's own; cores: where they are not two, or the profile's.
+    """
     started = time.monotonic()
     run_id = None
     try:
         params, place, env = check_project(root, env)
         check_access(root, env)
         obstacle = of_dvc(root, params.demo)
+        means = Means(engine, cores or (None if profile else CORES), profile, executor_of(profile or own_profile(root)))
         if engine is Engine.dvc:
             same_environment(env, params.env)
             if obstacle:
                 raise obstacle.error("DVC cannot run here")
         with only_run(root):
             heal(root)
+            tidy(root)
             prune(params.internal.categories, root)
             mend_records(root)
             mend_outputs(root, with_dvc=obstacle is None)
-            with recorded(root, job, env, engine, tags or {}, cores=cores, force=force) as run_id:
+            with recorded(root, job, env, engine, tags or {}, cores=means.cores, force=force) as run_id:
                 LOGGER.info("run %s: %s for %s by %s in %s", run_id, job, env, engine, root)
                 if mode is Mode.json:
                     emit("run", id=run_id, job=job, env=env, engine=engine, tags=tags or {})
@@ -77,7 +98,7 @@ def run_job(
                 other = env if env != params.env else None
                 apart = None
                 if force or engine is Engine.dvc or other or not is_recorded(root, params):
-                    apart = make(root, job, env, params, cores, engine, obstacle, force=force, mode=mode, log=log)
+                    apart = make(root, job, env, params, means, obstacle, force=force, mode=mode, log=log)
                 elif mode is not Mode.json:
                     console.print("Nothing to do: everything is as the last run left it.")
     except PipelineError as error:
@@ -122,8 +143,7 @@ def make(
     job: str,
     env: str,
     params: Params,
-    cores: int,
-    engine: Engine,
+    means: Means,
     obstacle: Obstacle | None,
     *,
     force: bool,
@@ -131,18 +151,19 @@ def make(
     log: Path,
 ) -> str | None:
     """Run what is not up to date, see that it follows from today's files, and pass the state on; why not, where that cannot be."""
-    other = env if env != params.env else None
+    other, engine = env if env != params.env else None, means.engine
     have_read_again(root, env, params, job, engine)
-    with stages_forked(root):
+    # What forks here is of no use on other machines.
+    with stages_forked(root) if means.executor == LOCAL else nullcontext():
         damaged = set_aside_by_stages(root)
         try:
-            start_runner(root, job, other, cores, engine, force=force, mode=mode, log=log)
+            start_runner(root, job, other, means, force=force, mode=mode, log=log)
         except DataError as error:
             # A stage has found an input damaged since the look before: what is missing now is made again.
             if set_aside_by_stages(root) == damaged:
                 raise
             say(f"{error.args[0]}: once more, which makes it again")
-            start_runner(root, job, other, cores, engine, force=force, mode=mode, log=log)
+            start_runner(root, job, other, means, force=force, mode=mode, log=log)
     with console.status("looking at what was made") if mode is Mode.live else nullcontext():
         refuse_differences(root, env, params, job)
         # `record` asks Snakemake the same, of the whole pipeline.
@@ -175,9 +196,7 @@ def weak_structures(root: Path) -> list[str]:
     return [f"{view}: {one_cluster(found)}" for view, found in choices.items() if view in single and alternative(found)]
 
 
-def start_runner(
-    root: Path, job: str, other: str | None, cores: int, engine: Engine, *, force: bool, mode: Mode, log: Path
-) -> None:
+def start_runner(root: Path, job: str, other: str | None, means: Means, *, force: bool, mode: Mode, log: Path) -> None:
     """Run the stages. Raises DataError, with the log's path, where one fails.
 
     other: the environment, where it is not that of params.yaml; log: takes the runner's words, where they are not shown.
@@ -185,17 +204,19 @@ def start_runner(
     began = time.time()
     if mode is Mode.plain:
         say(f"{job}: the runner's own words go to {log.relative_to(root)}")
-    if engine is Engine.dvc:
+    if means.engine is Engine.dvc:
         total = None if mode is Mode.quiet else len(stages_needed(graph(root).needs, job))
         words = ["repro", *(["--force"] if force else []), *JOBS[job]]
-        code = follow(root, "dvc", words, mode, console, job=job, log=log, total=total)
+        if code := follow(root, "dvc", words, mode, console, job=job, log=log, total=total):
+            raise failure(root, job, began, log, code)
     else:
-        words = ["--cores", str(cores), "--quiet", "host", "reason", *(["--forceall"] if force else [])]
+        words = ["--quiet", "host", "reason", *(["--forceall"] if force else [])]
+        words += ["--cores", str(means.cores)] if means.cores else []
+        words += ["--profile", str(means.profile)] if means.profile else []
         config = ["--config", f"env={other}"] if other else []
-        with without_dvc(root):
-            code = follow(root, "snakemake", [*words, *config, "--", job], mode, console, job=job, log=log)
-    if code:
-        raise failure(root, job, began, log, code)
+        with without_dvc(root), jobs_ended(root, means.executor):
+            if code := follow(root, "snakemake", [*words, *config, "--", job], mode, console, job=job, log=log):
+                raise failure(root, job, began, log, code)
 
 
 def refuse_left(root: Path, job: str, engine: Engine, config: Sequence[str]) -> None:

@@ -69,11 +69,12 @@ def git_state(root: Path) -> dict[str, Any]:
 
 @contextmanager
 def recorded(
-    root: Path, job: str, env: str, engine: str, tags: Mapping[str, str], *, cores: int, force: bool
+    root: Path, job: str, env: str, engine: str, tags: Mapping[str, str], *, cores: int | None, force: bool
 ) -> Iterator[str]:
     """Record one run, whose id this gives: as `running`, then as done, failed or interrupted, with copies of its results.
 
     Its report is the one that the pipeline wrote with a section on this run, so that it can be found again, and sent.
+    cores: how many stages at a time; None where a profile of Snakemake says it.
     """
     now = datetime.now(UTC)
     run_id = new_id(now)
@@ -97,7 +98,8 @@ def recorded(
     before = {name: stamp(root / name) for name in (*RESULTS, REPORT)}
     started = time.monotonic()
     save(folder, record)
-    forget_old(root)
+    for old in old_runs(root):
+        shutil.rmtree(old, ignore_errors=True)
     try:
         yield run_id
     except PipelineError as error:
@@ -135,12 +137,11 @@ def save(folder: Path, record: Mapping[str, Any]) -> None:
     write_text(json.dumps(redacted(record), indent=2, ensure_ascii=False) + "\n", folder / "run.json")
 
 
-def forget_old(root: Path) -> None:
-    """Keep the newest runs, and the preferred one."""
+def old_runs(root: Path, kept: int = KEPT) -> list[Path]:
+    """The folders of runs that are neither the preferred one nor among the newest."""
     preferred = {run["id"] for run in with_tags(load_runs(root), {PREFERRED: "yes"})}
-    for folder in sorted(p for p in (root / RUNS).iterdir() if p.is_dir())[:-KEPT]:
-        if folder.name not in preferred:
-            shutil.rmtree(folder, ignore_errors=True)
+    folders = sorted(path for path in (root / RUNS).glob("*") if path.is_dir())
+    return [path for path in folders[: max(0, len(folders) - kept)] if path.name not in preferred]
 
 
 def load_runs(root: Path) -> list[dict[str, Any]]:

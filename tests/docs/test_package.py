@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import time
 import tomllib
 import zipfile
 from email.parser import HeaderParser
@@ -94,6 +95,23 @@ def test_nothing_secret_leaves(archives: list[Path]) -> None:
         found = members(archive)
         assert len(found) > 100
         assert [name for name, content in found.items() if MARK.encode() in content] == []
+
+
+def test_same_files_give_the_same_archives(archives: list[Path], tmp_path: Path) -> None:
+    """In another folder, a week later, and for a user whose files are closed to others."""
+    root = tmp_path / "elsewhere"
+    later = time.time() + 7 * 86_400
+    for path in sorted(archives[0].parents[1].rglob("*"), reverse=True):
+        name = path.relative_to(archives[0].parents[1])
+        if path.is_file() and name.parts[0] != "dist":
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, root / name)
+            (root / name).chmod(0o600)
+            os.utime(root / name, (later, later))
+    subprocess.run([sys.executable, "-m", "hatchling", "build"], cwd=root, check=True, capture_output=True)
+    assert [(path.name, path.read_bytes()) for path in sorted((root / "dist").iterdir())] == [
+        (path.name, path.read_bytes()) for path in archives
+    ]
 
 
 def test_source_distribution_holds_what_git_holds_but_for_data(archives: list[Path]) -> None:

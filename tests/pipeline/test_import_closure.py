@@ -20,6 +20,7 @@ GIVEN = {
     "scripts/build_report.py": {"scripts/templates/report.html.j2", "scripts/outlines/outlines.json", WORDS},
     "scripts/describe_segments.py": {WORDS},
     "scripts/export_segments.py": {WORDS},
+    "scripts/export_workbook.py": {WORDS},
 }
 
 

@@ -19,6 +19,7 @@ import yaml
 
 from storelib.accounts.entries import entries_of, numbered
 from storelib.contracts.segments import OVERRIDES
+from storelib.names import MONTHS
 
 MONEY = pa.decimal128(38, 2)
 SALES_COLUMNS = {"store_id": "STORE", "sku": "SKU", "category": "CAT", "sales": "AMOUNT", "date": "DAY"}
@@ -178,7 +179,7 @@ class Bench:
                 for key, amounts in sorted(table.items(), key=str)
             ]
             if middle == "store_id":
-                for name_beside in ("units", "largest", "capped"):
+                for name_beside in ("units", "largest", "capped", *MONTHS):
                     schema = schema.append(pa.field(name_beside, MONEY))
             pq.write_table(pa.Table.from_pylist(rows, schema), self / f"{name}.parquet")
 

@@ -10,6 +10,7 @@ import pytest
 import assign_categories
 import select_categories
 from storelib.errors import ConfigError, DataError
+from storelib.names import MONTHS
 
 
 def sales(bench: Any, *rows: tuple[str | None, str, str, str, int]) -> None:
@@ -270,3 +271,19 @@ class TestSelection:
         self.totals(bench, assign, ("BEAUTY", "1", "1.00", 1))
         with pytest.raises(DataError, match=r"no sales in category 'BEUTY' \(nearest: 'BEAUTY'\)"):
             select(beauty="BEUTY")
+
+
+def test_sums_by_month_follow_the_sales(bench: Any, assign: Callable[..., None]) -> None:
+    sales(bench, ("BEAUTY", "1", "a", "5.00", 2), ("Beauty", "1", "a", "3.00", 1), (None, "1", "a", "2.00", 1))
+    bench.product_map(("a", "BEAUTY", "dry"))
+    (entry,) = bench.entries().values()
+    none = dict.fromkeys(MONTHS, Decimal(0))
+    bench.beside = {
+        ("BEAUTY", "1", entry): none | {"month_01": Decimal(1), "month_12": Decimal(4)},
+        ("Beauty", "1", entry): none | {"month_01": Decimal(3)},
+        (None, "1", entry): none | {"month_05": Decimal(2)},
+    }
+    assign()
+    zero = [Decimal("0.00")] * 12
+    expected = (Decimal("4.00"), *zero[1:4], Decimal("2.00"), *zero[5:11], Decimal("4.00"))
+    assert bench.rows("category_sales.parquet", "sales", *MONTHS) == [(Decimal("10.00"), *expected)]

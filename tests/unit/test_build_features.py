@@ -25,8 +25,10 @@ from storelib.method.features import (
     fit_features,
     level_of,
     price_of,
+    season_of,
 )
 from storelib.method.outliers import find_outliers
+from storelib.names import MONTHS
 from storelib.tables import MONEY
 
 # Everything off but imputation, which cannot be.
@@ -659,6 +661,7 @@ def test_options_are_those_of_the_params() -> None:
         "min_need_states",
         "level_weight",
         "price_weight",
+        "season_weight",
     }
     choices = {"transform": TRANSFORMS, "scaling": SCALINGS, "imputation": IMPUTATIONS, "outliers": OUTLIERS}
     for name, known in choices.items():
@@ -775,6 +778,33 @@ def test_price_needs_units(bench: Any, build: Callable[..., dict[str, Any]]) -> 
         build({"x": [0, 1]}, price_weight=1)
     with pytest.raises(DataError, match="no store that trains has a price"):
         price_of(np.array([1.0, 2.0]), np.array([0.0, 5.0]), np.array([True, False]), 1.0)
+
+
+def test_season_counts_beside_the_shares(bench: Any, build: Callable[..., dict[str, Any]]) -> None:
+    store_sales(bench, [9] * 4)
+    table = pq.read_table(bench / "store_sales.parquet")
+    # Its rows come in the order of the stores, the last one first: it has nothing but a return, the one before sells in January alone.
+    amounts = {name: [Decimal(0)] * 4 for name in MONTHS}
+    amounts["month_01"] = [Decimal(amount) for amount in (-7, 30, 9, 16)]
+    amounts["month_12"] = [Decimal(amount) for amount in (0, -5, 16, 9)]
+    for name, column in amounts.items():
+        table = table.append_column(name, pa.array(column).cast(MONEY))
+    pq.write_table(table, bench / "store_sales.parquet")
+    found = build({"x": [0, 0, 1, 1]}, store_sales=bench / "store_sales.parquet", season_weight=2)
+    january, december = (np.array(found[f"season.{name}"]) for name in ("month_01", "month_12"))
+    # Of 25 in each of two stores, 16 and 9 are of January; all of the third; of the chain 55 of 80, which the last one has.
+    plain = np.sqrt([[16 / 25, 9 / 25], [9 / 25, 16 / 25], [1, 0], [55 / 80, 25 / 80]])
+    scale = 2 / np.sqrt(plain.var(axis=0).sum())
+    assert january == pytest.approx(plain[:, 0] * scale)
+    assert december == pytest.approx(plain[:, 1] * scale)
+    assert found["season.month_06"] == [0, 0, 0, 0]
+    assert found["x"] == pytest.approx([0, 0, 2, 2])
+
+
+def test_season_needs_sales_by_month() -> None:
+    with pytest.raises(DataError, match="season_weight: no store that trains has sales in any month") as caught:
+        season_of(np.array([[0.0] * 12, [5.0] + [0.0] * 11]), np.array([True, False]), 1.0)
+    assert "internal.ingest_sales.seasons" in caught.value.solution
 
 
 def test_level_is_off_by_default(bench: Any, build: Callable[..., dict[str, Any]]) -> None:

@@ -48,6 +48,7 @@ from storelib.contracts.segments import (
 )
 from storelib.contracts.views import CLUSTERS, FEATURE_REPORT, FEATURES, MEMBERSHIPS, PROFILE, SCORES, STABILITY
 from storelib.errors import DataError
+from storelib.names import MONTHS
 
 ROOT = Path(__file__).resolve().parents[2]
 NAN, INF = math.nan, math.inf
@@ -71,6 +72,7 @@ GOOD: dict[str, tuple[Contract, Table]] = {
             "units": dec("1.50", "-2.00", "0.00"),
             "largest": [None, None, None],
             "capped": dec("1.00", "-2.00", "0.00"),
+            **{name: [None, None, None] for name in MONTHS},
         },
     ),
     "sku_sales": (
@@ -134,6 +136,7 @@ GOOD: dict[str, tuple[Contract, Table]] = {
             "units": [None, None],
             "largest": dec("1.00", "0.00"),
             "capped": [None, None],
+            **{name: dec("1.00", "-5.00") for name in MONTHS},
         },
     ),
     "category_skus": (
@@ -156,6 +159,7 @@ GOOD: dict[str, tuple[Contract, Table]] = {
             "large_lines": [0.0, 1.0],
             "largest_line": [0.5, None],
             "units": dec("2.50", "-1.00"),
+            **{name: [None, None] for name in MONTHS},
         },
     ),
     "stores": (STORES, {"store_id": ["s1", "s2"], "county": ["01", None]}),

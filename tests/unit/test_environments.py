@@ -13,7 +13,7 @@ from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVS = ROOT / "envs"
-LOCKS = ["stages", "pipeline", "dev", "bootstrap"]
+LOCKS = ["stages", "pipeline", "dev", "cluster", "audit", "bootstrap"]
 # What conda-forge does not have.
 OF_PIP = {"k-means-constrained"}
 CONDA_NAMES = {"duckdb": "python-duckdb", "pandera": "pandera-pandas"}
@@ -63,7 +63,7 @@ def test_every_locked_requirement_has_hashes(name: str) -> None:
         assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", digest) for digest in hashes), requirement
 
 
-@pytest.mark.parametrize("name", ["stages", "pipeline", "dev"])
+@pytest.mark.parametrize("name", ["stages", "pipeline", "dev", "cluster", "audit"])
 def test_lock_holds_what_is_required(name: str) -> None:
     versions = read_versions(name)
     for requirement in read_requirements(name):
@@ -73,6 +73,14 @@ def test_lock_holds_what_is_required(name: str) -> None:
 @pytest.mark.parametrize(("small", "large"), [("stages", "pipeline"), ("pipeline", "dev")])
 def test_larger_lock_holds_the_smaller_one(small: str, large: str) -> None:
     assert read_versions(small).items() <= read_versions(large).items()
+
+
+@pytest.mark.parametrize("name", ["cluster", "audit"])
+def test_what_is_added_fits_the_rest_and_is_not_needed_by_it(name: str) -> None:
+    """It is installed beside the others, so what both have is the same."""
+    added, rest = read_versions(name), read_versions("dev")
+    assert {key: rest[key] for key in added.keys() & rest.keys()}.items() <= added.items()
+    assert not {requirement.name for requirement in read_requirements(name)} & rest.keys()
 
 
 def test_environments_name_no_address() -> None:

@@ -45,7 +45,7 @@ def cells_of(path: Path, sheet: int) -> dict[str, dict[str, Any]]:
 def workbook(bench: Any) -> Any:
     """Six stores with nasty names in two segments, as a workbook."""
 
-    def run(name: str = "workbook.xlsx", ledger: str = "21.03") -> Path:
+    def run(name: str = "workbook.xlsx", ledger: str = "21.03", **reader: Any) -> Path:
         ids = [f"00{i}" for i in range(6)]
         numbers = {"segment": [1, 1, 1, 2, 2, 2], "internal_cluster": [1, 1, 2, 2, 2, 2], "external_cluster": [1] * 6}
         segments = bench.parquet(
@@ -76,7 +76,7 @@ def workbook(bench: Any) -> Any:
             need_state_sales=need, ledger=path, external_clusters=clusters,
             shares=bench.parquet("shares.parquet", {"store_id": ids, "=1+1": [0.2] * 3 + [0.8] * 3, "Gin & Tonic": [0.8] * 3 + [0.2] * 3}),
             store_features=bench.parquet("features.parquet", {"store_id": ids, "county.INCOME": [1.0] * 6}),
-            stores=bench.parquet("stores.parquet", {"store_id": ids, "name": NASTY}), workbook=bench / name,
+            stores=bench.parquet("stores.parquet", {"store_id": ids, "name": NASTY}), workbook=bench / name, **reader,
         )  # fmt: skip
         return bench / name
 
@@ -108,6 +108,24 @@ def test_segments_are_named_and_told(workbook: Any) -> None:
     ]  # fmt: skip
     assert {cell["formula"] for cell in rows.values()} == {None}
     assert rows["G3"]["value"] == "no rule of so few conditions finds it"
+
+
+def test_it_speaks_the_readers_language(workbook: Any) -> None:
+    words = Path(export_workbook.__file__).parent / "templates" / "words" / "de.yaml"
+    path = workbook(words=words, language="de", decimal="comma", thousands="point", currency="€")
+    with zipfile.ZipFile(path) as archive:
+        sheets_of = ET.fromstring(archive.read("xl/workbook.xml")).iterfind(".//m:sheet", SPACE)  # noqa: S314 (our own)
+        names = [sheet.attrib["name"] for sheet in sheets_of]
+    assert names[1:] == ["Zuordnung", "Segmente", "Profil", "Umsatz nach Bedarf"]
+    assert [cells_of(path, 2)[f"{column}1"]["value"] for column in "AEG"] == [
+        "Filiale",
+        "Cluster nach Verkauf",
+        "Bemerkungen",
+    ]
+    assert cells_of(path, 2)["A8"]["value"] == "Summe"
+    assert "6 Filialen, 2 Segmente, 21,03 Umsatz" in {cell["value"] for cell in cells_of(path, 1).values()}
+    # Amounts are numbers, which the reader's Excel writes in its own way.
+    assert cells_of(path, 2)["H2"] == {"value": "1.01", "type": "n", "formula": None}
 
 
 def test_sums_are_those_of_the_ledger(workbook: Any) -> None:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 import build_report
 import export_segments
+import export_workbook
 from storelib.accounts.expectations import EXPECTATIONS
 from storelib.configuration.params import Report
 from storelib.errors import ConfigError
@@ -29,7 +30,7 @@ TABLES: list[Any] = [
     flows.REASONS, flows.ENDS, [flows.OTHERS], words.SIDES, words.REASONS, words.MONTHS, checks.WANTED, checks.STATES,
     describing.NAMED_BY, describing.VERDICT_WORDS, report.RULE_WORDS, [naming.NOTHING],
     build_report.STAGES, build_report.FLOWS, build_report.HEADS, build_report.SAID, build_report.REMARKS,
-    export_segments.TERMS, list(export_segments.TERMS),
+    *[list(terms) for book in (export_segments, export_workbook) for terms in (book.TERMS, book.TERMS.values())],
     [one_cluster.NO_STRUCTURE, one_cluster.WEAK_STRUCTURE, checks.MEANINGLESS],
     ["stable", "a pattern, not stable", "not stable", "segment", "internal cluster", "external cluster"],
     ["%(amount)s million", "%(amount)s billion", "a quarter of", "a third of", "half"],

@@ -13,7 +13,7 @@ from storelib.method.features import FeatureOptions, fit_features
 from storelib.method.models import ClusterModel, FeatureModel, cluster_model, digest_of
 
 PLAIN = {"transform": "none", "scaling": "none", "imputation": "median", "pca_variance": 1.0, "pca_components": 0}
-MODEL = PLAIN | {"level_weight": 0.0, "price_weight": 0.0}
+MODEL = PLAIN | {"level_weight": 0.0, "price_weight": 0.0, "season_weight": 0.0}
 
 
 def drawn() -> pd.DataFrame:
@@ -62,6 +62,7 @@ def test_what_was_learned_is_applied_by_hand() -> None:
         {"transform": "clr"},
         {"level_weight": 0.5},
         {"price_weight": 0.5},
+        {"season_weight": 0.5},
         {"scaling": "quantile"},
         {"imputation": "knn"},
         {"pca_variance": 0.9},

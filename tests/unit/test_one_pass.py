@@ -20,8 +20,9 @@ from storelib.accounts.entries import entries_of, numbered
 from storelib.accounts.sums import Grid
 from storelib.configuration.place import Compute
 from storelib.database import database, one_row
-from storelib.errors import DataError
+from storelib.errors import ConfigError, DataError
 from storelib.money import cents_of, money_column
+from storelib.names import MONTHS
 from storelib.raw.lines import exact_cents
 
 COLUMNS = {"store_id": "STORE", "sku": "SKU", "category": "CAT", "sales": "AMOUNT", "date": "DAY"}
@@ -34,13 +35,19 @@ def ingest(bench: Any) -> Callable[..., dict[str, bytes]]:
     """Runs the stage and returns the bytes of its tables."""
 
     def run(
-        cache: Path | None = None, period: str = "month", *, largest_lines: bool = False, cap: float = 1, **place: Any
+        cache: Path | None = None,
+        period: str = "month",
+        *,
+        largest_lines: bool = False,
+        cap: float = 1,
+        seasons: bool = False,
+        **place: Any,
     ) -> dict[str, bytes]:
         bench.run(
             ingest_sales, config=bench.place(**place), raw=bench.raw, product_map=bench / "product_map.parquet",
             **{name: bench / f"{name}.parquet" for name in TABLES}, files=bench / "files.parquet", period=period,
             negative_sales="drop", invalid_lines="drop", **({"largest_lines": []} if largest_lines else {}),
-            cap_quantile=cap, **({"cache": cache} if cache else {}),
+            cap_quantile=cap, **({"cache": cache} if cache else {}), **({"seasons": []} if seasons else {}),
         )  # fmt: skip
         return {name: (bench / f"{name}.parquet").read_bytes() for name in TABLES}
 
@@ -481,7 +488,7 @@ def test_tables_beside_sales_share_the_memory_of_theirs() -> None:
         ledgers = one_pass.Ledgers(entries_of(pa.table({"sku": pa.array([], pa.string()), "category": pa.array([], pa.string()),
             "need_state": pa.array([], pa.string()), "entry": pa.array([], pa.int32())})), one_pass.MORE)  # fmt: skip
         counter = one_pass.Counter(ledgers, 400.0, connection)
-        assert [grid.memory for grid in (counter.cells, *counter.more.values())] == [100.0] * 4
+        assert [grid.memory for grid in (counter.cells, *counter.more.values())] == [25.0] * 16
 
 
 class TestBesideSales:
@@ -573,3 +580,53 @@ def test_files_that_are_worth_keeping_are_kept_beside_those_that_are_not(
     write_part(bench, "part-2", 77, rows=900)
     assert ingest(bench / "cache", sales=PARTS) == ingest(sales=PARTS)
     assert bench.rows("files.parquet", "lines") == [900, 5, 900, 5, 5, 900]
+
+
+class TestSeasons:
+    """Sales by month of the year, of all years together."""
+
+    LINES = (
+        ("1", "a", 5.0, date(2024, 1, 31)),
+        ("1", "a", 2.5, date(2025, 1, 1)),
+        ("1", "a", -1.0, date(2024, 12, 31)),
+        ("1", "b", 4.0, date(1969, 12, 31)),
+        ("2", "a", 3.0, date(2024, 2, 29)),
+        ("2", "a", 8.0, None),
+    )
+
+    def write(self, bench: Any) -> None:
+        for number, lines in enumerate((self.LINES[:3], self.LINES[3:])):
+            stores, skus, amounts, days = zip(*lines, strict=True)
+            columns = {"STORE": stores, "SKU": skus, "CAT": ["BEAUTY"] * 3, "AMOUNT": amounts, "DAY": days}
+            bench.parquet(f"raw/parts/{number}.parquet", {name: list(column) for name, column in columns.items()})
+
+    @pytest.mark.parametrize("period", ["month", "week", "all"])
+    def test_months_add_up_to_the_sales(self, bench: Any, ingest: Callable[..., Any], period: str) -> None:
+        self.write(bench)
+        ingest(period=period, seasons=True, sales=PARTS)
+        columns = ("store_id", "sales", *MONTHS)
+        found = {row[:2]: row[2:] for row in bench.rows("sales.parquet", *columns)}
+        none = [Decimal("0.00")] * 12
+        # The return is set aside, and so is the line without a date, whose store has another one.
+        assert found == {
+            ("1", Decimal("7.50")): (Decimal("7.50"), *none[1:]),
+            ("1", Decimal("4.00")): (*none[1:], Decimal("4.00")),
+            ("2", Decimal("3.00")): (none[0], Decimal("3.00"), *none[2:]),
+        }
+        assert bench.ledger()["set_aside", "invalid_date"] == (0, 1, Decimal("8.00"))
+
+    def test_kept_sums_have_them_too(self, bench: Any, ingest: Callable[..., Any]) -> None:
+        self.write(bench)
+        cold = ingest(bench / "cache", seasons=True, sales=PARTS)
+        (bench / "raw/parts/1.parquet").rename(bench / "raw/parts/again.parquet")
+        assert ingest(bench / "cache", seasons=True, sales=PARTS) == cold
+        # Nothing is kept of them where they are not asked for.
+        ingest(bench / "cache", sales=PARTS)
+        assert set(bench.rows("sales.parquet", *MONTHS)) == {(None,) * 12}
+
+    def test_they_need_a_date(self, bench: Any, ingest: Callable[..., Any]) -> None:
+        self.write(bench)
+        columns = {ours: theirs for ours, theirs in COLUMNS.items() if ours != "date"}
+        with pytest.raises(ConfigError, match=r"sources\.sales\.columns names no `date`") as caught:
+            ingest(seasons=True, sales={**PARTS, "columns": columns})
+        assert "seasons to false" in caught.value.solution

@@ -175,3 +175,45 @@ def test_outputs_are_together_or_not_at_all(project: Path, monkeypatch: pytest.M
             write_all()
     assert len(moved) == 1
     assert {path for path in project.rglob("*") if path.is_file()} == before
+
+
+def test_file_and_seal_of_another_machine_may_arrive_one_after_the_other(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network file system shows a new file under an old seal for a while: it is waited for, and not set aside."""
+    place = place_of(BEAUTY)
+    assert place
+    old = place.seal.read_bytes()
+    with outputs() as write:
+        write(TABLE.slice(1), CONTRACT, BEAUTY)
+    new = place.seal.read_bytes()
+    place.seal.write_bytes(old)
+    waited: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 3:
+            place.seal.write_bytes(new)
+
+    monkeypatch.setattr(seals.time, "sleep", wait)
+    monkeypatch.setenv("SLURM_JOB_ID", "1")
+    assert checked(BEAUTY) == BEAUTY
+    assert len(waited) == 3
+
+
+@pytest.mark.parametrize("scheduled", [True, False])
+def test_damaged_file_is_refused_on_many_machines_too(
+    project: Path, monkeypatch: pytest.MonkeyPatch, *, scheduled: bool
+) -> None:
+    """After the wait; on one machine there is none."""
+    change(BEAUTY, b"x" + BEAUTY.read_bytes()[1:])
+    waited: list[float] = []
+    monkeypatch.setattr(seals.time, "sleep", waited.append)
+    monkeypatch.setattr(seals, "DELAY", 0.05)
+    for name in seals.SCHEDULED:
+        monkeypatch.delenv(name, raising=False)
+    if scheduled:
+        monkeypatch.setenv("SLURM_JOB_ID", "1")
+    with pytest.raises(DataError, match="is not as its stage wrote it"):
+        checked(BEAUTY)
+    assert bool(waited) is scheduled

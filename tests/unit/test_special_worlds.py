@@ -35,6 +35,13 @@ def test_level_of_sales_is_seen_where_it_is_on(weight: float, clusters: int, lea
 
 
 @pytest.mark.parametrize(("weight", "clusters", "least", "most"), [(0, 1, -0.05, 0.05), (1, 3, 0.9, 1)])
+def test_season_is_seen_where_it_is_on(weight: float, clusters: int, least: float, most: float) -> None:
+    k, ari = special.recovered(special.of_seasons(1), season_weight=weight)
+    assert k == clusters
+    assert least <= ari <= most
+
+
+@pytest.mark.parametrize(("weight", "clusters", "least", "most"), [(0, 1, -0.05, 0.05), (1, 3, 0.9, 1)])
 def test_level_of_prices_is_seen_where_it_is_on(weight: float, clusters: int, least: float, most: float) -> None:
     k, ari = special.recovered(special.of_prices(1), price_weight=weight)
     assert k == clusters

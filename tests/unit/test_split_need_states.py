@@ -11,6 +11,7 @@ import pytest
 import split_need_states
 from storelib.accounts.selection import category_named
 from storelib.errors import DataError
+from storelib.names import MONTHS
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def test_sku_in_two_need_states_is_split_once(bench: Any, split: Callable[..., N
     # dry: 10/2 + 6 = 11; oily: 10/2 = 5
     assert bench.rows("need_state_sales.parquet") == [("1", "dry", 11.0), ("1", "oily", 5.0)]
     assert bench.rows("shares.parquet") == [("1", 11 / 16, 5 / 16)]
-    assert bench.rows("store_sales.parquet") == [("1", 5, Decimal("16.00"), True, 0.0, None, None)]
+    assert bench.rows("store_sales.parquet") == [("1", 5, Decimal("16.00"), True, 0.0, *[None] * 14)]
 
 
 def test_repeated_map_rows_weigh_once(bench: Any, split: Callable[..., None]) -> None:
@@ -172,7 +173,7 @@ class TestUnmappedSkus:
             ("out", ""): (1, 3, Decimal("6.00")),
             ("set_aside", "unmapped_sku"): (1, 3, Decimal("7.00")),
         }
-        assert bench.rows("store_sales.parquet") == [("1", 3, Decimal("6.00"), True, 0.0, None, None)]
+        assert bench.rows("store_sales.parquet") == [("1", 3, Decimal("6.00"), True, 0.0, *[None] * 14)]
 
     def test_they_stop_the_stage(self, bench: Any, split: Callable[..., None]) -> None:
         with pytest.raises(
@@ -418,3 +419,23 @@ def test_shares_are_of_capped_sales_where_there_is_a_cap(bench: Any, split: Call
     # a line of 900 counts as 30 in shares, and whole in sales
     assert bench.rows("shares.parquet") == [("1", 0.75, 0.25)]
     assert bench.rows("store_sales.parquet", "sales") == [Decimal("910.00")]
+
+
+def test_sales_of_a_store_by_month_are_of_what_is_kept(bench: Any, split: Callable[..., None]) -> None:
+    bench.product_map(("a", "BEAUTY", "dry"), ("a", "BEAUTY", "oily"))
+    bench.category_sales(
+        ("BEAUTY", "1", "a", "9.00", 3), ("BEAUTY", "1", "new", "5.00", 1), ("BEAUTY", "2", "a", "1.00", 1)
+    )
+    entry = bench.entries()["a"]
+    none = dict.fromkeys(MONTHS, Decimal(0))
+    bench.beside = {
+        ("BEAUTY", "1", entry): none | {"month_03": Decimal(6), "month_04": Decimal(3)},
+        ("BEAUTY", "1", 0): none | {"month_03": Decimal(5)},
+        ("BEAUTY", "2", entry): none | {"month_12": Decimal(1)},
+    }
+    split(unmapped_skus="drop")
+    rows = bench.rows("store_sales.parquet", "store_id", "sales", "month_03", "month_04", "month_12")
+    assert rows == [
+        ("1", Decimal("9.00"), Decimal("6.00"), Decimal("3.00"), Decimal("0.00")),
+        ("2", Decimal("1.00"), Decimal("0.00"), Decimal("0.00"), Decimal("1.00")),
+    ]

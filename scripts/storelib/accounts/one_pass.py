@@ -22,6 +22,7 @@ from storelib.accounts.entries import Entries
 from storelib.accounts.sums import Cells, Grid, refuse_too_large
 from storelib.configuration.place import Compute, SalesSource
 from storelib.database import database
+from storelib.names import MONTHS
 from storelib.raw.lines import (
     FIRST_DAY,
     LAST_DAY,
@@ -43,9 +44,9 @@ NOTES = (
     "decimal_sign_replaced", "sign_rewritten", "date_rewritten", *REWRITTEN.values(),
 )  # fmt: skip
 MARKS = (*(("set_aside", reason) for reason in REASONS), *(("noted", note) for note in NOTES))
-# What is counted beside the sales of each cell where it is asked for: hundredths of units, the cents of the largest line, and those
-# of lines that are cut at a cap of their category.
-MORE = ("units", "largest", "capped")
+# What is counted beside the sales of each cell where it is asked for: hundredths of units, the cents of the largest line, those
+# of lines that are cut at a cap of their category, and those of lines of one month of the year.
+MORE = ("units", "largest", "capped", *MONTHS)
 NO_CAP = np.iinfo(np.int64).max
 # The part of the memory limit that the table of sums may take; DuckDB has the rest.
 TABLE_SHARE = 0.4
@@ -55,7 +56,7 @@ class Sums(NamedTuple):
     """What was counted: cells by store and combination, skus by SKU and category, days by category and day, marks by store.
 
     Codes are those of one pass. magnitude: the sum of absolute amounts in cents, and of hundredths of units. more: of the same lines
-    as cells, in the same order, what is asked for of MORE.
+    as cells, in the same order, what is asked for of MORE; a month has those of its own lines alone.
     """
 
     cells: Cells
@@ -193,6 +194,7 @@ class Counter:
         self.skus = Grid(memory / 4, connection, "skus")
         self.days = Grid(memory / 4, connection, "days")
         self.marks = Grid(memory / 4, connection, "marks")
+        self.seasons = not set(MONTHS).isdisjoint(ledgers.more)
         self.more = {name: Grid(of_cells, connection, name, largest=name == "largest") for name in ledgers.more}
         self.magnitude = 0.0
         self.held = Held(0, 0)
@@ -230,7 +232,13 @@ class Counter:
         count = 1 if lines.times is None else lines.times
         shape = (len(codes.store_id), len(shared.combinations))
         self.cells.add(lines.store, combination, shape, lines.cents, count)
+        months = None if lines.day is None or not self.seasons else months_of(lines.day)
         for name, grid in self.more.items():
+            if name in MONTHS:
+                if months is not None and len(found := np.flatnonzero(months == MONTHS.index(name))):
+                    times = count if lines.times is None else lines.times[found]
+                    grid.add(lines.store[found], combination[found], shape, lines.cents[found], times)
+                continue
             if name == "capped":
                 caps = shared.caps_of(combination)
                 # Of a row that stands for several lines it is their mean that is held against the cap.
@@ -298,6 +306,12 @@ class Counter:
         refuse_too_large(magnitude)
         more = {name: grid.take() for name, grid in self.more.items()}
         return Sums(self.cells.take(), self.skus.take(), self.days.take(), self.marks.take(), magnitude, more)
+
+
+def months_of(days: NDArray[np.int32]) -> NDArray[np.int64]:
+    """The month of the year of days since 1970: 0 is January."""
+    months: NDArray[np.int64] = days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) % len(MONTHS)
+    return months
 
 
 def amounts_of(name: str, lines: Lines) -> NDArray[np.int64]:

@@ -67,6 +67,10 @@ class IngestSales(Model):
         description="a line above this quantile of its category's lines counts as much as that in shares, and whole in all sums; 1 is "
         "off. It reads the sales twice",
     )
+    seasons: bool = Field(
+        default=False,
+        description="sum each store's sales by month of the year too, for `season_weight`; it needs a date, and costs a part of the pass",
+    )
 
 
 Spelling = Literal["keep", "unify", "fail"]
@@ -196,6 +200,12 @@ class BuildInternalFeatures(BuildFeatures):
         ge=0,
         le=1_000_000,
         description="the same of what a store takes for a unit, on the average; it needs `units` in the sales",
+    )
+    season_weight: float = Field(
+        default=0,
+        ge=0,
+        le=1_000_000,
+        description="the same of the shares of its sales by month of the year; it needs `seasons` of `ingest_sales`",
     )
 
 

@@ -23,9 +23,12 @@ from storelib.tables import read_table
 
 # Where what stages share lies.
 MODULES = "scripts/storelib/"
-# Memory of a process in MB: what Python and its libraries take, and what is made of each MB of input, which is compressed.
-PROCESS_MB = 400
+# Memory of a stage in MB: what Python and its libraries take, and as much for Snakemake's own two processes on a scheduler's
+# node; and what is made of each MB of input, which is compressed.
+PROCESS_MB = 800
 MEMORY_PER_INPUT = 20
+# What a scheduler is asked for, in minutes: what any stage may take, and that for each 10 MB of input it may take one more.
+STAGE_MINUTES, MB_PER_MINUTE = 30, 10
 # What make_demo_data writes; a runner must know the files before they are there.
 DEMO_FILES = (
     "county_features.parquet",
@@ -152,18 +155,33 @@ def in_report(path: str, group: str, shows: str) -> Any:
     return report(path, caption=caption, category=group, labels={"view": view, "picture": shows})
 
 
-def memory_mb(wildcards: Any, input: Any) -> int:  # noqa: A002, ARG001
-    """A rule's resource: what a stage needs that holds its input in memory. Raises FileNotFoundError where that is not made yet.
+def size_mb(paths: Iterable[str]) -> float:
+    """Raises FileNotFoundError where a file is not made yet.
 
     Snakemake's own `input.size_mb` cannot be asked from within its event loop, and warns there.
     """
-    return PROCESS_MB + math.ceil(MEMORY_PER_INPUT * sum(Path(path).stat().st_size for path in input) / 1e6)
+    return sum(Path(path).stat().st_size for path in paths) / 1e6
 
 
-def database_mb(compute: Compute) -> int:
-    """A rule's resource: what a stage needs that works in DuckDB, which spills to disk beyond its limit."""
+def memory_mb(wildcards: Any, input: Any, attempt: int) -> int:  # noqa: A002, ARG001
+    """A rule's resource: what a stage needs that holds its input in memory; twice that where it is tried a second time."""
+    return attempt * (PROCESS_MB + math.ceil(MEMORY_PER_INPUT * size_mb(input)))
+
+
+def database_mb(compute: Compute) -> Callable[[Any, int], int]:
+    """A rule's resource: what a stage needs that works in DuckDB, which spills to disk beyond its limit; more where it is tried again."""
     number, unit = compute.memory_limit[:-2], compute.memory_limit[-2:]
-    return PROCESS_MB + int(number) * {"MB": 1, "GB": 1000}[unit]
+    needed = PROCESS_MB + int(number) * {"MB": 1, "GB": 1000}[unit]
+
+    def asked(wildcards: Any, attempt: int) -> int:  # noqa: ARG001
+        return attempt * needed
+
+    return asked
+
+
+def minutes(wildcards: Any, input: Any, attempt: int) -> int:  # noqa: A002, ARG001
+    """A rule's resource `runtime`: when a scheduler may end the stage; more where it is tried again."""
+    return attempt * (STAGE_MINUTES + math.ceil(size_mb(input) / MB_PER_MINUTE))
 
 
 def check_params(config: Mapping[str, Any]) -> Params:

@@ -22,6 +22,7 @@ from storelib.contracts.contract import (
     rule,
     text,
 )
+from storelib.names import MONTHS
 from storelib.tables import MONEY
 
 if TYPE_CHECKING:
@@ -47,12 +48,13 @@ def counted(lines: pa.ChunkedArray) -> pa.ChunkedArray:
 
 LINES = Column(pa.int64(), (check("at least 1, nor 0 in every row, as where there are no sales", counted),))
 ENTRY = Column(pa.int32(), (at_least(0),))
-# What is not asked for is empty in every row: units, to two places; the amount of the largest line; and sales, of which lines above a
-# cap count as much as it.
+# What is not asked for is empty in every row: units, to two places; the amount of the largest line; sales, of which lines above a
+# cap count as much as it; and sales by month of the year.
 MORE = {
     "units": Column(MONEY, (), nullable=True),
     "largest": Column(MONEY, (at_least(0),), nullable=True),
     "capped": Column(MONEY, (), nullable=True),
+    **dict.fromkeys(MONTHS, Column(MONEY, (), nullable=True)),
 }
 PERIOD = text(like(r"(-?\d+-W?\d{2})?", "a month such as 2025-01, a week such as 2025-W06, or empty"))
 # What may be empty here is so where there are no sales, and stores are segmented by external data alone.
@@ -140,6 +142,7 @@ STORE_SALES = Contract(
         "large_lines": number(between(0, 1)),
         "largest_line": number(between(0, 1), nullable=True),
         "units": Column(MONEY, (), nullable=True),
+        **dict.fromkeys(MONTHS, Column(MONEY, (), nullable=True)),
     },
     ["store_id"],
 )

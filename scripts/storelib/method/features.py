@@ -18,6 +18,7 @@ from storelib.errors import ConfigError, DataError, shown
 from storelib.method.outliers import SCORES, find_outliers
 from storelib.method.transforms import HUGE, clr, hellinger, log1p, replaceable_parts, skewness, yeo_johnson
 from storelib.method.weights import weights_of
+from storelib.names import MONTHS
 
 Matrix = NDArray[np.float64]
 Rows = NDArray[np.bool_]
@@ -190,6 +191,24 @@ def price_of(sales: Matrix, units: Matrix, trains: Rows, weight: float) -> Block
         )
     prices = np.divide(sales, units, out=np.zeros(len(sales)), where=known)
     return Block("price", ("log_price",), robust_logs(prices, trains), weight)
+
+
+def season_of(months: Matrix, trains: Rows, weight: float) -> Block:
+    """When a store sells: the square roots of the shares of its sales by month of the year.
+
+    months: (n, 12) net sales, January first; those below 0 count as 0. So distances are Hellinger's, as of need states. A store that
+    sells nothing has the shares of all that train. Raises DataError where none of these sells anything.
+    """
+    positive = np.maximum(months, 0.0)
+    chain = positive[trains].sum(axis=0)
+    if not chain.sum() > 0:
+        raise DataError(
+            "season_weight: no store that trains has sales in any month",
+            solution="set internal.ingest_sales.seasons to true, or season_weight: 0",
+        )
+    totals = positive.sum(axis=1, keepdims=True)
+    shares = np.where(totals > 0, positive / np.where(totals > 0, totals, 1.0), chain / chain.sum())
+    return Block("season", MONTHS, np.sqrt(shares), weight)
 
 
 def robust_logs(values: Matrix, trains: Rows) -> Matrix:

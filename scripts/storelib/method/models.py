@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from storelib.errors import ConfigError, DataError
 from storelib.method.algorithms import Fitted, Mixture
 from storelib.method.partitions import Matrix
+from storelib.names import WEIGHTS
 from storelib.tables import read_json
 
 SCHEMA = 1
@@ -94,7 +95,7 @@ class FeatureModel:
                     f"stores cannot be placed after {name}: {self.options[name]}",
                     solution=f"choose one of {', '.join(known)} for this view, and run the pipeline again",
                 )
-        for name in ("level_weight", "price_weight"):
+        for name in WEIGHTS:
             if self.options[name] > 0:
                 raise ConfigError(
                     f"stores cannot be placed after {name}: {self.options[name]:g}",

@@ -75,12 +75,14 @@ class Rules(NamedTuple):
     """What is asked of a line. dated: whether its date counts; negatives: whether negative sales are set aside.
 
     weekly: whether its week is asked for, which a month does not tell. largest: whether the largest line of each cell is.
+    seasons: whether sums by month of the year are.
     """
 
     dated: bool
     negatives: bool
     weekly: bool = False
     largest: bool = False
+    seasons: bool = False
 
 
 class Lines(NamedTuple):

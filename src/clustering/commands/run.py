@@ -8,6 +8,7 @@ import typer
 from clustering.arguments import Env, tags_of
 from clustering.jobs import DESCRIPTIONS, PUBLISH, Engine, job_name
 from clustering.projects import check_project, find_project
+from clustering.schedulers import profile_folder
 from clustering.shown import choose_mode, console, emit, say
 from storelib.errors import nearest_name
 
@@ -32,8 +33,14 @@ def run(
         typer.Argument(help="A job of `clustering list-jobs`, with or without `_job`.", autocompletion=complete_job),
     ],
     env: Env = None,
-    cores: Annotated[int, typer.Option(min=1, help="Stages at a time (Snakemake).")] = 2,
+    cores: Annotated[
+        int | None,
+        typer.Option(min=1, help="Stages at a time (Snakemake): 2, or what the profile says.", show_default=False),
+    ] = None,
     engine: Annotated[Engine, typer.Option(help="The runner.")] = Engine.snakemake,
+    profile: Annotated[
+        str | None, typer.Option(help="Settings of Snakemake: a folder of profiles/, such as slurm, or a path.")
+    ] = None,
     tags: Annotated[list[str] | None, typer.Option(help="key=value, kept with the run; may be repeated.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and why; run nothing.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Run every stage of the job anew.")] = False,
@@ -47,7 +54,10 @@ def run(
     from clustering.running import run_job
 
     name, labels = job_of(job), tags_of(tags)
+    if profile is not None and (engine is Engine.dvc or name == PUBLISH):
+        raise typer.BadParameter("profiles are for Snakemake, and for jobs that it does", param_hint="--profile")
     root = find_project()
+    folder = profile_folder(root, profile) if profile is not None else None
     if name == PUBLISH:
         from clustering.commands.publish import publish_targets
 
@@ -60,7 +70,7 @@ def run(
         show_plan(root, name, env, engine, force=force, as_json=as_json)
         return
     mode = choose_mode(quiet=quiet, as_json=as_json, terminal=console.is_terminal and not console.is_dumb_terminal)
-    run_job(root, name, env, cores, engine, tags=labels, force=force, mode=mode)
+    run_job(root, name, env, cores, engine, profile=folder, tags=labels, force=force, mode=mode)
 
 
 def show_plan(root: Path, job: str, env: str | None, engine: Engine, *, force: bool, as_json: bool) -> None:
