@@ -1,5 +1,6 @@
 """What is too much to be read is refused before it is in memory; with small limits in place of the real ones."""
 
+import bz2
 import gzip
 from pathlib import Path
 
@@ -109,3 +110,17 @@ def test_stage_without_memory_says_so(error: MemoryError, capsys: pytest.Capture
     said = capsys.readouterr().err
     assert "Error: there is no memory left" in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("name", ["sales.csv", "sales.csv.gz", "sales.csv.bz2"])
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_last_line_that_does_not_end_is_not_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, end: str
+) -> None:
+    """DuckDB 2.0 gives the one line before it, and no error."""
+    monkeypatch.setattr(text_files, "LONGEST", 2_000_000)
+    text = f"STORE,SKU\n007,a\n008,{'x' * 40_000_000}{end}".encode()
+    pack = {".csv": bytes, ".gz": gzip.compress, ".bz2": bz2.compress}[Path(name).suffix]
+    (tmp_path / name).write_bytes(pack(text))
+    with pytest.raises(DataError, match="more than 2,000,000 characters"):
+        read_texts(Source(reader="csv", path=name), tmp_path, Compute(), {"store_id": "STORE"})

@@ -24,6 +24,7 @@ from storelib.raw.text_files import (
     recoded,
     refuse_bomb,
     refuse_broken,
+    refuse_endless,
     unpack,
 )
 from storelib.sql import identifier, literal
@@ -150,7 +151,7 @@ class Csv:
         native = ENCODINGS.get(codecs.lookup(source.encoding).name)
         alike: dict[tuple[tuple[str, ...], str], list[Path]] = {}
         for file in request.files:
-            refuse_broken(file)
+            refuse_broken(file, with_lines=True)
             header = header_of(file, source.delimiter, source.encoding, source.header_row)
             readable, encoding = file, native or "utf-8"
             # DuckDB loses rows where lines that it skips end otherwise than the rest, or hold quotes.
@@ -160,6 +161,8 @@ class Csv:
             elif is_foreign(file):
                 readable = request.copy_of(file, ".csv")
                 unpack(file, readable)
+            if readable.suffix.lower() not in PACKED:
+                refuse_endless(readable, file)
             alike.setdefault((header.names, encoding), []).append(readable)
         scans = [self.scan_alike(names, part, source.delimiter, code) for (names, code), part in alike.items()]
         return scans[0] if len(scans) == 1 else f"({' UNION ALL BY NAME '.join(f'SELECT * FROM {s}' for s in scans)})"  # noqa: S608

@@ -19,6 +19,8 @@ from storelib.raw.patterns import is_leftover
 BLOCK = 1 << 20
 # Characters that a line may have, and a value: DuckDB reads no longer line, and a file may have but one, which does not end.
 LONGEST = 2_000_000
+# Bytes of a character, at the most.
+WIDEST = 4
 # Bytes that a workbook may be, unpacked: a full sheet of twenty columns.
 WORKBOOK = 1 << 30
 # How files are packed, by suffix: what DuckDB unpacks itself, by Arrow's name for it, and what Python does.
@@ -93,26 +95,54 @@ def lines_of(file: Path, stream: io.TextIOWrapper) -> Iterator[str]:
     while line := stream.readline(LONGEST + 1):
         number += 1
         if len(line) > LONGEST:
-            raise DataError(
-                f"{file}, line {number} has more than {LONGEST:,} characters, which is the most that is read",
-                solution="mend the file: a line end or a closing quote is missing, or it is no text",
-            )
+            raise endless(f"{file}, line {number} has")
         yield line
 
 
-def refuse_broken(file: Path) -> None:
-    """Raise DataError for a compressed file that is cut off or damaged: DuckDB would read the half of a .zst and be content."""
+def refuse_broken(file: Path, *, with_lines: bool = False) -> None:
+    """Raise DataError for a compressed file that is cut off or damaged: DuckDB would read the half of a .zst and be content.
+
+    with_lines: for a line that does not end, too, as `refuse_endless` does of other files.
+    """
     if file.suffix.lower() not in PACKED:
         return
+    longest = since = 0
     try:
         with unpacked(file) as stream:
-            while stream.read(BLOCK):
-                pass
+            while block := stream.read(BLOCK):
+                ends = [at for at in (block.find(b"\n"), block.find(b"\r")) if at >= 0]
+                longest = max(longest, since + (min(ends) if ends else len(block)))
+                since = len(block) - 1 - max(block.rfind(b"\n"), block.rfind(b"\r")) if ends else since + len(block)
     except DAMAGED as error:
         raise DataError(
             f"{file} cannot be unpacked to its end: {error}",
             solution="deliver the file again; this one is cut off or damaged",
         ) from None
+    if with_lines and longest > WIDEST * LONGEST:
+        raise endless(f"{file} has a line of")
+
+
+def refuse_endless(file: Path, delivered: Path) -> None:
+    """Raise DataError where a file's last line is longer than any is read: DuckDB leaves it out, without a word, above 32 MB.
+
+    Of one before the last it says so itself. delivered: what the file was made of.
+    """
+    most = WIDEST * LONGEST
+    with file.open("rb") as handle:
+        if handle.seek(0, io.SEEK_END) <= most:
+            return
+        handle.seek(-most - 2, io.SEEK_END)
+        last = handle.read().rstrip(b"\r\n")
+    if len(last) >= most and not {10, 13} & {*last}:
+        raise endless(f"{delivered}, its last line, has")
+
+
+def endless(what: str) -> DataError:
+    """What is wrong with a line that does not end."""
+    return DataError(
+        f"{what} more than {LONGEST:,} characters, which is the most that is read",
+        solution="mend the file: a line end or a closing quote is missing, or it is no text",
+    )
 
 
 def refuse_bomb(file: Path) -> None:
