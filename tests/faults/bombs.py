@@ -15,15 +15,15 @@ CHUNK = 16 * MEGABYTE
 
 def deflated(head: bytes, filler: bytes, tail: bytes, megabytes: int) -> tuple[bytes, int, int]:
     """A raw deflate stream of a text around so many megabytes of a filler, its CRC and its length; packed once, repeated."""
-    chunk = (filler * (CHUNK // len(filler) + 1))[:CHUNK]
+    chunk = filler * (CHUNK // len(filler))
     first, middle, last = (zlib.compressobj(6, zlib.DEFLATED, -15) for _ in range(3))
     packed = middle.compress(chunk) + middle.flush(zlib.Z_FULL_FLUSH)
-    times = megabytes * MEGABYTE // CHUNK
+    times = megabytes * MEGABYTE // len(chunk)
     stream = first.compress(head) + first.flush(zlib.Z_FULL_FLUSH) + packed * times + last.compress(tail) + last.flush()
     crc = zlib.crc32(head)
     for _ in range(times):
         crc = zlib.crc32(chunk, crc)
-    return stream, zlib.crc32(tail, crc), len(head) + times * CHUNK + len(tail)
+    return stream, zlib.crc32(tail, crc), len(head) + times * len(chunk) + len(tail)
 
 
 def gzip_bomb(path: Path, head: bytes, filler: bytes, tail: bytes, megabytes: int) -> None:

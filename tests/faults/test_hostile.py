@@ -20,7 +20,7 @@ from faults.test_stages import is_told
 
 Told = Callable[[str, int, int], None]
 # Megabytes of a bomb; those that a stage may take in all; seconds.
-BOMB, MEMORY, SECONDS = 1024, 900, 600
+BOMB, MEMORY, SECONDS = 1024, 1500, 600
 SALES, MAP = "ingest_sales", "ingest_product_map"
 # Runs a stage by itself, and says at the end how many kilobytes it has taken at most.
 ALONE = """

@@ -2,6 +2,8 @@
 
 import bz2
 import gzip
+import re
+import zipfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,6 +16,7 @@ from storelib.configuration.place import Compute, Source
 from storelib.errors import DataError
 from storelib.raw import json_records, sources, text_files
 from storelib.raw.json_records import documents
+from storelib.raw.lines import require_places
 from storelib.raw.sources import read_texts
 from storelib.raw.text_files import first_fault, header_of, line_of, refuse_bomb
 
@@ -124,3 +127,29 @@ def test_last_line_that_does_not_end_is_not_left_out(
     (tmp_path / name).write_bytes(pack(text))
     with pytest.raises(DataError, match="more than 2,000,000 characters"):
         read_texts(Source(reader="csv", path=name), tmp_path, Compute(), {"store_id": "STORE"})
+
+
+@pytest.mark.parametrize("places", [[0, 3], [-1, 0]])
+def test_text_that_is_not_in_its_dictionary_is_refused(places: list[int]) -> None:
+    """Arrow takes it as it is in a damaged file; its code would be another text's, or that of none."""
+    indices = pa.array(places, pa.int32())
+    column = pa.DictionaryArray.from_arrays(indices, ["a", "b", "c"], safe=False)
+    with pytest.raises(pa.ArrowInvalid, match="of a dictionary of 3"):
+        require_places(column)
+    require_places(pa.DictionaryArray.from_arrays(pa.array([0, 2, None], pa.int32()), ["a", "b", "c"]))
+    require_places(pa.DictionaryArray.from_arrays(pa.array([None], pa.int32()), ["a"]))
+
+
+def test_workbook_without_a_sheet_is_told(tmp_path: Path) -> None:
+    """As a flipped bit in its list of sheets may leave it."""
+    import xlsxwriter
+
+    whole, file = tmp_path / "whole.xlsx", tmp_path / "x.xlsx"
+    with xlsxwriter.Workbook(whole) as book:
+        book.add_worksheet().write("A1", "STORE")
+    with zipfile.ZipFile(whole) as old, zipfile.ZipFile(file, "w") as new:
+        for entry in old.infolist():
+            content = old.read(entry)
+            new.writestr(entry, re.sub(b"<sheets>.*</sheets>", b"<sheets></sheets>", content))
+    with pytest.raises(DataError, match="has no sheets"):
+        read_texts(Source(reader="excel", path="x.xlsx"), tmp_path, Compute(), {"store_id": "STORE"})

@@ -390,6 +390,8 @@ def sheet_name(file: Path, wanted: str | None, workbook: "CalamineWorkbook") -> 
             f"{file} has {len(filled)} sheets that are not empty: {', '.join(filled)}",
             solution="say which one to read: `sheet` of this source",
         )
+    if not names:
+        raise DataError(f"{file} has no sheets", solution="mend or replace the file")
     if not filled and len(shown_ones) < len(names):
         raise DataError(
             f"{file} has no sheet that is shown and not empty; sheets: {', '.join(names)}",
