@@ -163,6 +163,14 @@ def run_stage(main: Callable[[Sequence[str] | None], None]) -> None:
         what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
         tell(DataError(what, solution="see that the file is there and may be used, and that the disk is not full"))
         sys.exit(DataError.exit_code)
+    except MemoryError as error:
+        tell(
+            DataError(
+                f"there is no memory left{f': {error}' if str(error) else ''}",
+                solution="run fewer stages at once (--cores 1), or give the machine more memory",
+            )
+        )
+        sys.exit(DataError.exit_code)
     except Exception:
         LOGGER.exception("unexpected failure")
         sys.exit(1)

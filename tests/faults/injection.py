@@ -152,8 +152,8 @@ def load_libraries() -> None:
         importlib.import_module(name)
 
 
-def run_forked(project: Project, stage: Stage, fault: Fault | None = None) -> Ended:
-    """One stage in a child of this process, in the project's folder, with a fault."""
+def run_forked(project: Project, stage: Stage, fault: Fault | None = None, seconds: int = 0) -> Ended:
+    """One stage in a child of this process, in the project's folder, with a fault; seconds: after which a signal ends it."""
     _, script, *argv = stage.argv
     module = importlib.import_module(Path(script).stem)
 
@@ -165,16 +165,17 @@ def run_forked(project: Project, stage: Stage, fault: Fault | None = None) -> En
             return end.code if isinstance(end.code, int) else 1
         return 0
 
-    return forked(project.root, project.root, run, fault)
+    return forked(project.root, project.root, run, fault, seconds)
 
 
-def forked(root: Path, folder: Path, action: Callable[[], int], fault: Fault | None = None) -> Ended:
+def forked(root: Path, folder: Path, action: Callable[[], int], fault: Fault | None = None, seconds: int = 0) -> Ended:
     """An action in a child of this process, in a project, with a fault below a folder. action: gives its exit code."""
     reading, writing = os.pipe()
     sys.stdout.flush()
     child = os.fork()
     if not child:
         os.close(reading)
+        signal.alarm(seconds)
         code, said, plan = 1, io.StringIO(), Plan(folder, fault)
         try:
             os.chdir(root)

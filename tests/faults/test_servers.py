@@ -28,8 +28,9 @@ from storelib.raw.files import sha256
 Told = Callable[[str, int, int], None]
 KINDS = ("refused", "hung", "reset", "truncated", "unavailable", "expired", "unanswered")
 LEAST = 2
-# Seconds that a server has, and those that a command has however often it tries.
-WAIT, BOUND = 2, 90
+# Seconds that a server has, and those that a command has however often it tries: the library of an object store tries each
+# request three times within each attempt of ours.
+WAIT, BOUND = 2, 240
 ROWS = 30_000
 TABLES = ("store_segments", "store_segments_profiles", "store_segments_archive")
 CURRENT = "retail/segments/current.json"

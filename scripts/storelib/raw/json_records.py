@@ -10,6 +10,8 @@ from storelib.raw.text_files import opened
 
 # Before the path of a field that is not the record's own, but of an object around it.
 OUTER = "."
+# Characters of a file that is read as a whole.
+LARGEST = 500_000_000
 
 
 def records_to_lines(file: Path, path: str, wanted: Sequence[str], target: Path) -> None:
@@ -45,7 +47,12 @@ def documents(file: Path) -> Iterator[Any]:
     decoder = json.JSONDecoder()
     try:
         with opened(file, "utf-8-sig") as stream:
-            text = stream.read()
+            text = stream.read(LARGEST + 1)
+        if len(text) > LARGEST:
+            raise DataError(
+                f"{file} has more than {LARGEST:,} characters, which is the most that is read where `records` is set",
+                solution="deliver it in parts, or as one object a line without `records`",
+            )
         position = 0
         while position < len(text):
             if text[position].isspace():

@@ -313,7 +313,7 @@ class LineReader:
             while (batch := self.next_of(batches, share.file)) is not None:
                 try:
                     lines = self.coded(batch, columns)
-                except (UnicodeDecodeError, duckdb.InvalidInputException) as error:
+                except (UnicodeDecodeError, duckdb.InvalidInputException, pa.ArrowInvalid) as error:
                     raise unreadable(self.source, self.raw, error, share.file) from None
                 yield lines
 
@@ -397,7 +397,9 @@ class LineReader:
 
         notes: is told which lines have an id that is not written in the form of one.
         """
-        if not pa.types.is_dictionary(column.type):
+        if pa.types.is_dictionary(column.type):
+            require_places(column)
+        else:
             column = pc.dictionary_encode(column)
         latest = self.latest.get(name)
         if (
@@ -487,6 +489,13 @@ class LineReader:
             return codes
         encoded = pc.dictionary_encode(column)
         return at_places(np.append(getattr(self.coding, name).of(encoded.dictionary), np.int32(0)), encoded.indices)
+
+
+def require_places(column: pa.DictionaryArray) -> None:
+    """Raise ArrowInvalid where a damaged file has a text that is not in its dictionary, which Arrow does not look at."""
+    ends = pc.min_max(column.indices).as_py()
+    if ends["min"] is not None and not 0 <= ends["min"] <= ends["max"] < len(column.dictionary):
+        raise pa.ArrowInvalid(f"text {ends['max']} of a dictionary of {len(column.dictionary)}")
 
 
 def at_places(values: NDArray[Value], places: pa.Array) -> NDArray[Value]:

@@ -15,7 +15,18 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, cast, runtime_checkable
 
 from storelib.errors import ConfigError, DataError, nearest_name
 from storelib.raw.json_records import records_to_lines
-from storelib.raw.text_files import PACKED, first_fault, header_of, is_foreign, line_of, recoded, refuse_broken, unpack
+from storelib.raw.text_files import (
+    PACKED,
+    first_fault,
+    header_of,
+    is_foreign,
+    line_of,
+    recoded,
+    refuse_bomb,
+    refuse_broken,
+    refuse_endless,
+    unpack,
+)
 from storelib.sql import identifier, literal
 
 if TYPE_CHECKING:
@@ -140,7 +151,7 @@ class Csv:
         native = ENCODINGS.get(codecs.lookup(source.encoding).name)
         alike: dict[tuple[tuple[str, ...], str], list[Path]] = {}
         for file in request.files:
-            refuse_broken(file)
+            refuse_broken(file, with_lines=True)
             header = header_of(file, source.delimiter, source.encoding, source.header_row)
             readable, encoding = file, native or "utf-8"
             # DuckDB loses rows where lines that it skips end otherwise than the rest, or hold quotes.
@@ -150,6 +161,8 @@ class Csv:
             elif is_foreign(file):
                 readable = request.copy_of(file, ".csv")
                 unpack(file, readable)
+            if readable.suffix.lower() not in PACKED:
+                refuse_endless(readable, file)
             alike.setdefault((header.names, encoding), []).append(readable)
         scans = [self.scan_alike(names, part, source.delimiter, code) for (names, code), part in alike.items()]
         return scans[0] if len(scans) == 1 else f"({' UNION ALL BY NAME '.join(f'SELECT * FROM {s}' for s in scans)})"  # noqa: S608
@@ -333,6 +346,7 @@ def rows_of(file: Path, source: Options) -> tuple[list[list[object]], int]:
     """The rows of one sheet from its header on, and the header's number. Raises DataError."""
     from python_calamine import CalamineError, CalamineWorkbook  # spared where no source is a workbook
 
+    refuse_bomb(file)
     try:
         with CalamineWorkbook.from_path(str(file)) as workbook:
             found = workbook.get_sheet_by_name(sheet_name(file, source.sheet, workbook))
@@ -376,6 +390,8 @@ def sheet_name(file: Path, wanted: str | None, workbook: "CalamineWorkbook") -> 
             f"{file} has {len(filled)} sheets that are not empty: {', '.join(filled)}",
             solution="say which one to read: `sheet` of this source",
         )
+    if not names:
+        raise DataError(f"{file} has no sheets", solution="mend or replace the file")
     if not filled and len(shown_ones) < len(names):
         raise DataError(
             f"{file} has no sheet that is shown and not empty; sheets: {', '.join(names)}",

@@ -44,6 +44,8 @@ INSTANTS = {"TIMESTAMP WITH TIME ZONE", "TIMESTAMP_NS WITH TIME ZONE"}
 DATES = {"DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", *INSTANTS}
 # A text of which nothing is trimmed, by far the most: to look costs a tenth of trimming it.
 PLAIN = "[!-~]([ -~]*[!-~])?"
+# Of a source that is read into memory: ten million products take 200.
+MEGABYTES = 512
 # Beyond it a float does not tell whole numbers apart.
 EXACT = 2**53
 
@@ -533,13 +535,35 @@ def read_selected(
     """The table of a view `source`; selected: name and SQL. lines: is told how many rows came from each file."""
     columns = ", ".join(f"{expression} AS {identifier(name)}" for name, expression in selected.items())
     try:
-        table = connection.sql(f"SELECT {columns}, _file FROM source").to_arrow_table()  # noqa: S608
+        reader = connection.sql(f"SELECT {columns}, _file FROM source").to_arrow_reader()  # noqa: S608
+        table = within(reader, MEGABYTES, source, folder)
     except duckdb.Error as error:
         raise unreadable(source, folder, error) from None
     if lines is not None:
         lines.update((count["values"], count["counts"]) for count in table["_file"].value_counts().to_pylist())
     frame: pd.DataFrame = table.drop_columns("_file").to_pandas()
     return frame
+
+
+def within(reader: pa.RecordBatchReader, megabytes: int, source: Source, folder: Path) -> pa.Table:
+    """All rows as one table. Raises DataError where they are more than is kept in memory: a few bytes may be a billion of them."""
+    batches, taken = [], 0
+    try:
+        for batch in reader:
+            batches.append(batch)
+            taken += batch.nbytes
+            if taken > megabytes << 20:
+                raise DataError(
+                    f"{folder / source.path} has more than {megabytes} MB of values in the columns that are read, and is read into "
+                    "memory, as every source but sales is",
+                    solution="see what is in it: one row for each product or store is expected",
+                )
+    except (OSError, pa.ArrowException) as error:
+        # DuckDB's errors come through Arrow as others.
+        if str(error).startswith("Out of Memory"):
+            raise duckdb.OutOfMemoryException(str(error)) from None
+        raise unreadable(source, folder, error) from None
+    return pa.Table.from_batches(batches, reader.schema)
 
 
 def column_types(source: Source, folder: Path, limits: Limits) -> dict[str, str]:

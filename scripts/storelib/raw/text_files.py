@@ -7,7 +7,6 @@ import bz2
 import csv
 import io
 import shutil
-import sys
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +17,12 @@ from storelib.errors import DataError, shown
 from storelib.raw.patterns import is_leftover
 
 BLOCK = 1 << 20
+# Characters that a line may have, and a value: DuckDB reads no longer line, and a file may have but one, which does not end.
+LONGEST = 2_000_000
+# Bytes of a character, at the most.
+WIDEST = 4
+# Bytes that a workbook may be, unpacked: a full sheet of twenty columns.
+WORKBOOK = 1 << 30
 # How files are packed, by suffix: what DuckDB unpacks itself, by Arrow's name for it, and what Python does.
 STREAMED = {".gz": "gzip", ".zst": "zstd"}
 PACKED = (*STREAMED, ".bz2", ".zip")
@@ -25,6 +30,7 @@ PACKED = (*STREAMED, ".bz2", ".zip")
 DAMAGED = (OSError, EOFError, zipfile.BadZipFile, zlib.error)
 LINE_ENDS = {"\n": "LF", "\r\n": "CR LF", "\r": "CR"}
 # What the csv module says.
+TOO_LONG = "field larger than field limit"
 SAID = {
     "unexpected end of data": "a value begins with double quotes that do not end",
     "',' expected after '\"'": "text stands between the double quotes that end a value and the next delimiter",
@@ -83,27 +89,96 @@ def opened(file: Path, encoding: str, errors: str = "strict") -> io.TextIOWrappe
     return io.TextIOWrapper(unpacked(file), encoding=encoding, errors=errors, newline="")
 
 
-def refuse_broken(file: Path) -> None:
-    """Raise DataError for a compressed file that is cut off or damaged: DuckDB would read the half of a .zst and be content."""
+def lines_of(file: Path, stream: io.TextIOWrapper) -> Iterator[str]:
+    """The lines of a text file. Raises DataError for one that is longer than any is read, before it is all in memory."""
+    number = 0
+    while line := stream.readline(LONGEST + 1):
+        number += 1
+        if len(line) > LONGEST:
+            raise endless(f"{file}, line {number} has")
+        yield line
+
+
+def refuse_broken(file: Path, *, with_lines: bool = False) -> None:
+    """Raise DataError for a compressed file that is cut off or damaged: DuckDB would read the half of a .zst and be content.
+
+    with_lines: for a line that does not end, too, as `refuse_endless` does of other files.
+    """
     if file.suffix.lower() not in PACKED:
         return
+    longest = since = 0
     try:
         with unpacked(file) as stream:
-            while stream.read(BLOCK):
-                pass
+            while block := stream.read(BLOCK):
+                ends = [at for at in (block.find(b"\n"), block.find(b"\r")) if at >= 0]
+                longest = max(longest, since + (min(ends) if ends else len(block)))
+                since = len(block) - 1 - max(block.rfind(b"\n"), block.rfind(b"\r")) if ends else since + len(block)
     except DAMAGED as error:
         raise DataError(
             f"{file} cannot be unpacked to its end: {error}",
             solution="deliver the file again; this one is cut off or damaged",
         ) from None
+    if with_lines and longest > WIDEST * LONGEST:
+        raise endless(f"{file} has a line of")
+
+
+def refuse_endless(file: Path, delivered: Path) -> None:
+    """Raise DataError where a file's last line is longer than any is read: DuckDB leaves it out, without a word, above 32 MB.
+
+    Of one before the last it says so itself. delivered: what the file was made of.
+    """
+    most = WIDEST * LONGEST
+    with file.open("rb") as handle:
+        if handle.seek(0, io.SEEK_END) <= most:
+            return
+        handle.seek(-most - 2, io.SEEK_END)
+        last = handle.read().rstrip(b"\r\n")
+    if len(last) >= most and not {10, 13} & {*last}:
+        raise endless(f"{delivered}, its last line, has")
+
+
+def endless(what: str) -> DataError:
+    """What is wrong with a line that does not end."""
+    return DataError(
+        f"{what} more than {LONGEST:,} characters, which is the most that is read",
+        solution="mend the file: a line end or a closing quote is missing, or it is no text",
+    )
+
+
+def refuse_bomb(file: Path) -> None:
+    """Raise DataError for a workbook that unpacks to more than is read into memory, whatever size it claims.
+
+    What is too small to do that is not looked at: a byte of a .zip gives 1,032 at the most.
+    """
+    if not zipfile.is_zipfile(file):
+        return
+    unpacked_so_far = 0
+    try:
+        with zipfile.ZipFile(file) as archive:
+            large = [entry for entry in archive.infolist() if entry.compress_size * 1032 > WORKBOOK]
+            for entry in large:
+                unpacked_so_far += entry.file_size
+                if unpacked_so_far > WORKBOOK:
+                    raise DataError(
+                        f"{file} unpacks to more than {WORKBOOK >> 20:,} MB, which is the most that is read of a workbook",
+                        solution="deliver it as CSV or Parquet",
+                    )
+            # A size that is a lie is found by the sum of what comes.
+            for entry in large:
+                with archive.open(entry) as stream:
+                    while stream.read(BLOCK):
+                        pass
+    except (*DAMAGED, NotImplementedError, RuntimeError) as error:
+        raise DataError(f"{file} cannot be read as excel: {error}", solution="mend or replace the file") from None
 
 
 def recoded(file: Path, encoding: str, target: Path, skipped: int = 0) -> None:
     """Write a text file anew as UTF-8, block by block, without its first lines. Raises DataError where it is not in that encoding."""
     try:
         with opened(file, encoding) as source, target.open("w", encoding="utf-8", newline="") as copy:
+            lines = lines_of(file, source)
             for _ in range(skipped):
-                source.readline()
+                next(lines, "")
             while block := source.read(BLOCK):
                 copy.write(block)
     except UnicodeError as error:
@@ -120,12 +195,17 @@ def header_of(file: Path, delimiter: str, encoding: str, row: int | None = None)
     record, skipped = "", 0
     try:
         with opened(file, encoding) as stream:
-            for number, line in enumerate(stream, start=1):
+            for number, line in enumerate(lines_of(file, stream), start=1):
                 is_before = number < (row or 1)
                 if is_before or (not record and row is None and not line.strip("\ufeff \t\r\n")):
                     skipped += 1
                     continue
                 record += line
+                if len(record) > LONGEST:
+                    raise DataError(
+                        f"{file}, line {skipped + 1}: the header has more than {LONGEST:,} characters",
+                        solution="mend the first line: the quotes around a name do not end",
+                    )
                 # A line break inside of quotes does not end the header.
                 if record.count('"') % 2 == 0:
                     break
@@ -166,17 +246,18 @@ def values_of(record: str, delimiter: str) -> list[str]:
 
 def records(file: Path, delimiter: str, encoding: str, row: int | None = None) -> Iterator[tuple[int, list[str]]]:
     """Each record that is not empty with the number of its first line; the header comes first. row: of the header."""
-    csv.field_size_limit(sys.maxsize)
+    csv.field_size_limit(LONGEST)
     above = (row or 1) - 1
     with opened(file, encoding) as stream:
+        lines = lines_of(file, stream)
         for _ in range(above):
-            next(stream, "")
+            next(lines, "")
         if len(delimiter) > 1:
-            for number, line in enumerate(stream, start=above + 1):
+            for number, line in enumerate(lines, start=above + 1):
                 if line.strip():
                     yield number, values_of(line.rstrip("\r\n"), delimiter)
             return
-        reader = csv.reader(stream, delimiter=delimiter, strict=True)
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
         last = 0
         try:
             for record in reader:
@@ -184,7 +265,9 @@ def records(file: Path, delimiter: str, encoding: str, row: int | None = None) -
                 if record:
                     yield above + first, record
         except csv.Error as error:
-            raise csv.Error(f"line {above + last + 1}: {SAID.get(str(error), str(error))}") from None
+            long = f"a value has more than {LONGEST:,} characters: its closing quotes may be missing"
+            text = long if str(error).startswith(TOO_LONG) else SAID.get(str(error), str(error))
+            raise csv.Error(f"line {above + last + 1}: {text}") from None
 
 
 def not_text(file: Path, encoding: str) -> DataError:
@@ -192,7 +275,7 @@ def not_text(file: Path, encoding: str) -> DataError:
     where = str(file)
     try:
         with opened(file, encoding, errors="surrogateescape") as stream:
-            for number, line in enumerate(stream, start=1):
+            for number, line in enumerate(lines_of(file, stream), start=1):
                 if any("\ud800" <= character <= "\udfff" for character in line):
                     delivered = line.strip().encode(encoding, errors="surrogateescape")
                     where = f"{file}, line {number}: {shown(delivered.decode('latin-1'))}"
@@ -210,7 +293,7 @@ def mixed_line_ends(file: Path, encoding: str, row: int | None = None) -> DataEr
     """An error that names the first line that ends otherwise than those before; those inside of quotes do not count."""
     first, is_quoted = "", False
     with opened(file, encoding) as stream:
-        for number, line in enumerate(stream, start=1):
+        for number, line in enumerate(lines_of(file, stream), start=1):
             # What stands above the header is not read.
             is_quoted ^= number >= (row or 1) and line.count('"') % 2 == 1
             end = line[len(line.rstrip("\r\n")) :]
