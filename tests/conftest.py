@@ -2,4 +2,15 @@
 
 import os
 
+import pytest
+
+from clustering.stage_server import FOLDER
+
 os.environ.setdefault("CLUSTERING_FSYNC", "no")
+
+
+@pytest.fixture(autouse=True)
+def processes_of_its_own(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stages are forked only in tests that have the fixture for it: it lasts as long as the session, whatever comes after them."""
+    if "stages" not in request.fixturenames:
+        monkeypatch.delenv(FOLDER, raising=False)

@@ -90,6 +90,17 @@ def test_folder_on_another_disk_is_read(tmp_path: Path) -> None:
     assert found(tmp_path / "raw", "sales") == found(tmp_path / "raw", "sales/**/*.csv") == ["sales/deep/a.csv"]
 
 
+def test_folders_below_that_are_links_are_read(tmp_path: Path) -> None:
+    for name in ("share/deep", "raw/sales/2024"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "a.csv").write_text(HEADER)
+    (tmp_path / "raw/sales/2025").symlink_to(tmp_path / "share")
+    # A link to a folder above has no end.
+    (tmp_path / "raw/sales/2024/all").symlink_to(tmp_path / "raw")
+    expected = ["sales/2024/a.csv", "sales/2025/deep/a.csv"]
+    assert found(tmp_path / "raw", "sales") == found(tmp_path / "raw", "sales/**/*.csv") == expected
+
+
 @pytest.fixture
 def ingest(bench: Any) -> Callable[..., None]:
     """Runs the stage of sales."""
@@ -114,6 +125,36 @@ def test_missing_file_is_not_looked_for_elsewhere(bench: Any, ingest: Callable[.
     with pytest.raises(DataError, match=r"raw/sales\.csv does not exist") as caught:
         ingest(path="sales.csv")
     assert "backup/sales.csv has that name" in caught.value.solution
+
+
+@pytest.mark.parametrize(
+    ("link", "path"),
+    [
+        ("sales.csv", "sales.csv"),
+        ("sales/02.csv", "sales"),
+        ("sales/02.csv", "sales/*.csv"),
+        ("sales/2025", "sales"),
+        ("sales/2025", "sales/**/*.csv"),
+        ("sales/2025", "sales/2*/*.csv"),
+        ("far", "far/sales.csv"),
+    ],
+)
+def test_link_to_nothing_is_told_and_not_left_out(
+    bench: Any, ingest: Callable[..., None], link: str, path: str
+) -> None:
+    bench.csv("raw/sales/01.csv", HEADER, ONE)
+    bench.csv("raw/sales/2024/01.csv", HEADER, TWO)
+    (bench.raw / link).symlink_to(bench / "share" / "gone")
+    with pytest.raises(DataError, match=rf"raw/{link} is a link to .*/share/gone, which is not there"):
+        ingest(path=path)
+
+
+def test_link_to_nothing_that_no_source_names_is_nothing(bench: Any, ingest: Callable[..., None]) -> None:
+    bench.csv("raw/sales/01.csv", HEADER, ONE)
+    for name in ("notes.csv", "sales/.~lock.01.csv", "sales/_temporary", "sales/readme.txt"):
+        (bench.raw / name).symlink_to(bench / "gone")
+    ingest(path="sales/*.csv")
+    assert len(by_store(bench)) == 1
 
 
 def delta(folder: Path) -> None:

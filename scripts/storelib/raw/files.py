@@ -1,7 +1,8 @@
 """Which files belong to a source, what their folders say of them, and whether one content came twice."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from logging import Logger
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -43,12 +44,47 @@ def source_files(source: Source, folder: Path, listing: Iterable[Path] | None = 
 
 
 def files_below(path: Path) -> list[Path]:
-    """A file, or every file in a folder."""
-    return [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
+    """A file, or every file in a folder and below, in folders that are links too."""
+    return [path] if path.is_file() else [p for p in entries_below(path) if p.is_file()]
+
+
+def entries_below(folder: Path) -> Iterator[Path]:
+    """Files in a folder and below, and links to nothing. A link to a folder that it lies in itself has no end, and is left out."""
+    for name, folders, files in os.walk(folder, followlinks=True):
+        here = Path(name)
+        inside = here.resolve()
+        folders[:] = [
+            entry
+            for entry in folders
+            if not (here / entry).is_symlink() or not inside.is_relative_to((here / entry).resolve())
+        ]
+        yield from (here / entry for entry in files)
+
+
+def refuse_broken_links(source: Source, folder: Path) -> None:
+    """Raise DataError where a link that belongs to a source leads to nothing: what lies behind it would be missing without a word."""
+    pattern = PurePosixPath(source.path).parts
+    target, base = folder / source.path, folder.joinpath(*fixed_parts(pattern))
+    # It may be a folder of the pattern's.
+    heads = [pattern[:number] for number in range(1, len(pattern) + 1)]
+    below = [
+        path
+        for path in entries_below(base)
+        if target in path.parents or any(matches(head, path.relative_to(folder).parts) for head in heads)
+    ]
+    way = [path for path in (target, base, *base.parents) if folder in path.parents]
+    for link in sorted({*below, *way}):
+        if link.exists() or not link.is_symlink() or is_leftover(link.relative_to(folder).parts):
+            continue
+        raise DataError(
+            f"{link} is a link to {link.readlink()}, which is not there",
+            solution="bring back what it leads to (mount the share, for instance), or remove the link where its data no longer counts",
+        )
 
 
 def present_files(source: Source, folder: Path) -> list[Path]:
     """The files of a source. Raises DataError where there is none, and for a table that only its own log can read."""
+    refuse_broken_links(source, folder)
     files = source_files(source, folder)
     if not files:
         deeper = [
