@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,9 +23,10 @@ class Project:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def call(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run a program of this environment in the project: `snakemake`, `dvc`, `clustering`, `git`."""
+    def call(self, *command: str, check: bool = True, by: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+        """Run a program of this environment in the project: `snakemake`, `dvc`, `clustering`, `git`; by: what starts it."""
         words = list(command) if command[0] == "git" else [str(Path(sys.executable).parent / command[0]), *command[1:]]
+        words = [*by, *words]
         result = subprocess.run(words, cwd=self.root, env=environment(), capture_output=True, text=True, check=False)
         if check and result.returncode:
             raise AssertionError(f"{command} gave {result.returncode}\n{result.stdout}\n{result.stderr}")
@@ -125,6 +126,28 @@ def once(name: str, factory: pytest.TempPathFactory) -> Iterator[tuple[Path, boo
         full.touch()
 
 
+# Read by every Python that starts: notes whom it looks for or connects to, but for sockets of this machine's files.
+WATCH = """
+import os, sys
+def note(event, args):
+    if event == "socket.getaddrinfo" or (event in ("socket.connect", "socket.sendto") and isinstance(args[1], tuple)):
+        with open({log!r}, "a") as log:
+            log.write(f"{{event}} {{args}} {{sys.argv}}\\n")
+sys.addaudithook(note)
+"""
+
+
+def without_network() -> list[str]:
+    """What starts a program where there is no network at all; nothing where this system or user may not."""
+    for words in (["unshare", "--net"], ["unshare", "--net", "--map-root-user"]):
+        if (
+            shutil.which("unshare")
+            and not subprocess.run([*words, "true"], capture_output=True, check=False).returncode
+        ):
+            return words
+    return []
+
+
 @pytest.fixture(scope="session")
 def minimal(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """What `clustering minimal` leaves and says: a project with three categories in its data, two of them selected."""
@@ -132,9 +155,14 @@ def minimal(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
         said = folder / "said.txt"
         if mine:
             (folder / "tmp").mkdir()
+            (folder / "watch").mkdir()
+            (folder / "connections.log").touch()
+            watch = WATCH.format(log=str(folder / "connections.log"))
+            (folder / "watch" / "sitecustomize.py").write_text(watch, encoding="utf-8")
             with pytest.MonkeyPatch.context() as patch:
                 patch.setenv("TMPDIR", str(folder / "tmp"))
-                said.write_text(Project(folder).call("clustering", "minimal").stdout)
+                patch.setenv("PYTHONPATH", str(folder / "watch"), prepend=os.pathsep)
+                said.write_text(Project(folder).call("clustering", "minimal", by=without_network()).stdout)
         (made,) = (folder / "tmp").glob("clustering-minimal-*/project")
         return made, said.read_text()
 
