@@ -103,14 +103,15 @@ def sales_of(table: pa.Table) -> Sales:
     order = np.argsort(np.array(texts, dtype=object))
     place = np.zeros(len(stores.dictionary), np.int64)
     place[used[order]] = np.arange(len(order))
+    months = [found for name in MONTHS if (found := beside(table, name)) is not None]
     return Sales(
         [texts[number] for number in order],
         place[stores.indices.to_numpy()],
         table["entry"].to_numpy().astype(np.int64),
         cents_of(table["sales"].combine_chunks()),
         table["lines"].to_numpy(),
-        *(beside(table, name) for name in MORE if name not in MONTHS),
-        None if beside(table, MONTHS[0]) is None else np.column_stack([beside(table, name) for name in MONTHS]),
+        **{name: beside(table, name) for name in MORE if name not in MONTHS},
+        months=np.column_stack(months) if months else None,
     )
 
 

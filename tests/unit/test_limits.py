@@ -103,7 +103,12 @@ def test_source_in_memory_that_is_too_large(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("error", [MemoryError(), pa.ArrowMemoryError("malloc of size 64 failed")])
-def test_stage_without_memory_says_so(error: MemoryError, capsys: pytest.CaptureFixture[str]) -> None:
+def test_stage_without_memory_says_so(
+    error: MemoryError, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As in a process that has no log yet; stages of other tests have had theirs in this one.
+    monkeypatch.setattr(storelib.runtime.LOGGER, "handlers", [])
+
     def main(_: object) -> None:
         raise error
 
