@@ -11,6 +11,6 @@ os.environ.setdefault("CLUSTERING_FSYNC", "no")
 
 @pytest.fixture(autouse=True)
 def processes_of_its_own(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stages are forked only in tests that have the fixture for it: it lasts as long as the session, whatever comes after them."""
-    if "stages" not in request.fixturenames:
+    """Stages are forked only in tests that have a fixture for it: one lasts as long as the session, whatever comes after its tests."""
+    if not {"stages", "served"} & {*request.fixturenames}:
         monkeypatch.delenv(FOLDER, raising=False)

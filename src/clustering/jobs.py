@@ -5,6 +5,8 @@
 
 from enum import StrEnum
 
+# How many records of runs are kept.
+KEPT = 50
 JOBS: dict[str, tuple[str, ...]] = {
     "internal_preprocessing": ("split_need_states",),
     "external_preprocessing": ("join_external",),

@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 
+from clustering.jobs import KEPT
 from clustering.run_report import REPORT, keep_report
 from clustering.runners import STATE
 from clustering.secrets import redacted
@@ -24,7 +25,6 @@ from storelib.errors import ConfigError, PipelineError
 from storelib.tables import replacing, write_text
 
 RUNS = STATE / "runs"
-KEPT = 50
 LISTED = 5
 # The tag of the run that a person prefers, and its name in commands.
 PREFERRED = "preferred"

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import yaml
 
+from clustering.jobs import KEPT
 from clustering.runners import ask, why
-from clustering.runs import KEPT, old_runs
+from clustering.runs import old_runs
 from storelib.errors import PipelineError
 from storelib.seals import DAMAGED, SEALS
 

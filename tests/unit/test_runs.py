@@ -15,10 +15,10 @@ import typer
 from clustering import handover, running
 from clustering.arguments import tags_of
 from clustering.inputs import Difference
-from clustering.jobs import Engine
+from clustering.jobs import KEPT, Engine
 from clustering.projects import access_to, check_access
 from clustering.run_report import PLACE
-from clustering.runs import KEPT, RUNS, find_run, load_runs, new_id, recorded, report_of, with_tags
+from clustering.runs import RUNS, find_run, load_runs, new_id, recorded, report_of, with_tags
 from clustering.shown import Mode, choose_mode
 from storelib.configuration.params import load_params
 from storelib.errors import ConfigError, DataError

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
+from clustering.jobs import KEPT
 from clustering.projects import find_project
-from clustering.runs import KEPT
 from clustering.shown import console, say
 
 

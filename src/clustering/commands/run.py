@@ -8,7 +8,6 @@ import typer
 from clustering.arguments import Env, tags_of
 from clustering.jobs import DESCRIPTIONS, PUBLISH, Engine, job_name
 from clustering.projects import check_project, find_project
-from clustering.schedulers import profile_folder
 from clustering.shown import choose_mode, console, emit, say
 from storelib.errors import nearest_name
 
@@ -52,6 +51,7 @@ def run(
     Example: clustering run full_pipeline_job --cores 4 --tags version=2.0
     """
     from clustering.running import run_job
+    from clustering.schedulers import profile_folder
 
     name, labels = job_of(job), tags_of(tags)
     if profile is not None and (engine is Engine.dvc or name == PUBLISH):
