@@ -194,7 +194,6 @@ class Counter:
         self.skus = Grid(memory / 4, connection, "skus")
         self.days = Grid(memory / 4, connection, "days")
         self.marks = Grid(memory / 4, connection, "marks")
-        self.seasons = not set(MONTHS).isdisjoint(ledgers.more)
         self.more = {name: Grid(of_cells, connection, name, largest=name == "largest") for name in ledgers.more}
         self.magnitude = 0.0
         self.held = Held(0, 0)
@@ -232,7 +231,7 @@ class Counter:
         count = 1 if lines.times is None else lines.times
         shape = (len(codes.store_id), len(shared.combinations))
         self.cells.add(lines.store, combination, shape, lines.cents, count)
-        months = None if lines.day is None or not self.seasons else months_of(lines.day)
+        months = None if lines.day is None or self.more.keys().isdisjoint(MONTHS) else months_of(lines.day)
         for name, grid in self.more.items():
             if name in MONTHS:
                 if months is not None and len(found := np.flatnonzero(months == MONTHS.index(name))):
