@@ -38,12 +38,7 @@ use rule stage as assign_categories with:
         "logs/assign_categories.log",
     benchmark:
         "logs/benchmarks/assign_categories.tsv"
-    threads: THREADS
-    resources:
-        mem_mb=DATABASE_MB,
-        runtime=minutes,
     params:
-        files=files_of(config=RAW.config),
         flags=flags_of(config["internal"]["assign_categories"]),
 
 

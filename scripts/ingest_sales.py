@@ -51,7 +51,7 @@ from storelib.raw.lines import FAULTS, REASONS, Codes, Rules, line_query, wanted
 from storelib.raw.sources import by_their_names, id_column, open_source, require_columns, where_is
 from storelib.raw.spellings import refuse_capitals
 from storelib.sql import identifier, literal
-from storelib.tables import MONEY, read_table
+from storelib.tables import read_table
 
 PERIODS = {"week": "%G-W%V", "month": "%Y-%m"}
 ADVICE = {
@@ -168,11 +168,11 @@ def sums_table(
     codes: np.ndarray,
     entry: np.ndarray,
     cells: Cells,
-    more: Mapping[str, np.ndarray | None] = MappingProxyType({}),
+    more: Mapping[str, np.ndarray] = MappingProxyType({}),
 ) -> pa.Table:
     """Sums by category, a second text and entry, in this order. category, codes: of each row, in `categories` and `texts`.
 
-    more: further amounts by name, of each row; None where they are not known.
+    more: further amounts by name, of each row.
     """
     category, category_texts = ranked(category, categories)
     codes, second_texts = ranked(codes, texts)
@@ -187,10 +187,7 @@ def sums_table(
             "sales": money_column(cells.cents[order]),
             "lines": pa.array(cells.lines[order]),
         }
-        | {
-            name: pa.nulls(len(order), MONEY) if amounts is None else money_column(amounts[order])
-            for name, amounts in more.items()
-        }
+        | {name: money_column(amounts[order]) for name, amounts in more.items()}
     )
 
 
@@ -198,9 +195,7 @@ def sales_table(sums: Sums, ledgers: Ledgers) -> pa.Table:
     """Kept sums by category, store and entry."""
     coding, pairs = ledgers.coding, ledgers.combinations.table()[sums.cells.columns]
     category, entry = pairs[:, 0], pairs[:, 1]
-    more: dict[str, np.ndarray | None] = {
-        name: cents_beside(sums, name) if name in sums.more else None for name in MORE
-    }
+    more = {name: cents_beside(sums, name) for name in MORE if name in sums.more}
     return sums_table("store_id", coding.store_id, coding.category, category, sums.cells.rows, entry, sums.cells, more)
 
 

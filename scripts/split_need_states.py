@@ -117,7 +117,7 @@ def sales_of(table: pa.Table) -> Sales:
 
 def beside(table: pa.Table, name: str) -> NDArray[np.int64] | None:
     """A column of sums beside the sales, in hundredths; None where it was not counted."""
-    return None if table[name].null_count else cents_of(table[name].combine_chunks())
+    return cents_of(table[name].combine_chunks()) if name in table.column_names else None
 
 
 @dataclass

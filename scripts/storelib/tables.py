@@ -8,7 +8,7 @@ tables by way of `storelib.contracts.contract`, which checks them first. Files c
 import errno
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -114,27 +114,6 @@ def write_table(table: pa.Table, path: Path) -> None:
         pq.write_table(table.replace_schema_metadata(None), temporary, compression="zstd", row_group_size=ROW_GROUP)
 
 
-def write_batches(schema: pa.Schema, batches: Iterable[pa.RecordBatch], path: Path) -> int:
-    """Write a stream atomically in row groups of one size, whatever the batches' sizes. Returns the rows written."""
-    rows = 0
-    with replacing(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
-        pending: list[pa.RecordBatch] = []
-        waiting = 0
-        for batch in batches:
-            pending.append(batch)
-            waiting += batch.num_rows
-            while waiting >= ROW_GROUP:
-                table = pa.Table.from_batches(pending)
-                writer.write_table(table.slice(0, ROW_GROUP), row_group_size=ROW_GROUP)
-                pending = table.slice(ROW_GROUP).to_batches()
-                waiting -= ROW_GROUP
-                rows += ROW_GROUP
-        if waiting or rows == 0:
-            writer.write_table(pa.Table.from_batches(pending, schema=schema), row_group_size=ROW_GROUP)
-            rows += waiting
-    return rows
-
-
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
     """Read one Parquet file of the pipeline's own. Raises DataError where it is not there, or not as its stage wrote it."""
@@ -149,10 +128,10 @@ def reading(path: Path) -> Iterator[None]:
         ) from None
 
 
-def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
-    """One Parquet file of the pipeline's own, whole. Raises DataError as `reading`."""
+def read_table(path: Path, columns: list[str] | None = None, dictionaries: Sequence[str] = ()) -> pa.Table:
+    """One Parquet file of the pipeline's own, whole. dictionaries: as in `read_rows`. Raises DataError as `reading`."""
     with reading(path):
-        return pq.ParquetFile(path).read(columns=columns)
+        return pq.ParquetFile(path, read_dictionary=list(dictionaries)).read(columns=columns)
 
 
 def read_rows(path: Path, column: str, value: str, dictionaries: Sequence[str] = ()) -> pa.Table:

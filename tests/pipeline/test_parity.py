@@ -329,7 +329,7 @@ def test_stages_in_duckdb_are_given_what_it_may_take(graphs: Graphs) -> None:
     for name, job in graphs.snakemake.items():
         is_database = "scripts/storelib/database.py" in job.inputs
         # The runner gives the small tables one thread, to which they keep.
-        assert job.threads == (2 if name in {"ingest_sales", "assign_categories"} else 1), name
+        assert job.threads == (2 if name == "ingest_sales" else 1), name
         # What is made of input is not known before that is there.
         assert (job.memory == 1312) == is_database, name
         assert is_database or job.memory == "<TBD>" or 800 < job.memory < 900, name

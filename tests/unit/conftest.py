@@ -179,7 +179,11 @@ class Bench:
                 for key, amounts in sorted(table.items(), key=str)
             ]
             if middle == "store_id":
-                for name_beside in ("units", "largest", "capped", *MONTHS):
+                for name_beside in [
+                    name
+                    for name in ("units", "largest", "capped", *MONTHS)
+                    if any(name in found for found in self.beside.values())
+                ]:
                     schema = schema.append(pa.field(name_beside, MONEY))
             pq.write_table(pa.Table.from_pylist(rows, schema), self / f"{name}.parquet")
 

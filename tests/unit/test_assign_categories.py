@@ -23,7 +23,7 @@ def assign(bench: Any) -> Callable[..., None]:
     def run(unknown_stores: str = "keep", skus_without_category: str = "drop", spelling: str = "unify") -> None:
         bench.write_sums("sales", "sku_sales")
         bench.run(
-            assign_categories, config=bench.place(), sales=bench / "sales.parquet", sku_sales=bench / "sku_sales.parquet",
+            assign_categories, sales=bench / "sales.parquet", sku_sales=bench / "sku_sales.parquet",
             product_map=bench / "product_map.parquet", stores=bench / "stores.parquet",
             category_sales=bench / "category_sales.parquet", category_skus=bench / "category_skus.parquet",
             selling_stores=bench / "selling_stores.parquet", ledger=bench / "ledger.parquet", unknown_stores=unknown_stores,

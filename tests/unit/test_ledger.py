@@ -2,14 +2,10 @@
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from storelib.accounts.counting import count_entries
-from storelib.accounts.ledger import Entry, balanced, check_balance, ledger_table, read_ledger
-from storelib.configuration.place import Compute
-from storelib.database import database
+from storelib.accounts.ledger import Entry, balanced, check_balance, ledger_table, lost_stores, read_ledger
 from storelib.errors import DataError
 from storelib.tables import write_table
 
@@ -89,21 +85,5 @@ def test_empty_ledger_has_a_header() -> None:
 
 
 def test_stores_are_counted_once_under_the_first_reason() -> None:
-    rows: list[tuple[Any, ...]] = [
-        ("", "1", 1, "1.00"), ("late", "1", 2, "2.00"),  # store 1 stays
-        ("late", "2", 3, "3.00"), ("bad", "2", 4, "4.00"),  # store 2 is gone: bad comes first
-        ("late", "3", 5, "5.00"),
-        ("bad", None, 6, "6.00"),  # no store
-    ]  # fmt: skip
-    with database(Compute()) as connection:
-        connection.execute("CREATE TABLE t (reason VARCHAR, store_id VARCHAR, lines BIGINT, sales DECIMAL(18, 2))")
-        connection.executemany("INSERT INTO t VALUES (?, ?, ?, CAST(? AS DECIMAL(18, 2)))", rows)
-        entries = count_entries(connection, "t", "s", "c")
-    check_balance(entries)
-    # lines 1..6 sum to 21; late: 2 + 3 + 5, bad: 4 + 6
-    assert sorted(e[2:] for e in entries) == [
-        ("in", "", 3, 21, Decimal("21.00")),
-        ("out", "", 1, 1, Decimal("1.00")),
-        ("set_aside", "bad", 1, 10, Decimal("10.00")),
-        ("set_aside", "late", 1, 10, Decimal("10.00")),
-    ]
+    # Store 1 stays; store 2 is gone, and bad comes before late; of store 3 there is nothing but what is late.
+    assert lost_stores({1}, {"late": {1, 2, 3}, "bad": {2}}) == {"bad": 1, "late": 1}

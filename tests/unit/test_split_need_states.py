@@ -82,7 +82,7 @@ def test_sku_in_many_weeks_is_not_divided_again(bench: Any, split: Callable[...,
     )  # fmt: skip
     bench.run("ingest_stores", **source, stores=bench / "stores.parquet", files=bench / "f.parquet")
     bench.run(
-        "assign_categories", config=source["config"], sales=bench / "sales.parquet", sku_sales=bench / "sku_sales.parquet",
+        "assign_categories", sales=bench / "sales.parquet", sku_sales=bench / "sku_sales.parquet",
         product_map=bench / "product_map.parquet", stores=bench / "stores.parquet",
         category_sales=bench / "category_sales.parquet", category_skus=bench / "category_skus.parquet",
         selling_stores=bench / "s.parquet", map_entries=bench / "e.parquet", category_totals=bench / "category_totals.parquet",

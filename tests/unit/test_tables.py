@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from storelib import seals, tables
-from storelib.tables import replacing, write_batches, write_table, write_text
+from storelib.tables import replacing, write_table, write_text
 
 NUMBERS = pa.table({"n": list(range(10))})
 
@@ -33,20 +33,6 @@ def test_failure_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["x.txt"]
 
 
-def test_stream_that_breaks_leaves_the_old_file(tmp_path: Path) -> None:
-    path = tmp_path / "x.parquet"
-    write_table(NUMBERS, path)
-
-    def batches() -> object:
-        yield NUMBERS.to_batches()[0]
-        raise OSError("gone")
-
-    with pytest.raises(OSError, match="gone"):
-        write_batches(NUMBERS.schema, batches(), path)
-    assert pq.read_table(path).equals(NUMBERS)
-    assert [p.name for p in tmp_path.iterdir()] == ["x.parquet"]
-
-
 def test_link_is_replaced_not_written_through(tmp_path: Path) -> None:
     """As DVC links its cache."""
     cached, path = tmp_path / "cached", tmp_path / "x.txt"
@@ -64,30 +50,13 @@ def test_symbolic_link_is_replaced_too(tmp_path: Path) -> None:
     assert (cached.read_text(), path.read_text(), path.is_symlink()) == ("cached", "new", False)
 
 
-@pytest.mark.parametrize("cuts", [[10], [1] * 10, [3, 0, 4, 3]])
-def test_bytes_do_not_depend_on_the_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cuts: list[int]) -> None:
+def test_groups_of_rows_have_one_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables, "ROW_GROUP", 4)
-
-    def written(sizes: list[int], name: str) -> bytes:
-        starts = [sum(sizes[:i]) for i in range(len(sizes))]
-        batches = [
-            pa.record_batch({"n": pa.array(range(s, s + size), pa.int64())})
-            for s, size in zip(starts, sizes, strict=True)
-        ]
-        assert write_batches(NUMBERS.schema, batches, tmp_path / name) == 10
-        return (tmp_path / name).read_bytes()
-
-    assert written(cuts, "a.parquet") == written([5, 5], "b.parquet")
-    file = pq.ParquetFile(tmp_path / "a.parquet")
+    write_table(NUMBERS, tmp_path / "x.parquet")
+    file = pq.ParquetFile(tmp_path / "x.parquet")
     # groups of 4, 4 and 2
     assert [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)] == [4, 4, 2]
     assert file.read().equals(NUMBERS)
-
-
-def test_empty_stream_has_a_header(tmp_path: Path) -> None:
-    path = tmp_path / "x.parquet"
-    assert write_batches(NUMBERS.schema, [], path) == 0
-    assert pq.read_table(path).schema.names == ["n"]
 
 
 def test_text_has_unix_line_ends_and_utf_8(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def lost_stores(kept: set[int], aside: Mapping[str, set[int]]) -> dict[str, int]
     """How many stores are lost for each reason, by name: a store of which something is kept is not lost.
 
     aside: the stores of which something was set aside, by reason. A store that is lost for several reasons counts once, under
-    the first by name, as `counting.count_entries` has it.
+    the first by name.
     """
     gone: set[int] = set(kept)
     lost = {}

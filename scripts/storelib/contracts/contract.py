@@ -1,9 +1,7 @@
 """Contracts of tables: what is true of each file, checked before it is written, and told in one line.
 
 A stage writes through `outputs`, which asks for a contract, so that no table between stages goes unchecked. Tables are
-checked as Arrow holds them: types are those of the file, and no value becomes a Python object. A stream is checked batch
-by batch, each with the last row of the one before on top: rows are sorted by their key, so a key that comes twice, or out of
-order, stands next to its neighbour, and a table of any size is checked in the memory of one batch.
+checked as Arrow holds them: types are those of the file, and no value becomes a Python object.
 
 A table that keeps all its rules is recognised by evaluating them, one by one, on whole Arrow columns; of a column of texts that
 comes as a dictionary, on each distinct text. pandera says what is wrong with any other: importing it costs as much as many a
@@ -11,7 +9,7 @@ stage computes, and a run in which all is well has no use for its words. pandas 
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -24,13 +22,13 @@ from numpy.typing import NDArray
 
 from storelib import names
 from storelib.errors import DataError, shown
-from storelib.tables import MONEY, moved_together, write_batches, write_table
+from storelib.tables import MONEY, moved_together, write_table
 
 if TYPE_CHECKING:
     import pandas as pd
     import pandera.pandas as pandera
 
-Rows: TypeAlias = "pd.DataFrame | pa.Table | pa.RecordBatchReader"
+Rows: TypeAlias = "pd.DataFrame | pa.Table"
 # What `text_of` trims.
 SPACE = " \t\r\n"
 DEFECT = "nothing was written; if the raw data are right, this is a defect of the pipeline: report it with the log"
@@ -172,6 +170,7 @@ class Contract:
 
     columns: in order. key: columns whose values, taken together, occur once. rules: of whole rows, from `rule`.
     others: every further column, of a table with one column per feature; there is at least one where `others_required`.
+    optional: columns that a file may be without.
     is_sorted: whether rows are in the order of the key; nulls_last: where a missing part of a key stands; ranks: columns of
     the key whose order is that of a list. may_be_empty: whether a table without a row is right.
     """
@@ -183,6 +182,7 @@ class Contract:
         *rules: Check,
         others: Column | None = None,
         others_required: bool = True,
+        optional: Iterable[str] = (),
         is_sorted: bool = True,
         nulls_last: bool = False,
         ranks: Mapping[str, Sequence[str]] | None = None,
@@ -192,6 +192,7 @@ class Contract:
         self.key = list(key)
         self.others = others
         self.others_required = others_required
+        self.optional = frozenset(optional)
         self.is_sorted = is_sorted
         self.nulls_last = nulls_last
         self.ranks = dict(ranks or {})
@@ -200,29 +201,31 @@ class Contract:
 
     @property
     def names(self) -> list[str]:
-        """The columns that every such file has."""
+        """The columns that such a file may have by name."""
         return list(self.columns)
 
     def others_of(self, table: "pd.DataFrame") -> "pd.DataFrame":
         """The further columns of a table, one for each feature; those of the contract are left out by name."""
         return table.drop(columns=self.names, errors="ignore")
 
-    def schema(self, others: Sequence[str] = ()) -> pa.Schema:
-        """The file's schema. others: names of the further columns."""
-        fields = [(name, column.kind) for name, column in self.columns.items()]
+    def schema(self, others: Sequence[str] = (), without: Container[str] = ()) -> pa.Schema:
+        """The file's schema. others: names of the further columns; without: the optional ones that it does not have."""
+        fields = [(name, column.kind) for name, column in self.columns.items() if name not in without]
         return pa.schema(fields + [(name, self.others.kind) for name in others if self.others])
 
     def schema_for(self, names: Sequence[str], where: str) -> pa.Schema:
         """The schema of a table with these columns. Raises DataError where they are not the contract's."""
-        fixed, rest = names[: len(self.columns)], names[len(self.columns) :]
+        without = self.optional.difference(names)
+        own = [name for name in self.columns if name not in without]
+        fixed, rest = names[: len(own)], names[len(own) :]
         is_wide = self.others is not None
-        if list(fixed) != self.names or (rest and not is_wide) or (is_wide and self.others_required and not rest):
+        if list(fixed) != own or (rest and not is_wide) or (is_wide and self.others_required and not rest):
             further = " and one for each feature" if is_wide else ""
             raise DataError(
                 f"{where}: columns {listed(names)} are not those of its contract, {listed(self.names)}{further}",
                 solution=DEFECT,
             )
-        return self.schema(rest)
+        return self.schema(rest, without)
 
     def key_rule(self) -> Check:
         """Each key once and, where the file is sorted, in order."""
@@ -270,7 +273,7 @@ class Contract:
             checks = [pandera.Check(check.told_by_pandas, error=check.error) for check in column.checks]
             return pandera.Column(pd.ArrowDtype(column.kind), checks, nullable=column.nullable, **options)
 
-        columns = {name: of(column) for name, column in self.columns.items()}
+        columns = {name: of(column, required=name not in self.optional) for name, column in self.columns.items()}
         if self.others is not None:
             own = "|".join(self.columns)
             columns[rf"^(?!(?:{own})\Z)(?s:.*)\Z"] = of(self.others, regex=True, required=self.others_required)
@@ -414,10 +417,7 @@ class Outputs:
     def __call__(self, rows: Rows, contract: Contract, path: Path) -> None:
         """A table, checked. Raises DataError where its contract is broken."""
         temporary = self.temporary(path)
-        if isinstance(rows, pa.RecordBatchReader):
-            write_batches(rows.schema, checked_batches(rows, contract, str(path)), temporary)
-        else:
-            write_table(checked(rows, contract, str(path)), temporary)
+        write_table(checked(rows, contract, str(path)), temporary)
 
 
 @contextmanager
@@ -447,20 +447,6 @@ def checked(rows: "pd.DataFrame | pa.Table", contract: Contract, where: str) -> 
     elif not contract.may_be_empty:
         refuse_empty(where)
     return table
-
-
-def checked_batches(reader: pa.RecordBatchReader, contract: Contract, where: str) -> Iterator[pa.RecordBatch]:
-    """The batches of a stream, each after its check. Raises DataError where a rule is broken or there is no row."""
-    if reader.schema != contract.schema_for(reader.schema.names, where):
-        raise DataError(f"{where}: the types {reader.schema} are not those of its contract", solution=DEFECT)
-    above: list[pa.RecordBatch] = []
-    for batch in reader:
-        if batch.num_rows:
-            refuse_broken(pa.Table.from_batches([*above, batch]), contract, where)
-            above = [batch.slice(batch.num_rows - 1)]
-            yield batch
-    if not above and not contract.may_be_empty:
-        refuse_empty(where)
 
 
 def refuse_broken(table: pa.Table, contract: Contract, where: str, rows: pa.Table | None = None) -> None:

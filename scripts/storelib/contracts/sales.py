@@ -48,14 +48,9 @@ def counted(lines: pa.ChunkedArray) -> pa.ChunkedArray:
 
 LINES = Column(pa.int64(), (check("at least 1, nor 0 in every row, as where there are no sales", counted),))
 ENTRY = Column(pa.int32(), (at_least(0),))
-# What is not asked for is empty in every row: units, to two places; the amount of the largest line; sales, of which lines above a
-# cap count as much as it; and sales by month of the year.
-MORE = {
-    "units": Column(MONEY, (), nullable=True),
-    "largest": Column(MONEY, (at_least(0),), nullable=True),
-    "capped": Column(MONEY, (), nullable=True),
-    **dict.fromkeys(MONTHS, Column(MONEY, (), nullable=True)),
-}
+# There where it is asked for: units, to two places; the amount of the largest line; sales, of which lines above a cap count as much
+# as it; and sales by month of the year.
+MORE = {"units": money(), "largest": money(at_least(0)), "capped": money(), **dict.fromkeys(MONTHS, money())}
 PERIOD = text(like(r"(-?\d+-W?\d{2})?", "a month such as 2025-01, a week such as 2025-W06, or empty"))
 # What may be empty here is so where there are no sales, and stores are segmented by external data alone.
 # Category as the sale spells it, or none; entry of the product map, 0 where it does not have the SKU.
@@ -69,6 +64,7 @@ SALES = Contract(
         **MORE,
     },
     ["category", "store_id", "entry"],
+    optional=MORE,
     nulls_last=True,
     may_be_empty=True,
 )
@@ -116,6 +112,7 @@ CATEGORY_TOTALS = Contract(
 CATEGORY_SALES = Contract(
     {"category": text(), "store_id": text(), "entry": ENTRY, "sales": money(), "lines": LINES, **MORE},
     ["category", "store_id", "entry"],
+    optional=MORE,
 )
 CATEGORY_SKUS = Contract(
     {"category": text(), "sku": text(), "entry": ENTRY, "sales": money(), "lines": count(1)},

@@ -63,7 +63,7 @@ LAST_DAY = 2_932_896
 Value = TypeVar("Value", np.int32, np.bool_)
 # Rows of a batch that SQL works on; and of one that numpy does, whose columns stay in the nearest memory of a core.
 BATCH = 1 << 20
-NEAR = 1 << 16
+NEAR = 1 << 17
 # What Arrow makes dictionaries of. Other types, such as lists, are read by DuckDB alone.
 PLAIN = (
     pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_integer, pa.types.is_floating,
