@@ -11,7 +11,7 @@ os.environ.pop("PYTHONSAFEPATH", None)
 from snakemake.exceptions import WorkflowError
 from storelib.configuration.stages import RAW_LISTS, Made
 from storelib.configuration.workflow import DEMO_FILES, RawFiles, check_params, database_mb, memory_mb
-from storelib.configuration.workflow import files_of, flags, flags_of, in_report, code_by_stage, minutes, own_settings
+from storelib.configuration.workflow import files_of, flags, flags_of, in_report, code_by_stage, minutes, of_category
 from storelib.configuration.workflow import sections_of, settle_settings
 from storelib.errors import PipelineError
 from storelib.names import KEY
@@ -55,34 +55,21 @@ rule full_pipeline:
         EVERYTHING,
 
 
-rule internal_preprocessing:
-    """Raw sales to shares of need states."""
-    input:
-        MADE.by("split_need_states"),
+# Parts of it, each with the stage whose files it ends with.
+PARTS = {
+    "internal_preprocessing": "split_need_states",
+    "external_preprocessing": "join_external",
+    "internal_ml": "profile_clusters",
+    "external_ml": "profile_external_clusters",
+    "merging": "collect_segments",
+}
+for part, last in PARTS.items():
 
-
-rule external_preprocessing:
-    """Raw external data to store features."""
-    input:
-        MADE.by("join_external"),
-
-
-rule internal_ml:
-    """Clusters of each category, with their profiles."""
-    input:
-        MADE.by("profile_clusters"),
-
-
-rule external_ml:
-    """Clusters by external data, with their profile."""
-    input:
-        MADE.by("profile_external_clusters"),
-
-
-rule merging:
-    """Segments of every category, the ledger and the metrics."""
-    input:
-        MADE.by("collect_segments"),
+    rule:
+        name:
+            part
+        input:
+            MADE.by(last),
 
 
 include: "rules/stage.smk"

@@ -60,8 +60,7 @@ use rule stage as split_need_states with:
     benchmark:
         "logs/benchmarks/split_need_states/{category}.tsv"
     params:
-        files=files_of(category="{category}", settings="data/internal/settings/split_need_states/{category}.parquet"),
-        own=own_settings(config, "split_need_states"),
+        **of_category(config, "split_need_states", "category"),
         flags=flags_of(config["internal"]["split_need_states"]),
 
 
@@ -79,8 +78,7 @@ use rule stage as build_features with:
     benchmark:
         "logs/benchmarks/build_features/{category}.tsv"
     params:
-        files=files_of(settings="data/internal/settings/build_features/{category}.parquet"),
-        own=own_settings(config, "build_features"),
+        **of_category(config, "build_features"),
         flags=flags_of(config["internal"]["build_features"]),
 
 
@@ -101,8 +99,7 @@ use rule stage as cluster_stores with:
     benchmark:
         "logs/benchmarks/cluster_stores/{category}.tsv"
     params:
-        files=files_of(view="{category}", settings="data/internal/settings/cluster_stores/{category}.parquet"),
-        own=own_settings(config, "cluster_stores"),
+        **of_category(config, "cluster_stores", "view"),
         flags=flags_of(config["internal"]["cluster_stores"]),
 
 
@@ -126,5 +123,4 @@ use rule stage as profile_clusters with:
     benchmark:
         "logs/benchmarks/profile_clusters/{category}.tsv"
     params:
-        files=files_of(view="{category}", settings="data/internal/settings/profile_clusters/{category}.parquet"),
-        own=own_settings(config, "profile_clusters"),
+        **of_category(config, "profile_clusters", "view"),

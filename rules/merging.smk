@@ -22,8 +22,7 @@ use rule stage as merge_segments with:
     benchmark:
         "logs/benchmarks/merge_segments/{category}.tsv"
     params:
-        files=files_of(category="{category}", settings="data/internal/settings/merge_segments/{category}.parquet"),
-        own=own_settings(config, "merge_segments"),
+        **of_category(config, "merge_segments", "category"),
         flags=flags_of(config["merging"]),
 
 
@@ -67,8 +66,7 @@ use rule stage as describe_segments with:
     benchmark:
         "logs/benchmarks/describe_segments/{category}.tsv"
     params:
-        files=files_of(category="{category}", settings="data/internal/settings/describe_segments/{category}.parquet"),
-        own=own_settings(config, "describe_segments"),
+        **of_category(config, "describe_segments", "category"),
         flags=flags_of(
             {view: config["merging"][view] for view in ("internal_weight", "external_weight")}
             | config["describing"]["describe_segments"]

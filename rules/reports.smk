@@ -95,8 +95,7 @@ use rule stage as export_workbook with:
     benchmark:
         "logs/benchmarks/export_workbook/{category}.tsv"
     params:
-        files=files_of(category="{category}", settings="data/internal/settings/export_workbook/{category}.parquet"),
-        own=own_settings(config, "export_workbook"),
+        **of_category(config, "export_workbook", "category"),
         flags=flags_of(config["report"]),
 
 

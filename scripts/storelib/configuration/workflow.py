@@ -104,6 +104,13 @@ def own_settings(config: Mapping[str, Any], stage: str) -> Callable[[Any], str]:
     return own
 
 
+def of_category(config: Mapping[str, Any], stage: str, called: str | None = None) -> dict[str, Callable[..., str]]:
+    """Parameters of a rule that a category may have settings of its own for. called: the flag that takes the category's key."""
+    key = {called: "{category}"} if called else {}
+    path = f"{FOLDER}/{stage}/{{category}}.parquet"
+    return {"files": files_of(**key, settings=path), "own": own_settings(config, stage)}
+
+
 def settle_settings(categories: Mapping[str, Any]) -> None:
     """See that the files of categories' own settings hold what params.yaml says, as `select_categories` writes them."""
     found = values_of(shlex.split(flags(categories)))
