@@ -180,6 +180,12 @@ def test_known_against_found_is_a_map_of_each_view_and_of_each_categorys_segment
     assert [text.get_text() for text in of_segments.texts] == ["2", "1"]
 
 
-def test_nothing_known_is_said() -> None:
-    (line,) = texts(recovery_chart(pd.DataFrame(), pd.DataFrame(), {}, {}))
-    assert line.startswith("No known segments were given")
+def test_where_nothing_is_known_clusters_by_what_sells_stand_against_places() -> None:
+    labels = {"internal_cluster": [1, 1, 1, 2], "external_cluster": [1, 1, 2, 2]}
+    found = pd.DataFrame({"store_id": list("abcd"), "category": "x", **labels, "segment": 1})
+    picture = recovery_chart(found, pd.DataFrame(), {}, {"x": "Xylo"})
+    # Of 6 pairs 3 and 2 are together, 1 in both: ARI is (1 - 3 * 2 / 6) / ((3 + 2) / 2 - 1) = 0.
+    assert {"What sells, and where", "Xylo: clusters", "4 stores, ARI 0.000"} <= set(texts(picture))
+    (axes,) = picture.figure.axes
+    assert [text.get_text() for text in axes.texts] == ["2", "1", "1"]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("external", "what sells")

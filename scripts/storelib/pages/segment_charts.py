@@ -1,14 +1,25 @@
-"""The pictures of all categories together: how large segments are, and what is known against what was found."""
+"""The pictures of all categories together: how large segments are, and what is known, or the place, against what was found."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from storelib.method.agreement import Agreement, crossed, pairs
+from storelib.method.agreement import Agreement, compare, crossed, pairs
 from storelib.pages.charts import LINE, PLAIN, SMALL, Picture, colour_of, points, rgb, written
 from storelib.pages.palette import ABOVE, INK, SOFT
 from storelib.pages.words import short
+
+
+class Reading(NamedTuple):
+    """How a picture of heat maps is read: its title and a sentence, and what rows and columns are."""
+
+    title: str
+    sentence: str
+    rows: str
+    columns: str
+
 
 # Of the bars: the distance from one to the next, and the width of all.
 STEP, WIDTH = 34, 640
@@ -16,11 +27,20 @@ STEP, WIDTH = 34, 640
 LONGEST_NAME, LONGEST_TITLE = 32, 18
 # Of a heat map: a column's and a row's size, what lies beside and above it, and the least width with its title.
 COLUMN, ROW, BESIDE, HEAD, NARROWEST = 34, 22, 44, 64, 230
-READING = (
+PLANTED = Reading(
+    "Planted against found",
     "stores of each planted cluster (row) in each found one (column), shaded by their share of the row; "
-    "columns are ordered so that agreement is a diagonal"
+    "columns are ordered so that agreement is a diagonal",
+    "planted",
+    "found",
 )
-NOTHING_KNOWN = "No known segments were given (sources.reference in configs/<env>.yml): there is nothing to compare."
+PLACES = Reading(
+    "What sells, and where",
+    "stores of each cluster by what sells (row) in each external cluster (column), shaded by their share of the row; "
+    "where rows look alike, what sells does not depend on the place (ARI near 0)",
+    "what sells",
+    "external",
+)
 
 
 def sizes_chart(segments: pd.DataFrame, names: Mapping[str, str]) -> Picture:
@@ -49,54 +69,74 @@ def sizes_chart(segments: pd.DataFrame, names: Mapping[str, str]) -> Picture:
     return picture
 
 
+class Crossed(NamedTuple):
+    """One heat map: its title, the line below, and stores by row and column."""
+
+    title: str
+    figures: str
+    table: pd.DataFrame
+
+
 def recovery_chart(
     segments: pd.DataFrame, known: pd.DataFrame, found: Mapping[tuple[str, str], Agreement], names: Mapping[str, str]
 ) -> Picture:
-    """Planted against found: a heat map of each view's clusters, then one of each category's segments. names: of categories."""
+    """Planted against found: a heat map of each view's clusters, then one of each category's segments. names: of categories.
+
+    Where nothing is known, the clusters that were found: by what sells against by place.
+    """
     if not found:
-        picture = Picture()
-        picture.words(0, 0, NOTHING_KNOWN, size=PLAIN + 1)
-        return picture
-    picture = Picture(
-        "Planted against found",
-        [READING],
-    )
+        return drawn(PLACES, [(places_of(segments, names), 3)])
+
+    def of(view: str, label: str, word: str) -> Crossed:
+        part = found[view, label]
+        figures = f"planted k {part.first_k}, found k {part.second_k}, ARI {part.ari:.3f}"
+        return Crossed(titled(view, word, names), figures, crossed(*pairs(segments, known, view, label)))
+
     # The external clusters are the same in every category: they are shown once.
-    clusters = [name for name in found if name[0] == "external" or name[1] == "internal_cluster"]
-    of_segments = [name for name in found if name[1] == "segment"]
+    clusters = [of(*name, "clusters") for name in found if name[0] == "external" or name[1] == "internal_cluster"]
+    return drawn(PLANTED, [(clusters, 5), ([of(*name, "segments") for name in found if name[1] == "segment"], 2)])
 
-    def named(view: str) -> str:
-        return short(names.get(view, view), LONGEST_TITLE)
 
+def places_of(segments: pd.DataFrame, names: Mapping[str, str]) -> list[Crossed]:
+    """Of each category: its clusters by what sells against the external ones."""
+    maps = []
+    for view, rows in segments.groupby("category"):
+        by_store = rows.set_index("store_id")
+        agreed = compare(by_store["internal_cluster"], by_store["external_cluster"])
+        figures = f"{agreed.stores:,} stores, ARI {agreed.ari:.3f}"
+        table = pd.crosstab(by_store["internal_cluster"], by_store["external_cluster"])
+        maps.append(Crossed(titled(str(view), "clusters", names), figures, table))
+    return maps
+
+
+def titled(view: str, word: str, names: Mapping[str, str]) -> str:
+    """The title of one heat map."""
+    return f"{short(names.get(view, view), LONGEST_TITLE)}: {word}"
+
+
+def drawn(reading: Reading, groups: Sequence[tuple[Sequence[Crossed], int]]) -> Picture:
+    """Groups of heat maps below each other, each with so many in a row."""
+    picture = Picture(reading.title, [reading.sentence])
     top = picture.top
-    for shown, word, columns in ((clusters, "clusters", 5), (of_segments, "segments", 2)):
-        for start in range(0, len(shown), columns):
-            row = [
-                (
-                    f"{short(names.get(view, view), LONGEST_TITLE)}: {word}",
-                    found[view, label],
-                    crossed(*pairs(segments, known, view, label)),
-                )
-                for view, label in shown[start : start + columns]
-            ]
-            top = draw_row(picture, top, row)
+    for maps, columns in groups:
+        for start in range(0, len(maps), columns):
+            top = draw_row(picture, top, maps[start : start + columns], reading)
     return picture
 
 
-def draw_row(picture: Picture, top: float, maps: Sequence[tuple[str, Agreement, pd.DataFrame]]) -> float:
+def draw_row(picture: Picture, top: float, maps: Sequence[Crossed], reading: Reading) -> float:
     """Heat maps side by side, with their titles. Returns where the next row starts."""
     left = 0.0
-    for title, part, table in maps:
+    for title, figures, table in maps:
         picture.words(left + BESIDE, top, title, size=PLAIN + 1, weight="bold")
-        figures = f"planted k {part.first_k}, found k {part.second_k}, ARI {part.ari:.3f}"
         picture.words(left + BESIDE, top + LINE, figures, size=SMALL, color=SOFT)
-        draw_map(picture, left + BESIDE, top + HEAD - LINE, table)
+        draw_map(picture, left + BESIDE, top + HEAD - LINE, table, reading)
         left += BESIDE + max(COLUMN * table.shape[1], NARROWEST) + 20
-    return top + HEAD + ROW * max(table.shape[0] for _, _, table in maps) + 3 * LINE
+    return top + HEAD + ROW * max(one.table.shape[0] for one in maps) + 3 * LINE
 
 
-def draw_map(picture: Picture, left: float, top: float, table: pd.DataFrame) -> None:
-    """One heat map: rows planted, columns found, cells stores, shaded by their share of the row."""
+def draw_map(picture: Picture, left: float, top: float, table: pd.DataFrame, reading: Reading) -> None:
+    """One heat map: cells are stores, shaded by their share of the row."""
     counts = table.to_numpy()
     shares = counts / counts.sum(axis=1, keepdims=True)
     axes = picture.panel(left, top, COLUMN * counts.shape[1], ROW * counts.shape[0])
@@ -107,7 +147,7 @@ def draw_map(picture: Picture, left: float, top: float, table: pd.DataFrame) -> 
         axes.text(
             column, row, f"{counts[row, column]}", ha="center", va="center_baseline", color=ink, fontsize=points(SMALL)
         )
-    for axis, labels, name in ((axes.xaxis, table.columns, "found"), (axes.yaxis, table.index, "planted")):
+    for axis, labels, name in ((axes.xaxis, table.columns, reading.columns), (axes.yaxis, table.index, reading.rows)):
         axis.set_ticks(range(len(labels)), [str(label) for label in labels], fontsize=points(SMALL))
         axis.set_ticks(np.arange(len(labels) + 1) - 0.5, minor=True)
         axis.set_label_text(name)
