@@ -12,7 +12,7 @@ from snakemake.exceptions import WorkflowError
 from storelib.configuration.stages import RAW_LISTS, Made
 from storelib.configuration.workflow import DEMO_FILES, RawFiles, check_params, database_mb, memory_mb
 from storelib.configuration.workflow import files_of, flags, flags_of, in_report, code_by_stage, minutes, of_category
-from storelib.configuration.workflow import sections_of, settle_settings
+from storelib.configuration.workflow import sections_of, settle_settings, start_at_once
 from storelib.errors import PipelineError
 from storelib.names import KEY
 
@@ -43,6 +43,10 @@ WORDS = f"scripts/templates/words/{PARAMS.report.language}.yaml"
 
 wildcard_constraints:
     category=KEY,
+
+
+onstart:
+    start_at_once(workflow)
 
 
 # Jobs: what a run can be asked for; all that is made on the way belongs to it, so what is missing is made ---

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from snakemake.io import report
+from snakemake.workflow import Workflow
 
 from storelib.configuration.own_settings import FOLDER, STAGES, is_of, settings_table, told, values_of
 from storelib.configuration.params import Params, method_of
@@ -109,6 +110,17 @@ def of_category(config: Mapping[str, Any], stage: str, called: str | None = None
     key = {called: "{category}"} if called else {}
     path = f"{FOLDER}/{stage}/{{category}}.parquet"
     return {"files": files_of(**key, settings=path), "own": own_settings(config, stage)}
+
+
+def start_at_once(workflow: Workflow) -> None:
+    """Do without Snakemake's limit of 100 jobs a second, where they are started on this machine.
+
+    One second after each look at the jobs that are ready Snakemake looks at them again, for that limit; this look is followed by
+    one too, and every job that ends adds another. After some hundred jobs it does nothing else, with all inputs of all ready jobs.
+    No option switches it off.
+    """
+    if workflow.local_exec:
+        workflow.scheduler.job_rate_limiter = None
 
 
 def settle_settings(categories: Mapping[str, Any]) -> None:
