@@ -88,6 +88,7 @@ def store_of(site: Site) -> str:
 
 PAGES = (
     "/segments",
+    "/chain",
     "/choose",
     "/choose?view=external",
     "/compare?a=workspace&b=workspace",

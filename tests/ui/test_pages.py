@@ -20,6 +20,7 @@ from clustering.ui import serving
 from clustering.ui.app import routes
 from clustering.ui.editing import set_parameter
 from clustering.ui.guard import HEADERS, Access
+from clustering.ui.pages import whole
 from clustering.ui.reading import Project as Shown
 from clustering.ui.rendering import HERE
 from clustering.ui.working import Work
@@ -28,8 +29,9 @@ from storelib.seals import place_of, seal
 from ui.conftest import CATEGORY, FORMULA, HOSTILE, NEED, STORE_ID, TOKEN, Ask
 
 PAGES = (
-    "/segments", "/segments?category=snacks&segment=1", "/stores?id=003", "/choose", "/choose?view=external", "/choose?view=snacks",
-    "/compare", "/compare?a=workspace&b=workspace", "/runs", "/runs/live", "/runs/history", "/runs/stage?name=merge_segments/beauty",
+    "/segments", "/segments?category=snacks&segment=1", "/stores?id=003", "/chain", "/chain?segment=1&search=0",
+    "/choose", "/choose?view=external", "/choose?view=snacks", "/compare", "/compare?a=workspace&b=workspace", "/runs", "/runs/live",
+    "/runs/history", "/runs/stage?name=merge_segments/beauty",
     "/data", "/data/table?name=data/merging/segments.parquet", "/data/table?name=data/internal/shares/beauty.parquet",
     "/data/table?name=data/external/stores.parquet", "/data/table?name=data/internal/categories.parquet",
 )  # fmt: skip
@@ -125,6 +127,37 @@ def test_map_has_the_stores_that_have_a_place(finished: Project, ask: Ask) -> No
     assert all(len(values) == 23 for values in (found["x"], found["y"], *(g["of"] for g in found["groups"].values())))
 
 
+def test_chain_says_what_most_stores_of_a_segment_are(project: Project, ask: Ask) -> None:
+    client = ask(project)
+    segments, path = project / whole.chain.SEGMENTS, project / whole.CHAIN
+    table = pq.read_table(segments)
+    first, other = (ids := [row["store_id"] for row in table.to_pylist() if row["category"] == "beauty"])[:5], ids[5]
+    # Of these five in segment 1 of the chain three are in 2 of beauty and two in 1; all others are in segment 2.
+    chain = pq.read_table(path)
+    numbers = [1 if store in first else 2 for store in chain["store_id"].to_pylist()]
+    at = chain.column_names.index("segment")
+    write_as_a_stage(chain.set_column(at, chain.schema.field(at), pa.array(numbers, chain.schema.field(at).type)), path)
+    at = table.column_names.index("segment")
+    of_beauty = dict(zip(first, [2, 1, 2, 1, 2], strict=True))
+    numbers = [
+        of_beauty.get(row["store_id"], 3) if row["category"] == "beauty" else row["segment"]
+        for row in table.to_pylist()
+    ]
+    write_as_a_stage(
+        table.set_column(at, table.schema.field(at), pa.array(numbers, table.schema.field(at).type)), segments
+    )
+    shown = Shown(project.root, "dev")
+    most = whole.mostly(shown)
+    assert (most[1]["beauty"].segment, most[1]["beauty"].share) == (2, 0.6)
+    assert (most[2]["beauty"].segment, most[2]["beauty"].share) == (3, 1.0)
+    assert client.get("/chain/map?segment=1").json()["id"] == first
+    found = client.get("/chain?segment=1").text
+    assert [store for store in first if f"id={store}" in found] == first
+    assert f"id={other}" not in found
+    assert "5 of" in re.sub(r"<[^>]*>", "", found)
+    assert client.get("/chain/segments.csv").content == (project / whole.CSV).read_bytes()
+
+
 @pytest.mark.parametrize("address", [page for page in PAGES if not page.startswith(("/data/table", "/runs/stage"))])
 def test_before_the_first_run_pages_say_what_to_do(empty: Project, ask: Ask, address: str) -> None:
     answer = ask(empty).get(address)
@@ -146,6 +179,7 @@ SHOWN_ON = {
     "data/merging/ledger.parquet": ("/data",),
     "reports/checks.json": ("/runs", "/data"),
     "reports/metrics.json": ("/compare",),
+    "data/merging/chain_segments.parquet": ("/chain",),
 }
 
 

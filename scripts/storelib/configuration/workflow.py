@@ -5,10 +5,9 @@ import shlex
 from collections.abc import Callable, Iterable, Mapping
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from snakemake.io import report
-from snakemake.workflow import Workflow
 
 from storelib.configuration.own_settings import FOLDER, STAGES, is_of, settings_table, told, values_of
 from storelib.configuration.params import Params, method_of
@@ -21,6 +20,9 @@ from storelib.raw.files import source_files
 from storelib.raw.hashes import Hashes, raw_hashes, told_content
 from storelib.seals import stands
 from storelib.tables import read_table
+
+if TYPE_CHECKING:
+    from snakemake.workflow import Workflow
 
 # Where what stages share lies.
 MODULES = "scripts/storelib/"
@@ -112,7 +114,7 @@ def of_category(config: Mapping[str, Any], stage: str, called: str | None = None
     return {"files": files_of(**key, settings=path), "own": own_settings(config, stage)}
 
 
-def start_at_once(workflow: Workflow) -> None:
+def start_at_once(workflow: "Workflow") -> None:
     """Do without Snakemake's limit of 100 jobs a second, where they are started on this machine.
 
     One second after each look at the jobs that are ready Snakemake looks at them again, for that limit; this look is followed by

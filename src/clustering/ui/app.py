@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from clustering.ui.guard import Access, Guard
-from clustering.ui.pages import choose, compare, data, runs, segments, stores
+from clustering.ui.pages import choose, compare, data, runs, segments, stores, whole
 from clustering.ui.reading import Problem, Project
 from clustering.ui.rendering import HERE, show
 from clustering.ui.working import Work
@@ -38,7 +38,7 @@ def mistake(request: Request, error: Exception) -> Response:
 
 def routes() -> list[BaseRoute]:
     """Every address."""
-    pages = [route for module in (segments, stores, choose, compare, runs, data) for route in module.ROUTES]
+    pages = [route for module in (segments, whole, stores, choose, compare, runs, data) for route in module.ROUTES]
     return [Route("/", start), *pages, Mount("/static", StaticFiles(directory=HERE / "static"))]
 
 

@@ -24,6 +24,7 @@ from storelib.pages.report import mark
 HERE = Path(__file__).parent
 PAGES = {
     "/segments": "Segments",
+    "/chain": "The chain",
     "/choose": "Choose",
     "/compare": "Compare and approve",
     "/runs": "Runs",
