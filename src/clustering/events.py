@@ -50,11 +50,11 @@ def is_work(event: Mapping[str, Any]) -> bool:
     return event["event"] == "job_info" and event["rule"] not in JOBS
 
 
-def ask_snakemake(root: Path, arguments: Sequence[str]) -> list[Event]:
-    """Run Snakemake in the project for its events alone. Raises PipelineError with its own words where it fails."""
+def ask_snakemake(root: Path, arguments: Sequence[str], *, aside: bool = False) -> list[Event]:
+    """Run Snakemake in the project for its events alone. aside: as in `ask`. Raises PipelineError with its own words where it fails."""
     with tempfile.TemporaryDirectory(prefix=f"clustering-events-{os.getpid()}-") as folder:
         path = Path(folder) / "events.jsonl"
-        result = ask(root, "snakemake", [*logger_options(path), *arguments])
+        result = ask(root, "snakemake", [*logger_options(path), *arguments], aside=aside)
         events = list(EventFile(path).new())
     # Without its start none of its events came: that nothing is told must not be taken for nothing to do.
     if result.returncode or "workflow_started" not in {event["event"] for event in events}:
@@ -72,7 +72,7 @@ def mistake(events: Sequence[Event], result: subprocess.CompletedProcess[str]) -
     return (ours or [" ".join(lines) or why(result)])[0]
 
 
-def planned(root: Path, job: str, more: Sequence[str] = ()) -> list[Event]:
-    """The stages that Snakemake would run for a job, each with its reason; nothing is run."""
-    events = ask_snakemake(root, ["--dry-run", "--cores", "1", "--quiet", "all", *more, "--", job])
+def planned(root: Path, job: str, more: Sequence[str] = (), *, aside: bool = False) -> list[Event]:
+    """The stages that Snakemake would run for a job, each with its reason; nothing is run. aside: as in `ask`."""
+    events = ask_snakemake(root, ["--dry-run", "--cores", "1", "--quiet", "all", *more, "--", job], aside=aside)
     return [event for event in events if is_work(event)]

@@ -14,10 +14,11 @@ ENTRY = {"entry": "number of what the product map says of the SKU; 0 where it do
 SUMS = {"sales": "net sales", "lines": "sales lines"}
 BY_MONTH = dict.fromkeys(MONTHS, "net sales of that month of the year; empty where `seasons` is off")
 BESIDE = {
-    "units": "how many were sold; empty where no column says so",
-    "largest": "the amount of the largest line; empty where `largest_lines` is off",
-    "capped": "net sales, of which lines above the cap count as much as it; empty where `cap_quantile` is 1",
-} | BY_MONTH
+    "units": "how many were sold; there where a column says so",
+    "largest": "the amount of the largest line; there where `largest_lines` is on",
+    "capped": "net sales, of which lines above the cap count as much as it; there where `cap_quantile` is below 1",
+    **dict.fromkeys(MONTHS, "net sales of that month of the year; there where `seasons` is on"),
+}
 RAW = {
     "source": "name of the source",
     "file": "path below `data/raw/<env>/`",

@@ -11,9 +11,9 @@ from clustering.reasons import dvc_reasons, followed, short
 Plan = dict[str, str]
 
 
-def snakemake_plan(root: Path, job: str, more: Sequence[str] = ()) -> Plan:
-    """Stages that Snakemake would run for a job, such as `merge_segments/beauty`, with the reason."""
-    events = planned(root, job, more)
+def snakemake_plan(root: Path, job: str, more: Sequence[str] = (), *, aside: bool = False) -> Plan:
+    """Stages that Snakemake would run for a job, such as `merge_segments/beauty`, with the reason. aside: as in `runners.ask`."""
+    events = planned(root, job, more, aside=aside)
     makers = {name: stage_of(event) for event in events for name in event["output"]}
     return {stage_of(event): reason_of(event, makers) for event in events}
 

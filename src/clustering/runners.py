@@ -111,10 +111,10 @@ def failure(root: Path, job: str, began: float, said: Path | None = None, code: 
     )
 
 
-def ask(root: Path, program: str, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    """Run a runner in the project and take its output."""
+def ask(root: Path, program: str, arguments: Sequence[str], *, aside: bool = False) -> subprocess.CompletedProcess[str]:
+    """Run a runner in the project and take its output. aside: whether it leaves the cores to others that want them."""
     return subprocess.run(
-        [sys.executable, "-m", program, *arguments],
+        [*(["nice"] if aside else []), sys.executable, "-m", program, *arguments],
         cwd=root,
         env=environment(root),
         check=False,

@@ -160,7 +160,8 @@ def stale(project: Project) -> dict[str, str] | None:
     if project.env == params.env and is_recorded(project.root, params):
         return {}
     other = ["--config", f"env={project.env}"] if project.env != params.env else []
-    plan = snakemake_plan(project.root, "full_pipeline", other)
+    # Whoever goes on to another page does not wait for it.
+    plan = snakemake_plan(project.root, "full_pipeline", other, aside=True)
     return with_reasons(plan, differences(project.root, project.env, params))
 
 
