@@ -59,8 +59,8 @@ def size_of(section: Mapping[str, Any]) -> str:
     more = ""
     if "copies" in size:
         kind = "copies" if size["distinct"] else "hard links"
-        more = f", as {size['copies']} {kind} of a file of {size['lines']:,}"
-        size["lines"] *= size["copies"]
+        # The lines are those of all of them, as they were counted.
+        more = f", as {size['copies']} {kind} of a file of {size['lines'] // size['copies']:,}"
     words = Size(**{name: size[name] for name in ("lines", "stores", "categories", "skus", "parts", "seed")}).words()
     return f"{words}{more}; {size['sales_mb']:,.0f} MB of Parquet."
 

@@ -280,7 +280,7 @@ def made_up_results() -> dict:
     return {
         "pass": {"size": size | {"sales_mb": 1.6}, "reference": "reading the columns", "runs": passes} | about,
         "billion": {
-            "size": size | {"sales_mb": 4.8, "copies": 3, "distinct": True},
+            "size": size | {"lines": 6_000, "sales_mb": 4.8, "copies": 3, "distinct": True},
             "reference": "this pipeline",
             "runs": {"this pipeline": runs(250.0)},
         }
