@@ -40,7 +40,7 @@ rule ingest_stores:
     params:
         **RAW.table_params("stores"),
     shell:
-        "python {input.code[0]:q} --config {params.config:q} --raw {params.folder:q} {params.flags} --log {log:q}"
+        "python {input.code[0]:q} --config {params.config:q} --raw {params.folder:q} {params.files} {params.flags} --log {log:q}"
 
 
 use rule ingest_stores as ingest_sales with:

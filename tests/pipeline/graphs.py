@@ -50,6 +50,9 @@ class Stage:
     benchmark: str | None = None
     environment: Path | None = None
     captions: tuple[Path, ...] = ()
+    # The values whose change it sees, and the command before they were filled in.
+    recorded: tuple[str, ...] = ()
+    template: str = ""
     # What a job may use changes no result.
     threads: int = field(default=0, compare=False)
     memory: Any = field(default=None, compare=False)  # in MB, or that it is not known yet
@@ -161,6 +164,8 @@ def snakemake_stage(job: Job) -> Stage:
             for out in job.output
             if is_flagged(out, "report")
         ),
+        recorded=tuple(map(str, job.non_derived_params)),
+        template=job.rule.shellcmd,
         threads=job.threads,
         memory=job.resources["mem_mb"],
     )

@@ -335,6 +335,15 @@ def test_stages_in_duckdb_are_given_what_it_may_take(graphs: Graphs) -> None:
         assert is_database or job.memory == "<TBD>" or 800 < job.memory < 900, name
 
 
+def test_whatever_a_command_takes_from_the_configuration_is_seen_to_change(graphs: Graphs) -> None:
+    """Snakemake looks at no parameter that follows from inputs or outputs: there must be nothing in it but names of files."""
+    for name, job in graphs.snakemake.items():
+        seen = {word for value in job.recorded for word in shlex.split(value)}
+        of_files = set(shlex.split(str(job.params["files"]))) | job.inputs | set(job.logs)
+        rest = set(shlex.split(job.command)) - set(job.template.split()) - of_files
+        assert rest <= seen, name
+
+
 @pytest.mark.parametrize("target", sorted(JOBS))
 def test_job_runs_the_same_stages_and_asks_for_all_that_they_make(graphs: Graphs, target: str) -> None:
     stages = snakemake_stages(graphs.root, target)

@@ -268,8 +268,12 @@ class RawFiles:
         return told | {"content": lambda wildcards: self.content(source)}  # noqa: ARG005
 
     def table_params(self, source: str, /, **more: object) -> dict[str, Callable[..., str]]:
-        """The same of a rule whose other `flags` are its outputs, and what more is given."""
-        return self.params(source) | {"flags": lambda wildcards, output: flags(more | dict(output))}  # noqa: ARG005
+        """The same of a rule whose outputs are `files`, with what more is given as `flags`.
+
+        Apart, since Snakemake does not look at a parameter that follows from outputs: a change of a setting in it would be missed.
+        """
+        files = lambda wildcards, output: flags(dict(output))  # noqa: ARG005, E731
+        return self.params(source) | {"files": files, "flags": flags_of(more)}
 
     def settle_times(self, outputs: Iterable[str]) -> None:
         """See that no time misleads Snakemake: of the workflow's own files, of the demo's, and of what stages have made."""
