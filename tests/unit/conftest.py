@@ -340,7 +340,7 @@ def run_chain(bench: Bench, files: dict[str, list[str]], threads: int = 2, seed:
         "ingest_overrides", **source, overrides=bench / "overrides.parquet", files=bench / "overrides_files.parquet"
     )
     bench.run(
-        "assign_categories", config=config, sales=bench / "sales.parquet", sku_sales=bench / "sku_sales.parquet",
+        "assign_categories", sales=bench / "sales.parquet", sku_sales=bench / "sku_sales.parquet",
         product_map=bench / "product_map.parquet",
         stores=bench / "stores.parquet", spelling="unify", map_entries=bench / "map_entries.parquet",
         category_totals=bench / "category_totals.parquet", category_sales=bench / "category_sales.parquet",
