@@ -119,7 +119,7 @@ def shares_of(
     call_script(
         root, "assign_categories",
         {
-            "config": folder / "place.yml", "sales": outputs["sales"], "sku_sales": outputs["sku_sales"], "product_map": product_map,
+            "sales": outputs["sales"], "sku_sales": outputs["sku_sales"], "product_map": product_map,
             "stores": data / "external/stores.parquet", **tables, "ledger": folder / "assign_ledger.parquet", **policies,
         },
     )  # fmt: skip

@@ -180,6 +180,8 @@ def forked(root: Path, folder: Path, action: Callable[[], int], fault: Fault | N
         try:
             os.chdir(root)
             seals.SEEN.clear()
+            # Those of a stage that ran in this process before: what is told before there is a log would go to it.
+            storelib.runtime.LOGGER.handlers.clear()
             with contextlib.redirect_stderr(said), plan.planted():
                 code = action()
         except BaseException:
