@@ -229,7 +229,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         write(ledger, LEDGER, args.ledger)
         write(moves, MIGRATIONS, args.migrations)
         for table, path in (
-            (for_spreadsheets(frame), args.segments_csv),
+            # A number stays whole where others of its column are missing.
+            (for_spreadsheets(frame.astype({"runner_up_segment": "Int64"})), args.segments_csv),
             (every_score, args.scores),
             (recovered, args.recovery),
             (moves.assign(share=moves["share"].round(6)), args.migrations_csv),

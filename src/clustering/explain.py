@@ -1,5 +1,6 @@
 """One store's way through the pipeline, in words and figures."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,11 @@ def place_of(root: Path, key: str, store: str, segment: int, runner_up: int | No
     }
 
 
+def is_nearer(value: float | None, own: float, others: float) -> bool:
+    """Whether a store's value is no nearer to the others' mean than to its own group's; one that is not known is not."""
+    return value is None or math.isnan(value) or abs(value - own) <= abs(value - others)
+
+
 def segment_lines(part: dict[str, Any]) -> list[str]:
     """Why a store is in its segment: what sets that apart, its rule, and how far centres are. part: one category of `explain`."""
     lines = []
@@ -119,7 +125,9 @@ def segment_lines(part: dict[str, Any]) -> list[str]:
         name, (own, its, others) = (
             with_unit(name, own, *means) if is_place and own != "unknown" else (name, (own, *means))
         )
-        lines.append(f"why: {name} {own}; its segment {its}, all other stores {others}")
+        # What sets a segment apart need not hold of each of its stores.
+        word = "why" if is_nearer(reason["value"], reason["mean"], reason["rest"]) else "although"
+        lines.append(f"{word}: {name} {own}; its segment {its}, all other stores {others}")
     fit = part["fit"]
     away = f"distance to the segment's centre {fit['distance']:.3f}"
     if fit["nearest_other"] is not None:
@@ -171,7 +179,8 @@ def external_reasons(root: Path, store: str, cluster: int) -> list[str]:
     for feature, mean, whole in apart(own["mean"].astype("float64"), chain[own.index], OF_GROUPS):
         told = figure(values[feature]), figure(mean), figure(whole)
         name, (value, its, every) = with_unit(labels[feature], *told)
-        lines.append(f"why: {name} {value.replace('–', 'unknown')}; its cluster {its}, all stores {every}")
+        word = "why" if is_nearer(values[feature], mean, whole) else "although"
+        lines.append(f"{word}: {name} {value.replace('–', 'unknown')}; its cluster {its}, all stores {every}")
     return lines
 
 

@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from bad_input.project import Project
 from clustering.commands.ui import ui
+from clustering.runners import only_run
 from clustering.ui import serving
 from clustering.ui.app import routes
 from clustering.ui.editing import set_parameter
@@ -125,6 +126,26 @@ def test_map_has_the_stores_that_have_a_place(finished: Project, ask: Ask) -> No
     assert (len(found["id"]), found["missing"]) == (23, 2)  # of 25: 007 has no coordinates, 900 is in no store table
     assert found["name"][found["id"].index("003")] == HOSTILE, "JSON: the page puts it in as text"
     assert all(len(values) == 23 for values in (found["x"], found["y"], *(g["of"] for g in found["groups"].values())))
+
+
+def test_a_run_at_work_is_said_where_results_are_shown(project: Project, ask: Ask) -> None:
+    client, words = ask(project), "A run is at work."
+    with only_run(project.root):
+        assert words in client.get("/segments").text
+        assert words in client.get("/chain").text
+        # There it is watched.
+        assert words not in client.get("/runs").text
+    assert words not in client.get("/segments").text
+
+
+def test_what_is_refused_was_not_done_and_leads_back(project: Project, ask: Ask) -> None:
+    client = ask(project)
+    address = f"{client.base_url}".rstrip("/")
+    for came, is_back in ((f"{address}/data?a=1", True), ("https://example.org/data?a=1", False)):
+        found = client.get("/segments/map?category=nothing", headers={"referer": came})
+        assert found.status_code == 400
+        assert "This cannot be shown" not in found.text
+        assert ('href="/data?a=1"' in found.text) == is_back
 
 
 def test_chain_says_what_most_stores_of_a_segment_are(project: Project, ask: Ask) -> None:

@@ -51,7 +51,8 @@ def test_one_job_at_a_time_is_started_and_stopped(tmp_path: Path, monkeypatch: p
         Work(tmp_path / "other").stop(started.process.pid)
     work.stop(started.process.pid)
     assert started.process.wait(20) != 0
-    assert (work.is_busy, started.failed) == (False, True)
+    # What a person has stopped has not failed.
+    assert (work.is_busy, started.was_stopped, started.failed) == (False, True, False)
 
 
 def test_what_a_job_says_is_kept_without_its_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

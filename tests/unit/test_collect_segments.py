@@ -1,5 +1,6 @@
 """The whole chain on made-up data: the contract of segments, the ledger from end to end, the same bytes."""
 
+import csv
 import json
 from collections.abc import Callable
 from decimal import Decimal
@@ -232,3 +233,10 @@ def test_stages_write_no_pandas_metadata(chain: Callable[..., Any]) -> None:
     folder = chain("run").folder
     for path in folder.rglob("*.parquet"):
         assert pa.parquet.read_schema(path).metadata is None, path
+
+
+def test_numbers_in_the_csv_are_whole_where_others_are_missing(chain: Callable[..., Any]) -> None:
+    lines = (chain("run").folder / "segments.csv").read_text(encoding="utf-8").splitlines()
+    rows = list(csv.DictReader(lines))
+    assert {row["runner_up_segment"] for row in rows} <= {"", *map(str, range(1, 100))}
+    assert {row["segment"] for row in rows} <= set(map(str, range(1, 100)))

@@ -25,6 +25,16 @@ def test_the_stores_values_stand_beside_both_means() -> None:
     ]
 
 
+def test_what_a_store_does_not_share_with_its_segment_is_no_reason() -> None:
+    # 16 is nearer to 12 than to 28; 20 is as near to both
+    (reason, *_), (away, half) = part()["reasons"], (0.16, 0.2)
+    told = [segment_lines(part(reasons=[reason | {"value": value}]))[0] for value in (away, half)]
+    assert told == [
+        "although: Nail Care 16.0%; its segment 28.0%, all other stores 12.0%",
+        "why: Nail Care 20.0%; its segment 28.0%, all other stores 12.0%",
+    ]
+
+
 def test_one_segment_without_a_rule() -> None:
     fit = {"distance": 0.5, "nearest_other": None, "nearest_other_distance": None}
     assert segment_lines(part(reasons=[], rules="", fit=fit)) == [

@@ -1,6 +1,7 @@
 """The application: which address shows what."""
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -33,7 +34,10 @@ def mistake(request: Request, error: Exception) -> Response:
         problem, status = Problem(error.detail, "go on from the menu"), error.status_code
     else:
         problem, status = Problem("this page has a defect", "report it with the log of the command"), 500
-    return show(request, "mistake.html", status, title="Not done", problem=problem)
+    came = urlsplit(request.headers.get("referer", ""))
+    # Only to a page of this interface, whatever a browser says.
+    back = f"{came.path}?{came.query}" if came.netloc == request.url.netloc and came.path.startswith("/") else ""
+    return show(request, "mistake.html", status, title="Not done", problem=problem, back=back)
 
 
 def routes() -> list[BaseRoute]:

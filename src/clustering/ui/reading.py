@@ -3,6 +3,7 @@
 A run may be at work, and a file may be missing, half made or damaged: that is told where the file would be shown, and nowhere else.
 """
 
+import fcntl
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
@@ -17,6 +18,7 @@ from clustering.journal import LOGGER
 from storelib.configuration.params import Params, load_params
 from storelib.configuration.place import Place, load_place
 from storelib.errors import DataError, PipelineError, nearest_name, one_line
+from storelib.names import RUN_LOCK, STATE
 from storelib.pages import words
 from storelib.seals import checked
 from storelib.tables import read_frame, read_json, read_table
@@ -181,6 +183,19 @@ class Project:
         if view == "external":
             return f"data/external/{'profile' if kind == 'profiles' else kind}.parquet"
         return f"data/internal/{kind}/{view}.parquet"
+
+    def is_at_work(self) -> bool:
+        """Whether a command holds the project, such as a run that is making its files."""
+        try:
+            with (self.root / STATE / RUN_LOCK).open("rb") as file:
+                # Who holds it says so in it. Only one that was killed is asked for by a lock, which no run must find taken.
+                if file.read():
+                    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
 
     def checks(self) -> list[dict[str, Any]]:
         """What was expected and how far it holds. Raises DataError where that cannot be read."""

@@ -158,6 +158,7 @@ def show(request: Request, template: str, status: int = 200, **values: Any) -> H
         "allow_run": access.allow_run,
         "form_token": access.form_token,
         "alarm": alarm(project),
+        "at_work": project.is_at_work(),
         "done": DONE.get(request.query_params.get("done", "")),
     }
     return HTMLResponse(environment().get_template(template).render(common | values), status)

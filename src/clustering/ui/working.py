@@ -38,6 +38,7 @@ class Started:
     process: subprocess.Popen[bytes]
     log: Path
     began: float
+    was_stopped: bool = False
 
     @property
     def is_over(self) -> bool:
@@ -46,8 +47,8 @@ class Started:
 
     @property
     def failed(self) -> bool:
-        """Whether it has ended with an error."""
-        return self.process.poll() not in {None, 0}
+        """Whether it has ended with an error; to be stopped by a person is none."""
+        return not self.was_stopped and self.process.poll() not in {None, 0}
 
     @property
     def said(self) -> str:
@@ -100,6 +101,8 @@ class Work:
             raise ConfigError(
                 f"process {pid} was not started from a page", solution="stop it where it was started, with Ctrl-C"
             )
+        for one in self.started:
+            one.was_stopped |= one.process.pid == pid
         os.killpg(pid, signal.SIGINT)
 
 

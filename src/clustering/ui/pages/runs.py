@@ -142,7 +142,8 @@ def live(request: Request) -> Response:
         request,
         "runs_live.html",
         watched=attempt(at_work, project),
-        started=[one for one in work.started[-3:][::-1] if one.failed or not one.is_over],
+        # What failed before something else was started is of before.
+        started=[one for one in work.started[-1:] if one.failed or not one.is_over],
         last=attempt(lambda: history(project)[:1]),
     )
 

@@ -176,6 +176,7 @@ def page(request: Request) -> Response:
         category=key,
         categories=names,
         asked=asked,
+        named=request.query_params.get("of", "") if request.query_params.get("done") == "named" else "",
         states=chain.STATES,
         colourings=chain.COLOURINGS,
         columns=attempt(chain.column_values, project),
@@ -271,7 +272,9 @@ def rename(request: Request, form: Form) -> Response:
     if not re.fullmatch(r"[1-9]\d{0,8}", number) or number not in known:
         raise DataError(f"{category} has no segment {number!r}", solution="choose one of the page")
     name_segment(project, category, int(number), form.get("name", ""))
-    return RedirectResponse("/segments?" + query({"category": category, "done": "named"}) + f"#segment-{number}", 303)
+    return RedirectResponse(
+        "/segments?" + query({"category": category, "done": "named", "of": number}) + f"#segment-{number}", 303
+    )
 
 
 ROUTES = [
