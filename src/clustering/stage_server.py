@@ -160,7 +160,11 @@ class Server:
     def load(self, number: int) -> None:
         """Load some of the libraries that are not there yet; they stay in memory that all later stages share."""
         for name in self.to_load[:number]:
-            importlib.import_module(name)
+            try:
+                importlib.import_module(name)
+            except (ImportError, MemoryError):
+                # As where memory is short. The stages that need it load it themselves, and tell what is wrong.
+                self.to_load.clear()
         del self.to_load[:number]
         gc.collect()
         gc.freeze()

@@ -82,6 +82,15 @@ def test_a_script_runs_as_by_its_own_command(project: Path, served: dict[str, st
     assert python(project, ["scripts/stage.py", "signal"], served).returncode == 128 + 9
 
 
+def test_a_library_that_cannot_be_loaded_ends_no_stage(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """As where memory is short: the stage that needs it tells."""
+    with stages_forked(project, ["json", "no_such_library", "csv"]):
+        ended = python(project, ["scripts/stage.py", "4"], environment())
+    assert ended.returncode == 4
+    assert ended.stdout.startswith("found ")
+    assert "Traceback" not in "".join(capfd.readouterr())
+
+
 def test_a_script_is_read_when_it_starts(project: Path, served: dict[str, str]) -> None:
     """What forks has loaded libraries, none of the project's modules."""
     (project / "scripts" / "neighbour.py").write_text("WORD = 'changed'\n")
