@@ -155,7 +155,7 @@ def test_a_hostile_name_stays_text(site: Site) -> None:
         card.get_by_text("Change its name").click()
         card.get_by_label("Name of segment").fill(HOSTILE)
         card.get_by_role("button", name="Write it").click()
-        expect(page.locator(".box.good")).to_contain_text("The name is written")
+        expect(page.locator(".card .box.good")).to_contain_text("The name is written")
         assert "broken" not in page.title()
     assert HOSTILE in (site.root / "data/raw/dev/segment_names.csv").read_text(encoding="utf-8")
 
