@@ -165,6 +165,7 @@ class Server:
             except (ImportError, MemoryError):
                 # As where memory is short. The stages that need it load it themselves, and tell what is wrong.
                 self.to_load.clear()
+                break
         del self.to_load[:number]
         gc.collect()
         gc.freeze()

@@ -139,14 +139,27 @@ def chosen(project: Project, asked: Filter) -> pd.DataFrame:
         same = (texts == asked.value).to_numpy(dtype=bool)
         keep &= same if same.any() else texts.str.contains(asked.value, case=False, regex=False).to_numpy(dtype=bool)
     if asked.search:
-        found = pd.Series(False, index=stores.index)
-        for name in ("store_id", "name", "segment_name"):
-            found |= stores[name].fillna("").str.contains(asked.search, case=False, regex=False)
-        keep &= found.to_numpy(dtype=bool)
+        keep &= holding(stores, asked.search, ("store_id", "name", "segment_name")).to_numpy(dtype=bool)
     rows = stores[keep]
     if asked.sort != "store_id" or asked.down:
         rows = rows.sort_values(asked.sort, ascending=not asked.down, kind="stable", na_position="last")
     return rows
+
+
+def holding(stores: pd.DataFrame, text: str, columns: Sequence[str]) -> pd.Series:
+    """Whether one of some columns of each store holds a text, in whatever letters."""
+    found = pd.Series(False, index=stores.index)
+    for name in columns:
+        found |= stores[name].fillna("").str.contains(text, case=False, regex=False)
+    return found
+
+
+def page_of(rows: pd.DataFrame, asked: Filter) -> dict[str, Any]:
+    """The rows of the page that is asked for, the last one where there are fewer; and how many rows and pages there are."""
+    pages = max(1, -(-len(rows) // PER_PAGE))
+    at = min(asked.number, pages)
+    shown = rows.iloc[(at - 1) * PER_PAGE : at * PER_PAGE]
+    return {"rows": shown.to_dict("records"), "count": len(rows), "page": at, "page_count": pages}
 
 
 def in_state(stores: pd.DataFrame, state: str) -> pd.Series:

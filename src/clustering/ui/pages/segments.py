@@ -146,15 +146,8 @@ def ranked(fit: pd.DataFrame, segment: int, rank: str, names: dict[str, str]) ->
 
 def table_of(project: Project, asked: Filter) -> dict[str, Any]:
     """One page of the table of stores, and how many there are."""
-    rows = chain.chosen(project, asked)
-    pages = max(1, -(-len(rows) // chain.PER_PAGE))
-    at = min(asked.number, pages)
-    return {
-        "rows": rows.iloc[(at - 1) * chain.PER_PAGE : at * chain.PER_PAGE].to_dict("records"),
-        "count": len(rows),
+    return chain.page_of(chain.chosen(project, asked), asked) | {
         "whole": len(chain.stores_of(project, asked.category)),
-        "page": at,
-        "page_count": pages,
         "asked": {name: value for name, value in asked._asdict().items() if name != "page"},
         "sorts": chain.SORTS,
     }

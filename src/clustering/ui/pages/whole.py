@@ -69,22 +69,15 @@ def chosen(project: Project, search: str, segment: str) -> pd.DataFrame:
     stores = stores_of(project)
     if segment:
         stores = stores[stores["segment"].astype("str") == segment]
-    if search:
-        ids, names = (stores[name].str.contains(search, case=False, regex=False) for name in ("store_id", "name"))
-        stores = stores[ids | names]
-    return stores
+    return stores[chain.holding(stores, search, ("store_id", "name"))] if search else stores
 
 
 def table_of(project: Project, asked: chain.Filter) -> dict[str, Any]:
     """One page of the stores."""
-    rows = chosen(project, asked.search, asked.segment)
-    pages = max(1, -(-len(rows) // chain.PER_PAGE))
-    at = min(asked.number, pages)
-    shown = rows.iloc[(at - 1) * chain.PER_PAGE : at * chain.PER_PAGE]
-    return {
-        "rows": shown.to_dict("records"), "count": len(rows), "whole": len(stores_of(project)), "page": at, "page_count": pages,
+    return chain.page_of(chosen(project, asked.search, asked.segment), asked) | {
+        "whole": len(stores_of(project)),
         "asked": {"search": asked.search, "segment": asked.segment},
-    }  # fmt: skip
+    }
 
 
 def page(request: Request) -> Response:
