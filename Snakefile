@@ -11,7 +11,7 @@ os.environ.pop("PYTHONSAFEPATH", None)
 from snakemake.exceptions import WorkflowError
 from storelib.configuration.stages import RAW_LISTS, Made
 from storelib.configuration.workflow import DEMO_FILES, RawFiles, check_params, database_mb, memory_mb
-from storelib.configuration.workflow import files_of, flags, flags_of, in_report, code_by_stage, minutes, of_category
+from storelib.configuration.workflow import files_of, flags, flags_of, in_report, code_params, minutes, of_category
 from storelib.configuration.workflow import sections_of, settle_settings, start_at_once
 from storelib.errors import PipelineError
 from storelib.names import KEY
@@ -22,8 +22,8 @@ configfile: "params.yaml"
 
 try:
     PARAMS = check_params(config)
-    # The script of each stage and what it imports: the one list of it is in dvc.yaml.
-    CODE = code_by_stage(Path("dvc.yaml"))
+    # Of each script its path, and what its code is: parameters of its rules.
+    CODE = code_params()
     MADE = Made(Path("dvc.yaml"), PARAMS.internal.categories, PARAMS.env)
     RAW = RawFiles(PARAMS)
     settle_settings(config["internal"]["categories"])

@@ -13,7 +13,6 @@ use rule stage as check_results with:
         segments="data/merging/segments.parquet",
         ledger="data/merging/ledger.parquet",
         migrations="data/merging/migrations.parquet",
-        code=CODE["check_results"],
     output:
         checks="reports/checks.json",
     log:
@@ -21,6 +20,7 @@ use rule stage as check_results with:
     benchmark:
         "logs/benchmarks/check_results.tsv"
     params:
+        **CODE["check_results"],
         flags=flags_of(config["checks"]),
 
 
@@ -60,7 +60,6 @@ use rule stage as build_report with:
         template="scripts/templates/report.html.j2",
         words=WORDS,
         outlines="scripts/outlines/outlines.json",
-        code=CODE["build_report"],
     output:
         report=in_report("reports/report.html", "Segments", "report"),
     log:
@@ -68,6 +67,7 @@ use rule stage as build_report with:
     benchmark:
         "logs/benchmarks/build_report.tsv"
     params:
+        **CODE["build_report"],
         flags=sections_of(config, "internal", "external", "merging", "describing", before="report"),
 
 
@@ -87,7 +87,6 @@ use rule stage as export_workbook with:
         traits="data/merging/traits/{category}.parquet",
         store_fit="data/merging/store_fit/{category}.parquet",
         words=WORDS,
-        code=CODE["export_workbook"],
     output:
         workbook="reports/workbooks/{category}.xlsx",
     log:
@@ -95,6 +94,7 @@ use rule stage as export_workbook with:
     benchmark:
         "logs/benchmarks/export_workbook/{category}.tsv"
     params:
+        **CODE["export_workbook"],
         **of_category(config, "export_workbook", "category"),
         flags=flags_of(config["report"]),
 
@@ -111,7 +111,6 @@ use rule stage as export_segments with:
         external_clusters="data/external/clusters.parquet",
         store_features="data/external/store_features.parquet",
         words=WORDS,
-        code=CODE["export_segments"],
     output:
         workbook="reports/segments.xlsx",
     log:
@@ -119,6 +118,7 @@ use rule stage as export_segments with:
     benchmark:
         "logs/benchmarks/export_segments.tsv"
     params:
+        **CODE["export_segments"],
         flags=flags_of(config["report"]),
 
 
@@ -129,10 +129,11 @@ use rule stage as require_checks with:
         "reports/segments.xlsx",
         checks="reports/checks.json",
         report="reports/report.html",
-        code=CODE["require_checks"],
     output:
         passed="reports/checks_passed.txt",
     log:
         "logs/require_checks.log",
     benchmark:
         "logs/benchmarks/require_checks.tsv"
+    params:
+        **CODE["require_checks"],

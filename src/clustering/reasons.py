@@ -28,12 +28,13 @@ def short(reason: str, files: Sequence[str] = ()) -> str:
             before = re.search(r"before: (.*?) now: (.*?)\s*$", reason)
             if before and start.startswith("Params"):
                 # What `RawFiles` of the workflow says of files; which they are it does not say.
-                raw = re.search(r"no file|files?, content ", before[1] + before[2])
-                return (
-                    "raw files changed"
-                    if raw
-                    else changed_flags(*(" ".join(literals_in(part)) for part in before.groups()))
-                )
+                both = before[1] + before[2]
+                if re.search(r"no file|files?, content ", both):
+                    return "raw files changed"
+                # What `code_params` says of a script and all that it imports.
+                code = [f"code changed: {name}" for name in dict.fromkeys(re.findall(r"code of (\w+): ", both))]
+                old, new = (" ".join(literals_in(part)) for part in before.groups())
+                return some([*code, *([changed_flags(old, new)] if old != new or not code else [])])
             first, *others = files_in(reason.partition(f"{start}: ")[2], files)
             if start.startswith(("Updated", "Missing")) and first:
                 return f"{words}: {first}" + (f" and {len(others)} more" if others else "")

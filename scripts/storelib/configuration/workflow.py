@@ -1,5 +1,6 @@
 """What the Snakefile needs to say the same as dvc.yaml: flags of a block, raw files, checked configuration."""
 
+import hashlib
 import math
 import shlex
 from collections.abc import Callable, Iterable, Mapping
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from snakemake.io import report
 
+from storelib.configuration.code import SCRIPTS, settle_code
 from storelib.configuration.own_settings import FOLDER, STAGES, is_of, settings_table, told, values_of
 from storelib.configuration.params import Params, method_of
 from storelib.configuration.place import Compute, Place, Source, load_place
@@ -24,8 +26,6 @@ from storelib.tables import read_table
 if TYPE_CHECKING:
     from snakemake.workflow import Workflow
 
-# Where what stages share lies.
-MODULES = "scripts/storelib/"
 # Memory of a stage in MB: what Python and its libraries take, and as much for Snakemake's own two processes on a scheduler's
 # node; and what is made of each MB of input, which is compressed.
 PROCESS_MB = 800
@@ -139,8 +139,8 @@ def settle_settings(categories: Mapping[str, Any]) -> None:
             path.unlink()
 
 
-# Inputs that are no flags: the script and its modules, and raw files, which are found by the configuration.
-NO_FLAGS = ("code", "raw")
+# Inputs that are no flags: raw files, which are found by the configuration.
+NO_FLAGS = ("raw",)
 
 
 def files_of(**more: str) -> Callable[..., str]:
@@ -212,12 +212,13 @@ def check_params(config: Mapping[str, Any]) -> Params:
     return method_of(plain(config), path)
 
 
-def code_by_stage(path: Path) -> dict[str, list[str]]:
-    """The script of each stage, and then the modules that it imports, as dvc.yaml declares them: DVC cannot compute a list."""
+def code_params() -> dict[str, dict[str, Callable[[Any], str]]]:
+    """Parameters of a rule, by the name of its script: the script's path, and what its code is, in a few words that change with it."""
     found = {}
-    for name, stage in read_yaml(path)["stages"].items():
-        code = [dep for dep in stage.get("do", stage).get("deps", []) if dep.endswith(".py")]
-        found[name] = sorted(code, key=lambda dep: dep.startswith(MODULES))
+    for name, text in settle_code().items():
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        words = {"script": (SCRIPTS / f"{name}.py").as_posix(), "code": f"code of {name}: {digest[:16]}"}
+        found[name] = {key: verbatim(value) for key, value in words.items()}
     return found
 
 
@@ -277,7 +278,8 @@ class RawFiles:
 
     def settle_times(self, outputs: Iterable[str]) -> None:
         """See that no time misleads Snakemake: of the workflow's own files, of the demo's, and of what stages have made."""
-        code = (path for path in Path("scripts").rglob("*.*") if path.parent.name != "__pycache__" and path.is_file())
-        self.hashes.settle_times([*code, *filter(Path.exists, self.made)])
+        # Of code it looks at no times: `code_params`.
+        own = (path for path in SCRIPTS.rglob("*.*") if path.suffix not in {".py", ".pyc"} and path.is_file())
+        self.hashes.settle_times([*own, *filter(Path.exists, self.made)])
         for path in outputs:
             self.hashes.settle(Path(path))
