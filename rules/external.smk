@@ -31,8 +31,7 @@ use rule build_features as build_external_features with:
     benchmark:
         "logs/benchmarks/build_external_features.tsv"
     params:
-        files=files_of(),
-        own="",
+        **of_external(),
         flags=flags_of(config["external"]["build_features"]),
 
 
@@ -52,8 +51,7 @@ use rule cluster_stores as cluster_external_stores with:
     benchmark:
         "logs/benchmarks/cluster_external_stores.tsv"
     params:
-        files=files_of(view="external"),
-        own="",
+        **of_external(view="external"),
         flags=flags_of(config["external"]["cluster_stores"]),
 
 
@@ -76,5 +74,4 @@ use rule profile_clusters as profile_external_clusters with:
     benchmark:
         "logs/benchmarks/profile_external_clusters.tsv"
     params:
-        files=files_of(view="external"),
-        own="",
+        **of_external(view="external"),

@@ -95,7 +95,7 @@ use rule stage as predict_clusters with:
 use rule stage as segment_chain with:
     """Make one segmentation of the chain from those of its categories."""
     input:
-        category_segments=expand("data/merging/category_segments/{category}.parquet", category=CATEGORIES),
+        **each("merging", "category_segments"),
         categories="data/internal/categories.parquet",
         baseline="data/merging/baseline.parquet",
     output:
@@ -113,13 +113,11 @@ use rule stage as segment_chain with:
 use rule stage as collect_segments with:
     """Collect the segments of every category, the ledger of every stage, and the metrics."""
     input:
+        **each("merging", "category_segments", "descriptions", "explained"),
         split_ledgers=expand("data/internal/ledger/{category}.parquet", category=CATEGORIES),
         internal_k_scores=expand("data/internal/k_scores/{category}.parquet", category=CATEGORIES),
         merge_ledgers=expand("data/merging/category_ledger/{category}.parquet", category=CATEGORIES),
         override_ledgers=expand("data/merging/override_ledger/{category}.parquet", category=CATEGORIES),
-        category_segments=expand("data/merging/category_segments/{category}.parquet", category=CATEGORIES),
-        descriptions=expand("data/merging/descriptions/{category}.parquet", category=CATEGORIES),
-        explained=expand("data/merging/explained/{category}.parquet", category=CATEGORIES),
         categories="data/internal/categories.parquet",
         ingest_ledger="data/internal/ingest_ledger.parquet",
         assign_ledger="data/internal/assign_ledger.parquet",

@@ -4,8 +4,7 @@
 use rule stage as check_results with:
     """Hold the result against what is expected of it."""
     input:
-        clusters=expand("data/internal/clusters/{category}.parquet", category=CATEGORIES),
-        store_sales=expand("data/internal/store_sales/{category}.parquet", category=CATEGORIES),
+        **each("internal", "clusters", "store_sales"),
         categories="data/internal/categories.parquet",
         external_clusters="data/external/clusters.parquet",
         stores="data/external/stores.parquet",
@@ -27,18 +26,9 @@ use rule stage as check_results with:
 use rule stage as build_report with:
     """Write the report: one page that opens anywhere."""
     input:
+        **each("internal", "shares", "store_sales", "clusters", "k_scores", "stability", "profiles"),
+        **each("merging", "descriptions", "traits", "store_fit", "predictions", "importance", "explained"),
         raw_files=RAW_LISTS,
-        shares=expand("data/internal/shares/{category}.parquet", category=CATEGORIES),
-        store_sales=expand("data/internal/store_sales/{category}.parquet", category=CATEGORIES),
-        clusters=expand("data/internal/clusters/{category}.parquet", category=CATEGORIES),
-        k_scores=expand("data/internal/k_scores/{category}.parquet", category=CATEGORIES),
-        stability=expand("data/internal/stability/{category}.parquet", category=CATEGORIES),
-        profiles=expand("data/internal/profiles/{category}.parquet", category=CATEGORIES),
-        descriptions=expand("data/merging/descriptions/{category}.parquet", category=CATEGORIES),
-        traits=expand("data/merging/traits/{category}.parquet", category=CATEGORIES),
-        store_fit=expand("data/merging/store_fit/{category}.parquet", category=CATEGORIES),
-        predictions=expand("data/merging/predictions/{category}.parquet", category=CATEGORIES),
-        importance=expand("data/merging/importance/{category}.parquet", category=CATEGORIES),
         categories="data/internal/categories.parquet",
         period_sales="data/internal/period_sales.parquet",
         stores="data/external/stores.parquet",
@@ -49,7 +39,6 @@ use rule stage as build_report with:
         external_profile="data/external/profile.parquet",
         segments="data/merging/segments.parquet",
         ledger="data/merging/ledger.parquet",
-        explained=expand("data/merging/explained/{category}.parquet", category=CATEGORIES),
         overrides="data/merging/overrides.parquet",
         migrations="data/merging/migrations.parquet",
         baseline="data/merging/baseline.parquet",
@@ -102,9 +91,7 @@ use rule stage as export_workbook with:
 use rule stage as export_segments with:
     """Write the segments of all categories as one Excel workbook."""
     input:
-        shares=expand("data/internal/shares/{category}.parquet", category=CATEGORIES),
-        clusters=expand("data/internal/clusters/{category}.parquet", category=CATEGORIES),
-        store_sales=expand("data/internal/store_sales/{category}.parquet", category=CATEGORIES),
+        **each("internal", "shares", "clusters", "store_sales"),
         categories="data/internal/categories.parquet",
         segments="data/merging/segments.parquet",
         stores="data/external/stores.parquet",

@@ -114,6 +114,16 @@ def of_category(config: Mapping[str, Any], stage: str, called: str | None = None
     return {"files": files_of(**key, settings=path), "own": own_settings(config, stage)}
 
 
+def of_external(**more: str) -> dict[str, Any]:
+    """The same parameters where such a rule is used for the external view. more: as in `files_of`."""
+    return {"files": files_of(**more), "own": ""}
+
+
+def inputs_of_each(categories: Iterable[str], room: str, *kinds: str) -> dict[str, list[str]]:
+    """Inputs of a rule that reads the files of all categories, by the name of their folder in `data/<room>`."""
+    return {kind: [f"data/{room}/{kind}/{category}.parquet" for category in categories] for kind in kinds}
+
+
 def start_at_once(workflow: "Workflow") -> None:
     """Do without Snakemake's limit of 100 jobs a second, where they are started on this machine.
 
