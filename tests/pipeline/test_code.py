@@ -9,7 +9,6 @@ import pytest
 
 from pipeline.graphs import ROOT, Stage, copy_project, dvc_stages, snakemake_stages
 from storelib.configuration.code import FOLDER, listing_path, settle_code
-from storelib.errors import DataError
 
 pytestmark = pytest.mark.integration
 
@@ -147,12 +146,16 @@ def test_damaged_list_of_code_is_made_anew(tmp_path: Path) -> None:
     assert path.read_text() == whole
 
 
-def test_code_that_is_no_python_is_told_by_name(tmp_path: Path) -> None:
+def test_a_script_that_is_being_written_stops_no_other(tmp_path: Path) -> None:
     root = copy_project(tmp_path)
-    module = root / "scripts" / "storelib" / "money.py"
-    module.write_text("def f(:\n")
-    with pytest.raises(DataError, match=r"money\.py is no Python: .* line 1"):
-        settle_code(root)
+    settle_code(root)
+    before, script = listed(root), root / "scripts" / "require_checks.py"
+    text = script.read_text()
+    script.write_text(f"def f(:\n{text}")
+    assert changed(root, before) == {"scripts/require_checks.py"}
+    script.write_text(text)
+    settle_code(root)
+    assert listed(root) == before
 
 
 def test_every_import_is_seen(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from storelib.errors import DataError
 from storelib.seals import stands
 from storelib.tables import write_text
 
@@ -19,10 +18,7 @@ PACKAGE = "storelib"
 
 
 def settle_code(root: Path = Path(), folder: Path = FOLDER) -> dict[str, str]:
-    """See that the files in `folder` say what is in each script's code today; what each of them says, by the script's name.
-
-    Raises DataError where a file of code is no Python.
-    """
+    """See that the files in `folder` say what is in each script's code today; what each of them says, by the script's name."""
     code = Code(root)
     found = {script.stem: code.listing(script, root / folder) for script in sorted((root / SCRIPTS).glob("*.py"))}
     for name, text in found.items():
@@ -98,11 +94,14 @@ class Code:
 
 
 def imported_names(path: Path) -> Iterator[str]:
-    """What one file imports of storelib: dotted names of modules, or of what is in one. Raises DataError where it is no Python."""
+    """What one file imports of storelib: dotted names of modules, or of what is in one.
+
+    Nothing of one that is no Python: whoever runs it is told so, and others may go on while somebody writes it.
+    """
     try:
         tree = ast.parse(path.read_bytes(), str(path))
-    except (SyntaxError, ValueError) as error:
-        raise DataError(f"{path} is no Python: {error}", solution="mend it, or take back your change of it") from None
+    except (SyntaxError, ValueError):
+        return
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
