@@ -121,7 +121,8 @@ def dvc_reasons(
             for changes in reason.values():
                 for path, change in changes.items():
                     keys = ", ".join(change) if isinstance(change, Mapping) else change
-                    words.append(f"{keys}: {path}")
+                    of_code = change == "modified" and re.fullmatch(r"data/code/(\w+)\.sha256", path)
+                    words.append(f"code changed: {of_code[1]}" if of_code else f"{keys}: {path}")
         elif reason == "changed command" and before != now:
             # Of many reasons the last are left out, and this one says most.
             words.insert(0, changed_flags(before, now))

@@ -174,6 +174,8 @@ def test_changed_code_is_told_beside_flags() -> None:
     assert short(f"{PARAMS}before: {old} now: {new} ") == "code changed: cluster_stores"
     both = f"before: '--rule bic', {old} now: '--rule aic', {new} "
     assert short(PARAMS + both) == "code changed: cluster_stores; parameters changed: rule bic -> aic"
+    status = [{"changed deps": {"data/code/cluster_stores.sha256": "modified", "data/internal/a.parquet": "modified"}}]
+    assert dvc_reasons(status) == ["code changed: cluster_stores", "modified: data/internal/a.parquet"]
     assert short("Missing output files: a, b, c") == "not made yet: a and 2 more"
     assert short(
         "Updated input files: week 1, east, b; Input files updated by another job: c", ["b", "week 1, east"]
