@@ -2,6 +2,7 @@
 
 import random
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -59,7 +60,8 @@ def test_same_command_again_gives_the_bytes_of_a_clean_run(
         (tmp_path / SAID).unlink(missing_ok=True)
         history, early = [], set()
         for _ in range(drawn.randint(1, IN_A_ROW)):
-            whom, number = drawn.choice(WHOM), drawn.choice(SIGNALS)
+            whom = drawn.choice(WHOM)
+            number = signal.SIGKILL if whom == "all" else drawn.choice(SIGNALS)
             reach = 1.05 if drawn.random() < SOON else SOON
             wait = drawn.uniform(0.2, reach * longest[work, engine])
             is_sent, is_made = cut_off(root, run(engine), whom, number, wait, drawn)
