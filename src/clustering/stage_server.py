@@ -78,8 +78,9 @@ def stages_forked(root: Path, libraries: Sequence[str] = LIBRARIES) -> Iterator[
         words = [sys.executable, "-m", "clustering.stage_server", str(folder), str(listener.fileno()), *libraries]
         # As storelib.runtime has it for a stage of its own.
         environment = os.environ | dict.fromkeys(THREAD_COUNTS, "1")
-        # Its standard input ends when this process does, however it ends; then it ends too, and its stages with it.
-        server = subprocess.Popen(words, stdin=subprocess.PIPE, env=environment, pass_fds=[listener.fileno()])
+        with no_interrupt():
+            # Its standard input ends when this process does, however it ends; then it ends too, and its stages with it.
+            server = subprocess.Popen(words, stdin=subprocess.PIPE, env=environment, pass_fds=[listener.fileno()])
     try:
         with exported(FOLDER, str(folder)):
             yield
@@ -91,6 +92,16 @@ def stages_forked(root: Path, libraries: Sequence[str] = LIBRARIES) -> Iterator[
         server.terminate()
         server.communicate()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def no_interrupt() -> Iterator[None]:
+    """While this lasts ^C waits; so it does in a process that is started meanwhile, until that says that it does not concern it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def listening(folder: Path) -> socket.socket:
@@ -244,6 +255,7 @@ def main(folder: str, listener: str, *libraries: str) -> None:
     """Serve, until the command that started this process has ended."""
     # ^C reaches the stages from the terminal; this process ends after them.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
     try:
         Server(socket.socket(fileno=int(listener)), Path(folder) / "usage.jsonl", libraries).serve()
     finally:

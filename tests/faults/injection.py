@@ -65,6 +65,10 @@ class Plan:
         self.count = 0
         self.is_on = False
         self.is_within = False
+        # Told of each operation before it is done; may fork, and gives in the fork the fault that this operation is to have there.
+        self.branch: Callable[[Plan], Fault | None] | None = None
+        # The end of a pipe that takes what came of this process.
+        self.answer = -1
 
     def concerns(self, path: object) -> bool:
         """Whether a path is below the folder; a log is only told to."""
@@ -78,6 +82,11 @@ class Plan:
         if not self.is_on or self.is_within:
             return None
         self.count += 1
+        if self.branch is not None:
+            self.is_on = False
+            if (branched := self.branch(self)) is not None:
+                self.fault, self.branch = branched, None
+            self.is_on = True
         fault = self.fault
         is_hit = fault is not None and (self.count == fault.k or (fault.lasting and self.count > fault.k))
         return fault.kind if fault and is_hit else None
@@ -154,6 +163,11 @@ def load_libraries() -> None:
 
 def run_forked(project: Project, stage: Stage, fault: Fault | None = None, seconds: int = 0) -> Ended:
     """One stage in a child of this process, in the project's folder, with a fault; seconds: after which a signal ends it."""
+    return forked(project.root, project.root, as_stage(stage), fault, seconds)
+
+
+def as_stage(stage: Stage) -> Callable[[], int]:
+    """Runs a stage as its command does; gives its exit code."""
     _, script, *argv = stage.argv
     module = importlib.import_module(Path(script).stem)
 
@@ -165,18 +179,45 @@ def run_forked(project: Project, stage: Stage, fault: Fault | None = None, secon
             return end.code if isinstance(end.code, int) else 1
         return 0
 
-    return forked(project.root, project.root, run, fault, seconds)
+    return run
+
+
+def in_stage(project: Project, stage: Stage, branch: Callable[[Plan], Fault | None]) -> tuple[int, int]:
+    """Start one stage in a child of this process that is asked before each operation; for `ended`."""
+    plan = Plan(project.root, None)
+    plan.branch = branch
+    return start_forked(project.root, as_stage(stage), plan)
 
 
 def forked(root: Path, folder: Path, action: Callable[[], int], fault: Fault | None = None, seconds: int = 0) -> Ended:
     """An action in a child of this process, in a project, with a fault below a folder. action: gives its exit code."""
+    return ended(*start_forked(root, action, Plan(folder, fault), seconds))
+
+
+def start_fork() -> tuple[int, int]:
+    """Fork. Gives the child's number and the end of a pipe that says what it has to say; in the child 0 and the other end."""
     reading, writing = os.pipe()
     sys.stdout.flush()
     child = os.fork()
+    os.close(writing if child else reading)
+    return child, reading if child else writing
+
+
+def ended(child: int, reading: int) -> Ended:
+    """Wait for a child that `start_forked` has started."""
+    with os.fdopen(reading, "rb") as pipe:
+        count, _, told = pipe.read().decode().partition(" ")
+    _, status = os.waitpid(child, 0)
+    return Ended(os.waitstatus_to_exitcode(status), told, int(count or 0))
+
+
+def start_forked(root: Path, action: Callable[[], int], plan: Plan, seconds: int = 0) -> tuple[int, int]:
+    """Start an action in a child of this process; for `ended`."""
+    child, pipe = start_fork()
     if not child:
-        os.close(reading)
+        plan.answer = pipe
         signal.alarm(seconds)
-        code, said, plan = 1, io.StringIO(), Plan(folder, fault)
+        code, said = 1, io.StringIO()
         try:
             os.chdir(root)
             seals.SEEN.clear()
@@ -189,13 +230,9 @@ def forked(root: Path, folder: Path, action: Callable[[], int], fault: Fault | N
         finally:
             plan.is_on = False
             with contextlib.suppress(BrokenPipeError):
-                os.write(writing, f"{plan.count} {said.getvalue()[-60_000:]}".encode())
+                os.write(plan.answer, f"{plan.count} {said.getvalue()[-60_000:]}".encode())
             os._exit(code)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as pipe:
-        count, _, told = pipe.read().decode().partition(" ")
-    _, status = os.waitpid(child, 0)
-    return Ended(os.waitstatus_to_exitcode(status), told, int(count or 0))
+    return child, pipe
 
 
 def contents(project: Project, names: Sequence[str]) -> dict[str, bytes]:

@@ -1,8 +1,10 @@
 """Commands that are cut off by signals, and what is looked at afterwards."""
 
+import contextlib
 import hashlib
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -16,9 +18,11 @@ from clustering.runners import environment
 from storelib.names import MARK
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
-WHOM = ("stage", "runner", "command", "group")
+WHOM = ("stage", "runner", "command", "group", "all")
 # Seconds that a command has to end in, and those that what it started has, when it is gone itself.
-PATIENCE, GONE = 600.0, 30.0
+PATIENCE, GONE = 1800.0, 60.0
+# Seconds between two looks at how much a command has worked.
+POLL = 0.05
 SAID = "said.log"
 # Folders of outputs, and of what commands keep.
 FOLDERS = ("data", "reports", ".clustering")
@@ -39,12 +43,17 @@ def said(root: Path) -> str:
 
 
 def hit(process: "subprocess.Popen[bytes]", whom: str, number: signal.Signals, drawn: random.Random) -> bool:
-    """Send a signal to one of those at work. False where there is none of the kind at that moment."""
+    """Send a signal to one of those at work, or to all, as where a machine dies. False where there is none of the kind at that moment."""
     try:
         if whom == "group":
             os.killpg(process.pid, number)
         elif whom == "command":
             process.send_signal(number)
+        elif whom == "all":
+            command = psutil.Process(process.pid)
+            for one in (command, *command.children(recursive=True)):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    one.send_signal(number)
         else:
             drawn.choice(at_work(process, whom)).send_signal(number)
     except (ProcessLookupError, psutil.Error, IndexError):
@@ -68,17 +77,41 @@ def at_work(process: "subprocess.Popen[bytes]", whom: str) -> list[psutil.Proces
 
 
 def cut_off(
-    root: Path, words: Sequence[str], whom: str, number: signal.Signals, wait: float, drawn: random.Random
-) -> bool:
-    """Start a command, send a signal after so many seconds, and wait for its end. Whether the signal was sent."""
+    root: Path, words: Sequence[str], whom: str, number: signal.Signals, work: float, drawn: random.Random
+) -> tuple[bool, bool]:
+    """Start a command, send a signal after so many seconds of its work, and wait for its end.
+
+    Whether the signal was sent, and whether the command ended well all the same.
+    work: CPU time of the command and what it starts, so that a busy machine has it cut off at the same places.
+    """
     process = start(root, *words)
+    while process.poll() is None and worked(process) < work:
+        time.sleep(POLL)
+    is_sent = process.poll() is None and hit(process, whom, number, drawn)
+    return is_sent, process.wait(PATIENCE) == 0
+
+
+def worked(process: "subprocess.Popen[bytes]") -> float:
+    """Seconds of CPU time that a command and what it has started have taken so far."""
+    total = 0.0
     try:
-        process.wait(wait)
-    except subprocess.TimeoutExpired:
-        is_sent = hit(process, whom, number, drawn)
-        process.wait(PATIENCE)
-        return is_sent
-    return False
+        command = psutil.Process(process.pid)
+        for one in (command, *command.children(recursive=True)):
+            with contextlib.suppress(psutil.Error):
+                used = one.cpu_times()
+                total += used.user + used.system + used.children_user + used.children_system
+    except psutil.Error:
+        # It has ended since.
+        pass
+    return total
+
+
+def work_of(root: Path, *words: str) -> tuple[int, float]:
+    """A command's exit code, and the seconds of CPU time that it took with all that it started."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    code = start(root, *words).wait(PATIENCE)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return code, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def hashes(root: Path, *names: str) -> dict[str, str]:

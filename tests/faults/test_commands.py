@@ -3,7 +3,6 @@
 import json
 import random
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ import yaml
 
 from clustering.approve import APPROVED, record_path
 from clustering.plans import snakemake_plan
-from faults.killing import PATIENCE, SAID, SIGNALS, cut_off, hashes, left_behind, said, start
+from faults.killing import PATIENCE, SAID, SIGNALS, cut_off, hashes, left_behind, said, start, work_of
 from faults.shops import Fetching, current_of, rows_of
 from servers import postgres
 
@@ -40,9 +39,8 @@ def kill_often(
     reset: before; wrong: what is half done at any time; is_done: in the end.
     """
     reset()
-    began = time.monotonic()
-    assert start(root, *words).wait(PATIENCE) == 0, said(root)
-    length = time.monotonic() - began
+    code, length = work_of(root, *words)
+    assert code == 0, said(root)
     assert is_done()
     sent, harmed = 0, []
     while sent < number and (sent < LEAST or in_time()):
@@ -52,7 +50,7 @@ def kill_often(
         for _ in range(drawn.randint(1, 3)):
             whom, name = drawn.choice(["command", "group", "runner"]), drawn.choice(SIGNALS)
             wait = drawn.uniform(0.05, 1.05) * length
-            is_sent = cut_off(root, words, whom, name, wait, drawn)
+            is_sent, _ = cut_off(root, words, whom, name, wait, drawn)
             sent += is_sent
             history.append(f"{name.name} to {whom} at {wait:.2f} of {length:.2f} s{'' if is_sent else ' (too late)'}")
             found += wrong()

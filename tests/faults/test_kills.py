@@ -2,20 +2,22 @@
 
 import random
 import shutil
-import time
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from faults.killing import PATIENCE, SAID, SIGNALS, WHOM, cut_off, hashes, left_behind, said, start
+from faults.killing import PATIENCE, SAID, SIGNALS, WHOM, cut_off, hashes, left_behind, said, start, work_of
 from faults.small import OUTPUTS
 
 Told = Callable[[str, int, int], None]
 ENGINES = ("snakemake", "dvc")
-# What there is to do in a turn, and seconds that it takes at first guess; the measured time takes its place.
-WORK = {"everything": 25.0, "some": 12.0, "brought back": 12.0, "record": 8.0}
+# What there is to do in a turn, and seconds of CPU time that it takes at first guess; the measured time takes its place.
+WORK = {"everything": 30.0, "some": 12.0, "brought back": 12.0, "record": 12.0}
 PARTS = 2
+# Signals in a row, each to a run that goes on where the one before was cut off: most of them soon.
+IN_A_ROW, SOON = 10, 0.25
 
 
 def run(engine: str) -> tuple[str, ...]:
@@ -44,7 +46,7 @@ def undo(root: Path, work: str, drawn: random.Random) -> None:
 def test_same_command_again_gives_the_bytes_of_a_clean_run(
     small: Path, tmp_path: Path, kills: int, seed: int, told: Told, in_time: Callable[[], bool], part: int
 ) -> None:
-    """Runners and what there is to do alternate; each run is cut off up to four times, then left to end."""
+    """Runners and what there is to do alternate; each run is cut off up to ten times, then left to end."""
     root = tmp_path / "project"
     shutil.copytree(small, root, symlinks=True)
     clean, sent, turns, harmed = hashes(small, *OUTPUTS), 0, 0, []
@@ -56,25 +58,31 @@ def test_same_command_again_gives_the_bytes_of_a_clean_run(
         turns += 1
         undo(root, work, drawn)
         (tmp_path / SAID).unlink(missing_ok=True)
-        history = []
-        for _ in range(drawn.randint(1, 4)):
-            whom, number = drawn.choice(WHOM), drawn.choice(SIGNALS)
-            wait = drawn.uniform(0.2, 1.05 * longest[work, engine])
-            is_sent = cut_off(root, run(engine), whom, number, wait, drawn)
+        history, early = [], set()
+        for _ in range(drawn.randint(1, IN_A_ROW)):
+            whom = drawn.choice(WHOM)
+            number = signal.SIGKILL if whom == "all" else drawn.choice(SIGNALS)
+            reach = 1.05 if drawn.random() < SOON else SOON
+            wait = drawn.uniform(0.2, reach * longest[work, engine])
+            is_sent, is_made = cut_off(root, run(engine), whom, number, wait, drawn)
             sent += is_sent
             history.append(f"{number.name} to {whom} at {wait:.1f} s{'' if is_sent else ' (too late)'}")
-        began = time.monotonic()
-        code = start(root, *run(engine)).wait(PATIENCE)
-        longest[work, engine] = max(time.monotonic() - began, 4.0)
+            # What is there under its name is whole at any time.
+            early |= {name for name, content in hashes(root, *OUTPUTS).items() if content != clean.get(name, content)}
+            if is_made:
+                break
+        code, took = work_of(root, *run(engine))
+        longest[work, engine] = max(took, longest[work, engine])
         ours, left = hashes(root, *OUTPUTS), left_behind(root)
+        print(f"turn {turns} {engine} {work}: {'; '.join(history)}; then {took:.1f} s")
         differ = [name for name in clean.keys() | ours.keys() if clean.get(name) != ours.get(name)]
         # And then there is nothing to do, for either runner: what they know is what Snakemake's run looks at first.
         idle = start(root, *run("snakemake")).wait(PATIENCE)
         is_idle = "Nothing to do" in said(root)[-2000:]
-        if code or idle or differ or left or not is_idle or "Traceback" in said(root):
+        if code or idle or early or differ or left or not is_idle or "Traceback" in said(root):
             harmed.append(
-                f"turn {turns} {engine} {work} ({'; '.join(history)}): codes {code} {idle}, differ {sorted(differ)[:5]}, left {left}, "
-                f"idle {is_idle}\n{said(root)[-3000:]}"
+                f"turn {turns} {engine} {work} ({'; '.join(history)}): codes {code} {idle}, half {sorted(early)[:5]}, "
+                f"differ {sorted(differ)[:5]}, left {left}, idle {is_idle}\n{said(root)[-3000:]}"
             )
             print(harmed[-1])
             kept = tmp_path / f"harmed-{turns}"

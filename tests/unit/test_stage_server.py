@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -89,6 +90,27 @@ def test_a_library_that_cannot_be_loaded_ends_no_stage(project: Path, capfd: pyt
         ended = python(project, ["scripts/stage.py", "4"], environment())
     assert ended.returncode == 4
     assert ended.stdout.startswith("found ")
+    assert "Traceback" not in "".join(capfd.readouterr())
+
+
+def test_an_interrupt_while_it_starts_is_none_of_its_concern(
+    project: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """^C reaches it from the terminal before it can say so: it would end with a traceback, on the user's screen."""
+    start = subprocess.Popen
+
+    def interrupted(words: list[str], **options: Any) -> "subprocess.Popen[bytes]":
+        process = start(words, **options)
+        process.send_signal(signal.SIGINT)
+        return process
+
+    monkeypatch.setattr(subprocess, "Popen", interrupted)
+    with stages_forked(project, ["json"]):
+        monkeypatch.undo()
+        ended = python(project, ["scripts/stage.py", "4"], environment())
+    assert ended.returncode == 4
+    # The library is there: it was forked.
+    assert "__main__ True in" in ended.stdout
     assert "Traceback" not in "".join(capfd.readouterr())
 
 
