@@ -2,6 +2,7 @@
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 # This project's modules, whatever else of their name is on the path; stages must look beside themselves for them too.
@@ -11,8 +12,8 @@ os.environ.pop("PYTHONSAFEPATH", None)
 from snakemake.exceptions import WorkflowError
 from storelib.configuration.stages import RAW_LISTS, Made
 from storelib.configuration.workflow import DEMO_FILES, RawFiles, check_params, database_mb, memory_mb
-from storelib.configuration.workflow import files_of, flags, flags_of, in_report, code_by_stage, minutes, of_category
-from storelib.configuration.workflow import sections_of, settle_settings, start_at_once
+from storelib.configuration.workflow import code_params, files_of, flags, flags_of, in_report, inputs_of_each, minutes
+from storelib.configuration.workflow import of_category, of_external, sections_of, settle_settings, start_at_once
 from storelib.errors import PipelineError
 from storelib.names import KEY
 
@@ -22,8 +23,8 @@ configfile: "params.yaml"
 
 try:
     PARAMS = check_params(config)
-    # The script of each stage and what it imports: the one list of it is in dvc.yaml.
-    CODE = code_by_stage(Path("dvc.yaml"))
+    # Of each script its path, and what its code is: parameters of its rules.
+    CODE = code_params()
     MADE = Made(Path("dvc.yaml"), PARAMS.internal.categories, PARAMS.env)
     RAW = RawFiles(PARAMS)
     settle_settings(config["internal"]["categories"])
@@ -37,6 +38,7 @@ SOURCES = RAW.place.sources
 THREADS = RAW.place.compute.threads
 DATABASE_MB = database_mb(RAW.place.compute)
 CATEGORIES = sorted(PARAMS.internal.categories)
+each = partial(inputs_of_each, CATEGORIES)
 # What pages say, in the reader's language.
 WORDS = f"scripts/templates/words/{PARAMS.report.language}.yaml"
 

@@ -7,7 +7,6 @@ use rule stage as join_external with:
         selling_stores="data/internal/selling_stores.parquet",
         stores="data/external/stores.parquet",
         sources="data/external/sources.parquet",
-        code=CODE["join_external"],
     output:
         store_features="data/external/store_features.parquet",
         ledger="data/external/join_ledger.parquet",
@@ -16,6 +15,7 @@ use rule stage as join_external with:
     benchmark:
         "logs/benchmarks/join_external.tsv"
     params:
+        **CODE["join_external"],
         flags=flags_of(config["external"]["join_external"]),
 
 
@@ -23,7 +23,6 @@ use rule build_features as build_external_features with:
     """Turn store features into the points that are clustered."""
     input:
         table="data/external/store_features.parquet",
-        code=CODE["build_external_features"],
     output:
         features="data/external/features.parquet",
         feature_report="data/external/feature_report.parquet",
@@ -32,8 +31,7 @@ use rule build_features as build_external_features with:
     benchmark:
         "logs/benchmarks/build_external_features.tsv"
     params:
-        files=files_of(),
-        own="",
+        **of_external(),
         flags=flags_of(config["external"]["build_features"]),
 
 
@@ -42,7 +40,6 @@ use rule cluster_stores as cluster_external_stores with:
     input:
         features="data/external/features.parquet",
         baseline="data/merging/baseline.parquet",
-        code=CODE["cluster_external_stores"],
     output:
         clusters="data/external/clusters.parquet",
         k_scores="data/external/k_scores.parquet",
@@ -54,8 +51,7 @@ use rule cluster_stores as cluster_external_stores with:
     benchmark:
         "logs/benchmarks/cluster_external_stores.tsv"
     params:
-        files=files_of(view="external"),
-        own="",
+        **of_external(view="external"),
         flags=flags_of(config["external"]["cluster_stores"]),
 
 
@@ -67,7 +63,6 @@ use rule profile_clusters as profile_external_clusters with:
         features="data/external/features.parquet",
         clusters="data/external/clusters.parquet",
         k_scores="data/external/k_scores.parquet",
-        code=CODE["profile_external_clusters"],
     output:
         profile="data/external/profile.parquet",
         k_figure=in_report("reports/figures/k_scores/external.png", "Where stores are", "number of clusters"),
@@ -79,5 +74,4 @@ use rule profile_clusters as profile_external_clusters with:
     benchmark:
         "logs/benchmarks/profile_external_clusters.tsv"
     params:
-        files=files_of(view="external"),
-        own="",
+        **of_external(view="external"),

@@ -6,7 +6,6 @@ use rule stage as select_categories with:
     input:
         category_totals="data/internal/category_totals.parquet",
         overrides="data/merging/overrides.parquet",
-        code=CODE["select_categories"],
     output:
         categories="data/internal/categories.parquet",
         ledger="data/internal/select_ledger.parquet",
@@ -15,6 +14,7 @@ use rule stage as select_categories with:
     benchmark:
         "logs/benchmarks/select_categories.tsv"
     params:
+        **CODE["select_categories"],
         files=files_of(settings="data/internal/settings"),
         flags=flags_of(config["internal"]["categories"]),
 
@@ -26,7 +26,6 @@ use rule stage as assign_categories with:
         sku_sales="data/internal/sku_sales.parquet",
         product_map="data/internal/product_map.parquet",
         stores="data/external/stores.parquet",
-        code=CODE["assign_categories"],
     output:
         map_entries="data/internal/map_entries.parquet",
         category_totals="data/internal/category_totals.parquet",
@@ -39,6 +38,7 @@ use rule stage as assign_categories with:
     benchmark:
         "logs/benchmarks/assign_categories.tsv"
     params:
+        **CODE["assign_categories"],
         flags=flags_of(config["internal"]["assign_categories"]),
 
 
@@ -49,7 +49,6 @@ use rule stage as split_need_states with:
         category_sales="data/internal/category_sales.parquet",
         category_skus="data/internal/category_skus.parquet",
         map_entries="data/internal/map_entries.parquet",
-        code=CODE["split_need_states"],
     output:
         need_state_sales="data/internal/need_state_sales/{category}.parquet",
         shares="data/internal/shares/{category}.parquet",
@@ -60,6 +59,7 @@ use rule stage as split_need_states with:
     benchmark:
         "logs/benchmarks/split_need_states/{category}.tsv"
     params:
+        **CODE["split_need_states"],
         **of_category(config, "split_need_states", "category"),
         flags=flags_of(config["internal"]["split_need_states"]),
 
@@ -69,7 +69,6 @@ use rule stage as build_features with:
     input:
         table="data/internal/shares/{category}.parquet",
         store_sales="data/internal/store_sales/{category}.parquet",
-        code=CODE["build_features"],
     output:
         features="data/internal/features/{category}.parquet",
         feature_report="data/internal/feature_reports/{category}.parquet",
@@ -78,6 +77,7 @@ use rule stage as build_features with:
     benchmark:
         "logs/benchmarks/build_features/{category}.tsv"
     params:
+        **CODE["build_features"],
         **of_category(config, "build_features"),
         flags=flags_of(config["internal"]["build_features"]),
 
@@ -87,7 +87,6 @@ use rule stage as cluster_stores with:
     input:
         features="data/internal/features/{category}.parquet",
         baseline="data/merging/baseline.parquet",
-        code=CODE["cluster_stores"],
     output:
         clusters="data/internal/clusters/{category}.parquet",
         k_scores="data/internal/k_scores/{category}.parquet",
@@ -99,6 +98,7 @@ use rule stage as cluster_stores with:
     benchmark:
         "logs/benchmarks/cluster_stores/{category}.tsv"
     params:
+        **CODE["cluster_stores"],
         **of_category(config, "cluster_stores", "view"),
         flags=flags_of(config["internal"]["cluster_stores"]),
 
@@ -111,7 +111,6 @@ use rule stage as profile_clusters with:
         features="data/internal/features/{category}.parquet",
         clusters="data/internal/clusters/{category}.parquet",
         k_scores="data/internal/k_scores/{category}.parquet",
-        code=CODE["profile_clusters"],
     output:
         profile="data/internal/profiles/{category}.parquet",
         k_figure=in_report("reports/figures/k_scores/{category}.png", "What sells", "number of clusters"),
@@ -123,4 +122,5 @@ use rule stage as profile_clusters with:
     benchmark:
         "logs/benchmarks/profile_clusters/{category}.tsv"
     params:
+        **CODE["profile_clusters"],
         **of_category(config, "profile_clusters", "view"),

@@ -12,7 +12,6 @@ use rule stage as merge_segments with:
         external_memberships="data/external/memberships.parquet",
         store_sales="data/internal/store_sales/{category}.parquet",
         baseline="data/merging/baseline.parquet",
-        code=CODE["merge_segments"],
     output:
         segments="data/merging/merged_segments/{category}.parquet",
         explained="data/merging/explained/{category}.parquet",
@@ -22,6 +21,7 @@ use rule stage as merge_segments with:
     benchmark:
         "logs/benchmarks/merge_segments/{category}.tsv"
     params:
+        **CODE["merge_segments"],
         **of_category(config, "merge_segments", "category"),
         flags=flags_of(config["merging"]),
 
@@ -32,7 +32,6 @@ use rule stage as apply_overrides with:
         merged="data/merging/merged_segments/{category}.parquet",
         overrides="data/merging/overrides.parquet",
         store_sales="data/internal/store_sales/{category}.parquet",
-        code=CODE["apply_overrides"],
     output:
         segments="data/merging/category_segments/{category}.parquet",
         ledger="data/merging/override_ledger/{category}.parquet",
@@ -41,6 +40,7 @@ use rule stage as apply_overrides with:
     benchmark:
         "logs/benchmarks/apply_overrides/{category}.tsv"
     params:
+        **CODE["apply_overrides"],
         files=files_of(category="{category}"),
 
 
@@ -56,7 +56,6 @@ use rule stage as describe_segments with:
         names="data/merging/segment_names.parquet",
         baseline="data/merging/baseline.parquet",
         words=WORDS,
-        code=CODE["describe_segments"],
     output:
         descriptions="data/merging/descriptions/{category}.parquet",
         traits="data/merging/traits/{category}.parquet",
@@ -66,6 +65,7 @@ use rule stage as describe_segments with:
     benchmark:
         "logs/benchmarks/describe_segments/{category}.tsv"
     params:
+        **CODE["describe_segments"],
         **of_category(config, "describe_segments", "category"),
         flags=flags_of(
             {view: config["merging"][view] for view in ("internal_weight", "external_weight")}
@@ -79,7 +79,6 @@ use rule stage as predict_clusters with:
     input:
         clusters="data/internal/clusters/{category}.parquet",
         store_features="data/external/store_features.parquet",
-        code=CODE["predict_clusters"],
     output:
         predictions="data/merging/predictions/{category}.parquet",
         importance="data/merging/importance/{category}.parquet",
@@ -88,6 +87,7 @@ use rule stage as predict_clusters with:
     benchmark:
         "logs/benchmarks/predict_clusters/{category}.tsv"
     params:
+        **CODE["predict_clusters"],
         files=files_of(category="{category}"),
         flags=flags_of(config["describing"]["predict_clusters"]),
 
@@ -95,10 +95,9 @@ use rule stage as predict_clusters with:
 use rule stage as segment_chain with:
     """Make one segmentation of the chain from those of its categories."""
     input:
-        category_segments=expand("data/merging/category_segments/{category}.parquet", category=CATEGORIES),
+        **each("merging", "category_segments"),
         categories="data/internal/categories.parquet",
         baseline="data/merging/baseline.parquet",
-        code=CODE["segment_chain"],
     output:
         chain_segments="data/merging/chain_segments.parquet",
         chain_csv="reports/chain_segments.csv",
@@ -107,19 +106,18 @@ use rule stage as segment_chain with:
     benchmark:
         "logs/benchmarks/segment_chain.tsv"
     params:
+        **CODE["segment_chain"],
         flags=flags_of(config["chain"]),
 
 
 use rule stage as collect_segments with:
     """Collect the segments of every category, the ledger of every stage, and the metrics."""
     input:
+        **each("merging", "category_segments", "descriptions", "explained"),
         split_ledgers=expand("data/internal/ledger/{category}.parquet", category=CATEGORIES),
         internal_k_scores=expand("data/internal/k_scores/{category}.parquet", category=CATEGORIES),
         merge_ledgers=expand("data/merging/category_ledger/{category}.parquet", category=CATEGORIES),
         override_ledgers=expand("data/merging/override_ledger/{category}.parquet", category=CATEGORIES),
-        category_segments=expand("data/merging/category_segments/{category}.parquet", category=CATEGORIES),
-        descriptions=expand("data/merging/descriptions/{category}.parquet", category=CATEGORIES),
-        explained=expand("data/merging/explained/{category}.parquet", category=CATEGORIES),
         categories="data/internal/categories.parquet",
         ingest_ledger="data/internal/ingest_ledger.parquet",
         assign_ledger="data/internal/assign_ledger.parquet",
@@ -129,7 +127,6 @@ use rule stage as collect_segments with:
         reference="data/merging/reference.parquet",
         baseline="data/merging/baseline.parquet",
         chain_segments="data/merging/chain_segments.parquet",
-        code=CODE["collect_segments"],
     output:
         segments="data/merging/segments.parquet",
         ledger="data/merging/ledger.parquet",
@@ -145,3 +142,5 @@ use rule stage as collect_segments with:
         "logs/collect_segments.log",
     benchmark:
         "logs/benchmarks/collect_segments.tsv"
+    params:
+        **CODE["collect_segments"],

@@ -3,8 +3,6 @@
 
 use rule stage as make_demo_data with:
     """A planted retailer, so that the pipeline has something to find."""
-    input:
-        code=CODE["make_demo_data"],
     output:
         expand("data/raw/{{env}}/{file}", file=DEMO_FILES),
     log:
@@ -15,6 +13,7 @@ use rule stage as make_demo_data with:
     wildcard_constraints:
         env="|".join(PARAMS.demo) or "(?!)",
     params:
+        **CODE["make_demo_data"],
         files=files_of(raw="data/raw/{env}"),
         flags=lambda wildcards: flags(config["demo"][wildcards.env]),
 
@@ -23,7 +22,6 @@ rule ingest_stores:
     """Read the store table."""
     input:
         raw=lambda wildcards: RAW.of(SOURCES.stores),
-        code=CODE["ingest_stores"],
     output:
         stores="data/external/stores.parquet",
         files="data/external/stores_files.parquet",
@@ -38,9 +36,10 @@ rule ingest_stores:
         mem_mb=DATABASE_MB,
         runtime=minutes,
     params:
+        **CODE["ingest_stores"],
         **RAW.table_params("stores"),
     shell:
-        "python {input.code[0]:q} --config {params.config:q} --raw {params.folder:q} {params.files} {params.flags} --log {log:q}"
+        "python {params.script:q} --config {params.config:q} --raw {params.folder:q} {params.files} {params.flags} --log {log:q}"
 
 
 use rule ingest_stores as ingest_sales with:
@@ -48,7 +47,6 @@ use rule ingest_stores as ingest_sales with:
     input:
         raw=lambda wildcards: RAW.of(SOURCES.sales),
         product_map="data/internal/product_map.parquet",
-        code=CODE["ingest_sales"],
     output:
         sales="data/internal/sales.parquet",
         sku_sales="data/internal/sku_sales.parquet",
@@ -61,6 +59,7 @@ use rule ingest_stores as ingest_sales with:
         "logs/benchmarks/ingest_sales.tsv"
     threads: THREADS
     params:
+        **CODE["ingest_sales"],
         **RAW.table_params(
             "sales",
             product_map="data/internal/product_map.parquet",
@@ -73,7 +72,6 @@ use rule ingest_stores as ingest_product_map with:
     """Read which need states each SKU serves."""
     input:
         raw=lambda wildcards: RAW.of(SOURCES.product_map),
-        code=CODE["ingest_product_map"],
     output:
         product_map="data/internal/product_map.parquet",
         files="data/internal/product_map_files.parquet",
@@ -82,6 +80,7 @@ use rule ingest_stores as ingest_product_map with:
     benchmark:
         "logs/benchmarks/ingest_product_map.tsv"
     params:
+        **CODE["ingest_product_map"],
         **RAW.table_params("product_map", **config["internal"]["ingest_product_map"]),
 
 
@@ -89,7 +88,6 @@ use rule ingest_stores as ingest_external with:
     """Read every external source."""
     input:
         raw=lambda wildcards: RAW.of(*SOURCES.external.values()),
-        code=CODE["ingest_external"],
     output:
         sources="data/external/sources.parquet",
         files="data/external/sources_files.parquet",
@@ -98,6 +96,7 @@ use rule ingest_stores as ingest_external with:
     benchmark:
         "logs/benchmarks/ingest_external.tsv"
     params:
+        **CODE["ingest_external"],
         **RAW.table_params("external"),
 
 
@@ -105,7 +104,6 @@ use rule ingest_stores as ingest_baseline with:
     """Read earlier segments, whose numbers are kept."""
     input:
         raw=lambda wildcards: RAW.of(SOURCES.baseline),
-        code=CODE["ingest_baseline"],
     output:
         labels="data/merging/baseline.parquet",
         files="data/merging/baseline_files.parquet",
@@ -114,6 +112,7 @@ use rule ingest_stores as ingest_baseline with:
     benchmark:
         "logs/benchmarks/ingest_baseline.tsv"
     params:
+        **CODE["ingest_labels"],
         **RAW.table_params("baseline", source="baseline"),
 
 
@@ -121,7 +120,6 @@ use rule ingest_baseline as ingest_reference with:
     """Read known segments, to compare with."""
     input:
         raw=lambda wildcards: RAW.of(SOURCES.reference),
-        code=CODE["ingest_reference"],
     output:
         labels="data/merging/reference.parquet",
         files="data/merging/reference_files.parquet",
@@ -137,7 +135,6 @@ use rule ingest_stores as ingest_segment_names with:
     """Read the names that a person has given to segments."""
     input:
         raw=lambda wildcards: RAW.of(SOURCES.segment_names),
-        code=CODE["ingest_segment_names"],
     output:
         names="data/merging/segment_names.parquet",
         files="data/merging/segment_names_files.parquet",
@@ -146,6 +143,7 @@ use rule ingest_stores as ingest_segment_names with:
     benchmark:
         "logs/benchmarks/ingest_segment_names.tsv"
     params:
+        **CODE["ingest_segment_names"],
         **RAW.table_params("segment_names"),
 
 
@@ -153,7 +151,6 @@ use rule ingest_stores as ingest_overrides with:
     """Read which stores a person has placed in another segment."""
     input:
         raw=lambda wildcards: RAW.of(SOURCES.overrides),
-        code=CODE["ingest_overrides"],
     output:
         overrides="data/merging/overrides.parquet",
         files="data/merging/overrides_files.parquet",
@@ -162,4 +159,5 @@ use rule ingest_stores as ingest_overrides with:
     benchmark:
         "logs/benchmarks/ingest_overrides.tsv"
     params:
+        **CODE["ingest_overrides"],
         **RAW.table_params("overrides"),

@@ -4,8 +4,7 @@
 use rule stage as check_results with:
     """Hold the result against what is expected of it."""
     input:
-        clusters=expand("data/internal/clusters/{category}.parquet", category=CATEGORIES),
-        store_sales=expand("data/internal/store_sales/{category}.parquet", category=CATEGORIES),
+        **each("internal", "clusters", "store_sales"),
         categories="data/internal/categories.parquet",
         external_clusters="data/external/clusters.parquet",
         stores="data/external/stores.parquet",
@@ -13,7 +12,6 @@ use rule stage as check_results with:
         segments="data/merging/segments.parquet",
         ledger="data/merging/ledger.parquet",
         migrations="data/merging/migrations.parquet",
-        code=CODE["check_results"],
     output:
         checks="reports/checks.json",
     log:
@@ -21,24 +19,16 @@ use rule stage as check_results with:
     benchmark:
         "logs/benchmarks/check_results.tsv"
     params:
+        **CODE["check_results"],
         flags=flags_of(config["checks"]),
 
 
 use rule stage as build_report with:
     """Write the report: one page that opens anywhere."""
     input:
+        **each("internal", "shares", "store_sales", "clusters", "k_scores", "stability", "profiles"),
+        **each("merging", "descriptions", "traits", "store_fit", "predictions", "importance", "explained"),
         raw_files=RAW_LISTS,
-        shares=expand("data/internal/shares/{category}.parquet", category=CATEGORIES),
-        store_sales=expand("data/internal/store_sales/{category}.parquet", category=CATEGORIES),
-        clusters=expand("data/internal/clusters/{category}.parquet", category=CATEGORIES),
-        k_scores=expand("data/internal/k_scores/{category}.parquet", category=CATEGORIES),
-        stability=expand("data/internal/stability/{category}.parquet", category=CATEGORIES),
-        profiles=expand("data/internal/profiles/{category}.parquet", category=CATEGORIES),
-        descriptions=expand("data/merging/descriptions/{category}.parquet", category=CATEGORIES),
-        traits=expand("data/merging/traits/{category}.parquet", category=CATEGORIES),
-        store_fit=expand("data/merging/store_fit/{category}.parquet", category=CATEGORIES),
-        predictions=expand("data/merging/predictions/{category}.parquet", category=CATEGORIES),
-        importance=expand("data/merging/importance/{category}.parquet", category=CATEGORIES),
         categories="data/internal/categories.parquet",
         period_sales="data/internal/period_sales.parquet",
         stores="data/external/stores.parquet",
@@ -49,7 +39,6 @@ use rule stage as build_report with:
         external_profile="data/external/profile.parquet",
         segments="data/merging/segments.parquet",
         ledger="data/merging/ledger.parquet",
-        explained=expand("data/merging/explained/{category}.parquet", category=CATEGORIES),
         overrides="data/merging/overrides.parquet",
         migrations="data/merging/migrations.parquet",
         baseline="data/merging/baseline.parquet",
@@ -60,7 +49,6 @@ use rule stage as build_report with:
         template="scripts/templates/report.html.j2",
         words=WORDS,
         outlines="scripts/outlines/outlines.json",
-        code=CODE["build_report"],
     output:
         report=in_report("reports/report.html", "Segments", "report"),
     log:
@@ -68,6 +56,7 @@ use rule stage as build_report with:
     benchmark:
         "logs/benchmarks/build_report.tsv"
     params:
+        **CODE["build_report"],
         flags=sections_of(config, "internal", "external", "merging", "describing", before="report"),
 
 
@@ -87,7 +76,6 @@ use rule stage as export_workbook with:
         traits="data/merging/traits/{category}.parquet",
         store_fit="data/merging/store_fit/{category}.parquet",
         words=WORDS,
-        code=CODE["export_workbook"],
     output:
         workbook="reports/workbooks/{category}.xlsx",
     log:
@@ -95,6 +83,7 @@ use rule stage as export_workbook with:
     benchmark:
         "logs/benchmarks/export_workbook/{category}.tsv"
     params:
+        **CODE["export_workbook"],
         **of_category(config, "export_workbook", "category"),
         flags=flags_of(config["report"]),
 
@@ -102,16 +91,13 @@ use rule stage as export_workbook with:
 use rule stage as export_segments with:
     """Write the segments of all categories as one Excel workbook."""
     input:
-        shares=expand("data/internal/shares/{category}.parquet", category=CATEGORIES),
-        clusters=expand("data/internal/clusters/{category}.parquet", category=CATEGORIES),
-        store_sales=expand("data/internal/store_sales/{category}.parquet", category=CATEGORIES),
+        **each("internal", "shares", "clusters", "store_sales"),
         categories="data/internal/categories.parquet",
         segments="data/merging/segments.parquet",
         stores="data/external/stores.parquet",
         external_clusters="data/external/clusters.parquet",
         store_features="data/external/store_features.parquet",
         words=WORDS,
-        code=CODE["export_segments"],
     output:
         workbook="reports/segments.xlsx",
     log:
@@ -119,6 +105,7 @@ use rule stage as export_segments with:
     benchmark:
         "logs/benchmarks/export_segments.tsv"
     params:
+        **CODE["export_segments"],
         flags=flags_of(config["report"]),
 
 
@@ -129,10 +116,11 @@ use rule stage as require_checks with:
         "reports/segments.xlsx",
         checks="reports/checks.json",
         report="reports/report.html",
-        code=CODE["require_checks"],
     output:
         passed="reports/checks_passed.txt",
     log:
         "logs/require_checks.log",
     benchmark:
         "logs/benchmarks/require_checks.tsv"
+    params:
+        **CODE["require_checks"],

@@ -3,8 +3,6 @@
 
 rule stage:
     """One script, called with its files, its settings and its log."""
-    input:
-        code="scripts/{name}.py",
     log:
         "logs/{name}.log",
     conda:
@@ -14,7 +12,8 @@ rule stage:
         mem_mb=memory_mb,
         runtime=minutes,
     params:
+        script="",
         files=files_of(),
         flags="",
     shell:
-        "python {input.code[0]:q} {params.files} {params.flags} --log {log:q}"
+        "python {params.script:q} {params.files} {params.flags} --log {log:q}"

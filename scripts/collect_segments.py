@@ -23,7 +23,7 @@ from storelib.contracts.contract import checked, outputs
 from storelib.contracts.ledger import LEDGER
 from storelib.contracts.segments import COLLECTED, MIGRATIONS, RECOVERY
 from storelib.errors import DataError
-from storelib.method.agreement import Agreement, compare, pairs
+from storelib.method.agreement import Agreement, compare, pairs, parted
 from storelib.method.k_rules import INDICES
 from storelib.method.migrations import migrations, moved
 from storelib.names import LABELS
@@ -107,10 +107,13 @@ def agreement(segments: pd.DataFrame, known: pd.DataFrame) -> dict[tuple[str, st
 
     So is the external view where the known external clusters are not the same in every category.
     """
+    if known.empty:
+        return {}
     names = [(str(key), label) for key in sorted(segments["category"].unique()) for label in LABELS]
     if known[["store_id", "external_cluster"]].drop_duplicates()["store_id"].is_unique:
         names.insert(0, ("external", "external_cluster"))
-    every = {name: compare(*pairs(segments, known, *name)) for name in names}
+    of_view = parted(segments, known)
+    every = {name: compare(*pairs(*of_view(name[0]), *name)) for name in names}
     return {name: part for name, part in every.items() if part.stores}
 
 

@@ -6,6 +6,7 @@ before its time counts. Every section is kept as soon as it is done, in place of
   pass            one pass over raw sales: ours, DuckDB and Polars alone, the bare reading of the columns
   whole           raw files to segments: ours with reports and pictures, a straight pandas script without; and nothing to do
   new_file        one file more among 52
+  new_file_large  the same of five times the lines (`full`: 100 million)
   hundred         100 million lines through the pass (`full`)
   billion         1 billion lines through the pass (`full`)
   many            100 categories, once; then nothing to do
@@ -62,6 +63,7 @@ class Plan:
     one_pass: Size
     whole: Size
     new_file: Size
+    new_file_large: Size
     hundred: Size
     billion: Size
     copies: int
@@ -78,6 +80,7 @@ PLANS = {
         one_pass=Size(8_000, 60, categories=2, skus=100),
         whole=Size(8_000, 60, categories=2, skus=100),
         new_file=Size(52_000, 60, categories=2, skus=100, parts=52),
+        new_file_large=Size(52_000, 60, categories=2, skus=100, parts=52),
         hundred=Size(16_000, 60, categories=2, skus=100),
         billion=Size(8_000, 60, categories=2, skus=100, parts=1),
         copies=3,
@@ -91,6 +94,7 @@ PLANS = {
         one_pass=Size(300_000, 500),
         whole=Size(300_000, 500),
         new_file=Size(520_000, 500, parts=52),
+        new_file_large=Size(2_600_000, 500, parts=52),
         hundred=Size(2_000_000, 500, parts=10),
         billion=Size(400_000, 500, parts=1),
         copies=10,
@@ -104,6 +108,7 @@ PLANS = {
         one_pass=Size(18_000_000, 9_000),
         whole=Size(18_000_000, 9_000),
         new_file=Size(18_200_000, 9_000, parts=52),
+        new_file_large=Size(104_000_000, 9_000, parts=52),
         hundred=Size(100_000_000, 9_000, parts=10),
         billion=Size(20_000_000, 9_000, parts=1),
         copies=50,
@@ -311,8 +316,18 @@ def many(settings: Settings) -> dict[str, Any]:
 
 
 def new_file(settings: Settings) -> dict[str, Any]:
-    """The pass after a 52nd file came, beside the pass over all 52 without a cache."""
-    stand = Stand(settings, "new_file", settings.plan.new_file)
+    """The pass after a 52nd file came."""
+    return one_file_more(settings, "new_file", settings.plan.new_file)
+
+
+def new_file_large(settings: Settings) -> dict[str, Any]:
+    """The same where a file is more of the work than the start of a process and the tables that are written."""
+    return one_file_more(settings, "new_file_large", settings.plan.new_file_large)
+
+
+def one_file_more(settings: Settings, name: str, size: Size) -> dict[str, Any]:
+    """The pass after the last file came, beside the pass over all files without a cache."""
+    stand = Stand(settings, name, size)
     cold = stand.the_pass("cold")
     added = stand.the_pass("added")
     newest = added.folder / "data" / "raw" / "bench" / "sales" / f"part-{stand.size.parts - 1:03d}.parquet"
@@ -371,6 +386,7 @@ SECTIONS: dict[str, Callable[[Settings], dict[str, Any]]] = {
     "pass": one_pass,
     "whole": whole,
     "new_file": new_file,
+    "new_file_large": new_file_large,
     "hundred": hundred,
     "billion": billion,
     "many": many,

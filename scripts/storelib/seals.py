@@ -27,7 +27,7 @@ PROJECT = "dvc.yaml"
 SEALED = ("data", "reports")
 RAW = "raw"
 # What commands and the Snakefile write, and read again.
-KEPT = ("reports/published/", "data/internal/settings/")
+KEPT = ("reports/published/", "data/internal/settings/", "data/code/")
 # Set by DVC for what it starts.
 BY_DVC = "DVC_ROOT"
 # Set by schedulers for what they start: stages of one run are then on several machines, with a file system between them, and a

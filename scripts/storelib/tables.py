@@ -6,6 +6,7 @@ tables by way of `storelib.contracts.contract`, which checks them first. Files c
 """
 
 import errno
+import io
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -111,7 +112,19 @@ def replacing(path: Path) -> Iterator[Path]:
 def write_table(table: pa.Table, path: Path) -> None:
     """Write one table atomically."""
     with replacing(path) as temporary:
-        pq.write_table(table.replace_schema_metadata(None), temporary, compression="zstd", row_group_size=ROW_GROUP)
+        put_table(table, temporary)
+
+
+def encoded(table: pa.Table) -> bytes:
+    """What `write_table` puts into a file."""
+    sink = io.BytesIO()
+    put_table(table, sink)
+    return sink.getvalue()
+
+
+def put_table(table: pa.Table, where: Path | io.BytesIO) -> None:
+    """As Parquet, without what pandas adds."""
+    pq.write_table(table.replace_schema_metadata(None), where, compression="zstd", row_group_size=ROW_GROUP)
 
 
 @contextmanager

@@ -1,4 +1,5 @@
-"""DVC's view of a project, by its Python interface: `python -m clustering.dvc_state graph|status|queue|forget`, in its folder.
+"""DVC's view of a project, by its Python interface: `python -m clustering.dvc_state graph|status|queue|forget|commit`, in
+its folder.
 
 A process of its own: importing DVC takes a second, its stages are named by the working folder, and what it has read of a
 project it keeps. Names of stages are ours, `merge_segments/beauty`.
@@ -13,7 +14,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from clustering.runners import environment, why
-from storelib.errors import DataError
+from storelib.configuration.code import settle_code
+from storelib.errors import DataError, PipelineError
 
 
 class State(NamedTuple):
@@ -40,7 +42,8 @@ def graph(root: Path) -> State:
 
 
 def status(root: Path) -> State:
-    """Who needs whom, and what is changed."""
+    """Who needs whom, and what is changed. Of code, what the stage that lists it will say: DVC asks its list."""
+    settle_code(root)
     return State(**ask_dvc(root, "status"))
 
 
@@ -55,17 +58,31 @@ def forget(root: Path, paths: Sequence[str]) -> None:
     ask_dvc(root, "forget", *paths)
 
 
+def commit(root: Path, stage: str) -> None:
+    """Record what a stage and all before it have made. Raises PipelineError with DVC's own words where it cannot."""
+    result = call_dvc(root, "commit", stage)
+    if result.returncode:
+        raise PipelineError(
+            f"dvc commit failed: {why(result)}", solution="run `dvc status` and `dvc doctor` to see why"
+        )
+
+
 def ask_dvc(root: Path, question: str, *paths: str) -> Any:
     """One of ANSWERS, for a project, or `forget` of paths in it. Raises DataError with DVC's own words where it fails."""
-    # -P: a module of that name in the project is not taken for this one.
-    command = [sys.executable, "-P", "-m", "clustering.dvc_state", question, *paths]
-    result = subprocess.run(command, cwd=root, env=environment(root), check=False, capture_output=True, text=True)
+    result = call_dvc(root, question, *paths)
     if result.returncode:
         raise DataError(
             f"dvc cannot tell the state of the project: {why(result)}",
             solution="run `dvc status` to see why",
         )
     return json.loads(result.stdout)
+
+
+def call_dvc(root: Path, question: str, *words: str) -> "subprocess.CompletedProcess[str]":
+    """Answer in a process of its own: what this module is run for."""
+    # -P: a module of that name in the project is not taken for this one.
+    command = [sys.executable, "-P", "-m", "clustering.dvc_state", question, *words]
+    return subprocess.run(command, cwd=root, env=environment(root), check=False, capture_output=True, text=True)
 
 
 def ours(name: str) -> str:
@@ -120,18 +137,29 @@ def forget_paths(repo: Any, paths: Sequence[str]) -> State:
     return State({}, {})
 
 
+def commit_stage(repo: Any, names: Sequence[str]) -> State:
+    """In DVC's process: `commit` of a stage with what it needs."""
+    for name in names:
+        repo.commit(name, with_deps=True, force=True, relink=False)
+    return State({}, {})
+
+
 ANSWERS: dict[str, Callable[[Any], State | Queue]] = {"graph": graph_of, "status": status_of, "queue": queue_of}
+CHANGES: dict[str, Callable[[Any, Sequence[str]], State]] = {"forget": forget_paths, "commit": commit_stage}
 
 
-def main(question: str, *paths: str) -> None:
+def main(question: str, *words: str) -> None:
     """Print the answer as JSON, and nothing else."""
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
+    # Before it records an output DVC reads git's whole index, to see that git does not know it: a third of the time. `dvc repro`
+    # and `dvc status` do so too, and this project's .gitignore has all outputs.
+    config = {"core": {"no_scm": True}} if question == "commit" else None
     try:
-        with redirect_stdout(sys.stderr), Repo() as repo:
-            answer = forget_paths(repo, paths) if question == "forget" else ANSWERS[question](repo)
-    except DvcException as error:
+        with redirect_stdout(sys.stderr), Repo(config=config) as repo:
+            answer = CHANGES[question](repo, words) if question in CHANGES else ANSWERS[question](repo)
+    except (DvcException, OSError) as error:
         sys.exit(f"ERROR: {error}")
     sys.stdout.write(json.dumps(answer._asdict()))
 

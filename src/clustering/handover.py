@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from clustering.dvc_state import status
+from clustering.dvc_state import commit, status
 from clustering.events import planned
 from clustering.inputs import differences, forget_lists, look_again, raw_files, told
 from clustering.jobs import JOBS
@@ -87,12 +87,7 @@ def record(root: Path) -> list[str]:
     before = lock.read_bytes() if lock.is_file() else None
     began = time.time()
     # With what the last stage needs, which is all: a demo of another environment may never have been made.
-    words = ["commit", "--force", "--no-relink", "--with-deps", JOBS["full_pipeline"][-1]]
-    result = ask(root, "dvc", words)
-    if result.returncode:
-        raise PipelineError(
-            f"dvc commit failed: {why(result)}", solution="run `dvc status` and `dvc doctor` to see why"
-        )
+    commit(root, JOBS["full_pipeline"][-1])
     if found := differences(root, params.env, params):
         # DVC has hashed what came after the look above.
         lock.unlink() if before is None else lock.write_bytes(before)

@@ -9,6 +9,7 @@ from clustering.jobs import JOBS
 from clustering.reasons import dvc_reasons, followed, short
 
 Plan = dict[str, str]
+LIST_OF_CODE = "hash_code"
 
 
 def snakemake_plan(root: Path, job: str, more: Sequence[str] = (), *, aside: bool = False) -> Plan:
@@ -41,7 +42,8 @@ def dvc_plan(root: Path, job: str, *, force: bool = False) -> Plan:
         for stage, reasons in state.changed.items()
         if stage in needed
     }
-    queue = list(plan)
+    # The list of code is as it will be (`dvc_state.status`): what follows from it is changed already.
+    queue = [stage for stage in plan if stage != LIST_OF_CODE]
     while queue:
         stage = queue.pop()
         for after in sorted(follows.get(stage, set()) - plan.keys()):

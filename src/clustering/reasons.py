@@ -28,12 +28,13 @@ def short(reason: str, files: Sequence[str] = ()) -> str:
             before = re.search(r"before: (.*?) now: (.*?)\s*$", reason)
             if before and start.startswith("Params"):
                 # What `RawFiles` of the workflow says of files; which they are it does not say.
-                raw = re.search(r"no file|files?, content ", before[1] + before[2])
-                return (
-                    "raw files changed"
-                    if raw
-                    else changed_flags(*(" ".join(literals_in(part)) for part in before.groups()))
-                )
+                both = before[1] + before[2]
+                if re.search(r"no file|files?, content ", both):
+                    return "raw files changed"
+                # What `code_params` says of a script and all that it imports.
+                code = [f"code changed: {name}" for name in dict.fromkeys(re.findall(r"code of (\w+): ", both))]
+                old, new = (" ".join(literals_in(part)) for part in before.groups())
+                return some([*code, *([changed_flags(old, new)] if old != new or not code else [])])
             first, *others = files_in(reason.partition(f"{start}: ")[2], files)
             if start.startswith(("Updated", "Missing")) and first:
                 return f"{words}: {first}" + (f" and {len(others)} more" if others else "")
@@ -120,7 +121,8 @@ def dvc_reasons(
             for changes in reason.values():
                 for path, change in changes.items():
                     keys = ", ".join(change) if isinstance(change, Mapping) else change
-                    words.append(f"{keys}: {path}")
+                    of_code = change == "modified" and re.fullmatch(r"data/code/(\w+)\.sha256", path)
+                    words.append(f"code changed: {of_code[1]}" if of_code else f"{keys}: {path}")
         elif reason == "changed command" and before != now:
             # Of many reasons the last are left out, and this one says most.
             words.insert(0, changed_flags(before, now))

@@ -65,7 +65,7 @@ def test_snakemake_finds_its_own(project: Path, foreign: Path, variables: dict[s
 def test_dvc_finds_its_own(project: Path, foreign: Path) -> None:
     (project / "data/raw/dev").mkdir(parents=True)
     (project / "data/raw/dev/sales.csv").touch()
-    command = ("dvc", "repro", "--single-item", "ingest_baseline")
+    command = ("dvc", "repro", "--single-item", "hash_code", "ingest_baseline")
     assert "the copy of the project" in run(project, "-m", *command, PYTHONPATH=str(foreign))
     assert (project / STAGE).is_file()
 

@@ -167,6 +167,15 @@ def test_what_a_stage_follows_is_named() -> None:
 def test_reasons_are_short() -> None:
     content = "before: '1 file, content 6c1e671f9af5b46d' now: '2 files, content 9834876dcfb05cb1' "
     assert short(PARAMS + content) == "raw files changed"
+
+
+def test_changed_code_is_told_beside_flags() -> None:
+    old, new = "'code of cluster_stores: 6c1e671f9af5b46d'", "'code of cluster_stores: 9834876dcfb05cb1'"
+    assert short(f"{PARAMS}before: {old} now: {new} ") == "code changed: cluster_stores"
+    both = f"before: '--rule bic', {old} now: '--rule aic', {new} "
+    assert short(PARAMS + both) == "code changed: cluster_stores; parameters changed: rule bic -> aic"
+    status = [{"changed deps": {"data/code/cluster_stores.sha256": "modified", "data/internal/a.parquet": "modified"}}]
+    assert dvc_reasons(status) == ["code changed: cluster_stores", "modified: data/internal/a.parquet"]
     assert short("Missing output files: a, b, c") == "not made yet: a and 2 more"
     assert short(
         "Updated input files: week 1, east, b; Input files updated by another job: c", ["b", "week 1, east"]

@@ -243,10 +243,11 @@ def test_what_dvc_noted_of_a_run_on_files_that_came_later_is_forgotten(
     (runs / "earlier").write_text("")
     looks = iter([[], [Difference("ingest_sales", "data/raw/dev/sales.csv", "file changed")]])
 
+    def commit(*_: object) -> None:
+        (tmp_path / "dvc.lock").write_text("as it is not")
+        (runs / "noted").write_text("")
+
     def ask(_root: Path, _program: str, words: list[str]) -> subprocess.CompletedProcess[str]:
-        if words[0] == "commit":
-            (tmp_path / "dvc.lock").write_text("as it is not")
-            (runs / "noted").write_text("")
         return subprocess.CompletedProcess(words, 0, stdout=".dvc/cache\n", stderr="")
 
     for name in ("of_dvc", "prune", "look_again"):
@@ -254,6 +255,7 @@ def test_what_dvc_noted_of_a_run_on_files_that_came_later_is_forgotten(
     monkeypatch.setattr(handover, "pending", lambda _root: [])
     monkeypatch.setattr(handover, "differences", lambda *_: next(looks))
     monkeypatch.setattr(handover, "ask", ask)
+    monkeypatch.setattr(handover, "commit", commit)
     handover.forget_runs(tmp_path, since=(runs / "earlier").stat().st_ctime + 10)
     assert (runs / "earlier").is_file()
     assert handover.record(tmp_path) == ["file changed: data/raw/dev/sales.csv"]

@@ -37,7 +37,10 @@ class Made:
             self.stages[name] = (deps, outs)
 
     def by(self, *last: str) -> list[str]:
-        """What these stages make, and all before them; raw data is not among it, which may be somebody's own."""
+        """What these stages make, and all before them.
+
+        Raw data is not among it, which may be somebody's own, nor is the list of code, which is there when Snakemake has read its rules.
+        """
         queue, seen = list(last), set(last)
         found: set[str] = set()
         while queue:
@@ -46,7 +49,7 @@ class Made:
             before = {name for name, (_, made) in self.stages.items() if any(meets(a, b) for a in deps for b in made)}
             queue += sorted(before - seen)
             seen |= before
-        return sorted(path for path in found if not path.startswith("data/raw/"))
+        return sorted(path for path in found if not path.startswith(("data/raw/", "data/code/")))
 
     def unfolded(self, out: str) -> list[str]:
         """The files of one output."""

@@ -1,5 +1,6 @@
 """What the Snakefile needs to say the same as dvc.yaml: flags of a block, raw files, checked configuration."""
 
+import hashlib
 import math
 import shlex
 from collections.abc import Callable, Iterable, Mapping
@@ -7,8 +8,10 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 from snakemake.io import report
 
+from storelib.configuration.code import SCRIPTS, settle_code
 from storelib.configuration.own_settings import FOLDER, STAGES, is_of, settings_table, told, values_of
 from storelib.configuration.params import Params, method_of
 from storelib.configuration.place import Compute, Place, Source, load_place
@@ -19,13 +22,11 @@ from storelib.contracts.sales import SETTINGS
 from storelib.raw.files import source_files
 from storelib.raw.hashes import Hashes, raw_hashes, told_content
 from storelib.seals import stands
-from storelib.tables import read_table
+from storelib.tables import encoded, read_table
 
 if TYPE_CHECKING:
     from snakemake.workflow import Workflow
 
-# Where what stages share lies.
-MODULES = "scripts/storelib/"
 # Memory of a stage in MB: what Python and its libraries take, and as much for Snakemake's own two processes on a scheduler's
 # node; and what is made of each MB of input, which is compressed.
 PROCESS_MB = 800
@@ -114,6 +115,16 @@ def of_category(config: Mapping[str, Any], stage: str, called: str | None = None
     return {"files": files_of(**key, settings=path), "own": own_settings(config, stage)}
 
 
+def of_external(**more: str) -> dict[str, Any]:
+    """The same parameters where such a rule is used for the external view. more: as in `files_of`."""
+    return {"files": files_of(**more), "own": ""}
+
+
+def inputs_of_each(categories: Iterable[str], room: str, *kinds: str) -> dict[str, list[str]]:
+    """Inputs of a rule that reads the files of all categories, by the name of their folder in `data/<room>`."""
+    return {kind: [f"data/{room}/{kind}/{category}.parquet" for category in categories] for kind in kinds}
+
+
 def start_at_once(workflow: "Workflow") -> None:
     """Do without Snakemake's limit of 100 jobs a second, where they are started on this machine.
 
@@ -128,10 +139,17 @@ def start_at_once(workflow: "Workflow") -> None:
 def settle_settings(categories: Mapping[str, Any]) -> None:
     """See that the files of categories' own settings hold what params.yaml says, as `select_categories` writes them."""
     found = values_of(shlex.split(flags(categories)))
+    # Most categories have no settings of their own: of a hundred there are 700 files, and few different ones.
+    known: dict[str, tuple[pa.Table, bytes]] = {}
     with outputs() as write:
         for stage, key in product(STAGES, sorted(found)):
-            table, path = settings_table(told(stage, found[key])), Path(FOLDER, stage, f"{key}.parquet")
-            if not stands(path) or not read_table(path).equals(table):
+            own, path = told(stage, found[key]), Path(FOLDER, stage, f"{key}.parquet")
+            if repr(own) not in known:
+                table = settings_table(own)
+                known[repr(own)] = table, encoded(table)
+            table, content = known[repr(own)]
+            # Of another release of Arrow the bytes may be others.
+            if not stands(path) or not (path.read_bytes() == content or read_table(path).equals(table)):
                 write(table, SETTINGS, path)
     # Of a category that was only tried, or is gone: DVC would take the folder for changed.
     for path in Path(FOLDER).glob("*/*.parquet"):
@@ -139,8 +157,8 @@ def settle_settings(categories: Mapping[str, Any]) -> None:
             path.unlink()
 
 
-# Inputs that are no flags: the script and its modules, and raw files, which are found by the configuration.
-NO_FLAGS = ("code", "raw")
+# Inputs that are no flags: raw files, which are found by the configuration.
+NO_FLAGS = ("raw",)
 
 
 def files_of(**more: str) -> Callable[..., str]:
@@ -212,12 +230,13 @@ def check_params(config: Mapping[str, Any]) -> Params:
     return method_of(plain(config), path)
 
 
-def code_by_stage(path: Path) -> dict[str, list[str]]:
-    """The script of each stage, and then the modules that it imports, as dvc.yaml declares them: DVC cannot compute a list."""
+def code_params() -> dict[str, dict[str, Callable[[Any], str]]]:
+    """Parameters of a rule, by the name of its script: the script's path, and what its code is, in a few words that change with it."""
     found = {}
-    for name, stage in read_yaml(path)["stages"].items():
-        code = [dep for dep in stage.get("do", stage).get("deps", []) if dep.endswith(".py")]
-        found[name] = sorted(code, key=lambda dep: dep.startswith(MODULES))
+    for name, text in settle_code().items():
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        words = {"script": (SCRIPTS / f"{name}.py").as_posix(), "code": f"code of {name}: {digest[:16]}"}
+        found[name] = {key: verbatim(value) for key, value in words.items()}
     return found
 
 
@@ -277,7 +296,8 @@ class RawFiles:
 
     def settle_times(self, outputs: Iterable[str]) -> None:
         """See that no time misleads Snakemake: of the workflow's own files, of the demo's, and of what stages have made."""
-        code = (path for path in Path("scripts").rglob("*.*") if path.parent.name != "__pycache__" and path.is_file())
-        self.hashes.settle_times([*code, *filter(Path.exists, self.made)])
+        # Of code it looks at no times: `code_params`.
+        own = (path for path in SCRIPTS.rglob("*.*") if path.suffix not in {".py", ".pyc"} and path.is_file())
+        self.hashes.settle_times([*own, *filter(Path.exists, self.made)])
         for path in outputs:
             self.hashes.settle(Path(path))

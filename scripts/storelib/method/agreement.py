@@ -1,12 +1,13 @@
 """How far two partitions of stores agree, joined by store."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from storelib.method.labels import known_labels, match_to_baseline
+from storelib.method.labels import EVERY, crosstab, known_labels, match_to_baseline
 
 
 class Agreement(NamedTuple):
@@ -34,7 +35,7 @@ def compare(first: pd.Series, second: pd.Series) -> Agreement:
     both = shared_labels(first, second)
     if both.empty:
         return Agreement(0, 0, 0, float("nan"))
-    shared = pd.crosstab(both["first"], both["second"]).to_numpy()
+    shared = crosstab(both["first"], both["second"]).to_numpy()
     return Agreement(len(both), *shared.shape, round(adjusted_rand(shared), 6))
 
 
@@ -55,13 +56,23 @@ def adjusted_rand(shared: NDArray[np.int64]) -> float:
     return 2.0 * (both * neither - first * second) / expected
 
 
+def parted(segments: pd.DataFrame, known: pd.DataFrame) -> Callable[[str], tuple[pd.DataFrame, pd.DataFrame]]:
+    """The rows that `pairs` needs of both tables for a view: to look for them among those of all categories takes long."""
+    own, theirs = (dict(tuple(table.groupby("category"))) for table in (segments, known))
+
+    def of(view: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+        return (segments, known) if view == EVERY else (own.get(view, segments[:0]), theirs.get(view, known[:0]))
+
+    return of
+
+
 def pairs(segments: pd.DataFrame, known: pd.DataFrame, view: str, label: str) -> tuple[pd.Series, pd.Series]:
     """One label by store: as it is known, and as it was found.
 
     segments: of every category. known: as `ingest_labels` writes it. view: a category, or `external`, whose label is the
     same in all of them.
     """
-    rows = segments if view == "external" else segments[segments["category"] == view]
+    rows = segments if view == EVERY else segments[segments["category"] == view]
     found = rows[["store_id", label]].drop_duplicates().set_index("store_id")[label]
     return known_labels(known, label, view), found
 
@@ -73,6 +84,6 @@ def crossed(known: pd.Series, found: pd.Series) -> pd.DataFrame:
     assignment of shared stores; those without a partner come last.
     """
     both = shared_labels(known, found)
-    table = pd.crosstab(both["first"], both["second"])
+    table = crosstab(both["first"], both["second"])
     places = match_to_baseline(both["second"], both["first"])
     return table.reindex(columns=sorted(places, key=places.__getitem__))

@@ -12,11 +12,13 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 from matplotlib.ft2font import FT2Font
 from matplotlib.text import Text
 from matplotlib.ticker import StrMethodFormatter
+from matplotlib.transforms import ScaledTranslation
 
 from storelib.pages.palette import CLUSTER_COLOURS, EDGE, INK, PALE, SOFT
 from storelib.pages.words import DIRECTION, short
@@ -112,6 +114,45 @@ class Picture:
                 # Half the time of the default, a tenth larger.
                 pil_kwargs={"compress_level": 3},
             )
+
+
+def label_axis(
+    axes: Axes, side: str, places: Sequence[float], labels: Sequence[str], name: str = "", *, size: float = PLAIN
+) -> None:
+    """Labels along one side of a panel, `bottom`, `top`, `left` or `right`, without ticks; `name` lies beyond them.
+
+    Plain texts: an axis of matplotlib makes several objects for each of its ticks, and drawing those is most of the time of a
+    small picture.
+    """
+    is_across = side in {"bottom", "top"}
+    (axes.xaxis if is_across else axes.yaxis).set_visible(False)
+    shift = {"bottom": (0, -1), "top": (0, 1), "left": (-1, 0), "right": (1, 0)}[side]
+    along = axes.get_xaxis_transform() if is_across else axes.get_yaxis_transform()
+    edge = 0.0 if side in {"bottom", "left"} else 1.0
+
+    def put(place: float, label: str, pad: float, **looks: Any) -> Text:
+        right, up = (pad * part / SCREEN for part in shift)
+        far = along + ScaledTranslation(right, up, axes.figure.dpi_scale_trans)
+        across = {"bottom": "top", "top": "bottom"}.get(side, "center_baseline")
+        ends = {"left": "right", "right": "left"}.get(side, "center")
+        at = (place, edge) if is_across else (edge, place)
+        return axes.text(*at, label, transform=far, va=across, ha=ends, fontsize=points(size), **looks)
+
+    texts = [put(place, label, 5) for place, label in zip(places, labels, strict=True)]
+    if name:
+        middle = sum(axes.get_xlim() if is_across else axes.get_ylim()) / 2
+        if is_across:
+            put(middle, name, 8 + size * 1.2 * (1 + max((label.count("\n") for label in labels), default=0)))
+        else:
+            widest = max((text.get_window_extent().width for text in texts), default=0) / FINER
+            put(middle, name, 10 + widest, rotation=90).set_verticalalignment("center")
+
+
+def grid_lines(axes: Axes, direction: str, places: Sequence[float]) -> None:
+    """Lines across a panel at these places: `x` stands upright, `y` lies."""
+    along = axes.get_xaxis_transform() if direction == "x" else axes.get_yaxis_transform()
+    ends = [[(place, 0), (place, 1)] if direction == "x" else [(0, place), (1, place)] for place in places]
+    axes.add_collection(LineCollection(ends, transform=along, colors=PALE, linewidths=0.8, zorder=0.5), autolim=False)
 
 
 def written(text: str, longest: int = 1000) -> str:

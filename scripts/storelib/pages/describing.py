@@ -1,7 +1,7 @@
 """What the report, the workbook and the command say of each segment, and of what external data tell, as plain values."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Hashable, Mapping
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -42,39 +42,55 @@ def described(
     """Each segment by its number. names: of stores, where they are known."""
     kinds = {kind: traits.loc[traits["kind"] == kind, "feature"].unique() for kind in ("mix", "place")}
     labels = part_labels(map(str, kinds["mix"]), map(str, kinds["place"]))
-    result = {}
-    for row in descriptions.to_dict("records"):
-        number = int(row["segment"])
-        own = traits[(traits["segment"] == number) & traits["is_notable"]]
-        apart = [part for kind in ("mix", "place") for part in largest(own[own["kind"] == kind], labels[kind], kind)]
-        members = fit[fit["segment"] == number]
-        stores = {
-            rank: [told_store(str(store), names) for store in members.dropna(subset=rank).sort_values(rank)["store_id"]]
-            for rank in ("typical_rank", "odd_rank")
-        }
-        result[number] = Described(
+    apart = differences(traits, labels)
+    stores = {rank: ranked(fit, rank, names) for rank in ("typical_rank", "odd_rank")}
+    return {
+        (number := int(row["segment"])): Described(
             short(str(row["name"]), 100),
             say(NAMED_BY[str(row["name_from"])]),
-            apart,
+            [part for kind in ("mix", "place") for part in apart.get((number, kind), [])],
             str(row["rules"]),
             right_words(int(row["rule_stores"]), int(row["rule_right"]), int(row["stores"])),
-            stores["typical_rank"],
-            stores["odd_rank"],
+            stores["typical_rank"].get(number, []),
+            stores["odd_rank"].get(number, []),
         )
-    return result
+        for row in descriptions.to_dict("records")
+    }
 
 
-def largest(traits: pd.DataFrame, labels: Mapping[str, str], kind: str) -> list[Apart]:
-    """The largest differences, those above the rest first."""
-    first = traits.assign(size=-traits["effect"].abs()).sort_values(["size", "feature"]).head(DIFFERENCES_SHOWN)
+def differences(traits: pd.DataFrame, labels: Mapping[str, Mapping[str, str]]) -> dict[tuple[int, str], list[Apart]]:
+    """The largest differences of each segment and kind, those above the rest first. labels: of features, by kind."""
+    notable = traits[traits["is_notable"]]
+    in_order = notable.assign(size=-notable["effect"].abs()).sort_values(["size", "feature"])
+    first: dict[tuple[int, str], list[dict[Hashable, Any]]] = {}
+    for row in in_order.to_dict("records"):
+        found = first.setdefault((int(row["segment"]), str(row["kind"])), [])
+        if len(found) < DIFFERENCES_SHOWN:
+            found.append(row)
+    return {
+        (segment, kind): [
+            apart_of(row, labels[kind], kind) for row in sorted(rows, key=lambda row: -float(row["effect"]))
+        ]
+        for (segment, kind), rows in first.items()
+    }
+
+
+def apart_of(row: Mapping[Hashable, Any], labels: Mapping[str, str], kind: str) -> Apart:
+    """One difference in words."""
     told = percent if kind == "mix" else figure
-    found = []
-    for row in first.sort_values("effect", ascending=False).to_dict("records"):
-        effect = number(row["effect"], "+.1f").replace("-", "\N{MINUS SIGN}")
-        label, means = labels[str(row["feature"])], [told(row["mean"]), told(row["rest_mean"])]
-        name, (own, rest) = (label, means) if kind == "mix" else with_unit(label, *means)
-        against = say("%(own)s against %(rest)s in all other stores", own=own, rest=rest)
-        found.append(Apart(name, effect, row["effect"] > 0, against))
+    effect = number(row["effect"], "+.1f").replace("-", "\N{MINUS SIGN}")
+    label, means = labels[str(row["feature"])], [told(row["mean"]), told(row["rest_mean"])]
+    name, (own, rest) = (label, means) if kind == "mix" else with_unit(label, *means)
+    against = say("%(own)s against %(rest)s in all other stores", own=own, rest=rest)
+    return Apart(name, effect, row["effect"] > 0, against)
+
+
+def ranked(fit: pd.DataFrame, rank: str, names: Mapping[str, str]) -> dict[int, list[str]]:
+    """The stores of each segment that have a rank, the first of them first. names: of stores, where they are known."""
+    found: dict[int, list[str]] = {}
+    rows = fit.dropna(subset=rank).sort_values(rank)
+    for segment, store in zip(rows["segment"].tolist(), rows["store_id"].tolist(), strict=True):
+        found.setdefault(int(segment), []).append(told_store(str(store), names))
     return found
 
 

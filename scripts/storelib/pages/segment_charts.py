@@ -6,8 +6,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from storelib.method.agreement import Agreement, compare, crossed, pairs
-from storelib.pages.charts import LINE, PLAIN, SMALL, Picture, colour_of, points, rgb, written
+from storelib.method.agreement import Agreement, compare, crossed, pairs, parted
+from storelib.method.labels import crosstab
+from storelib.pages.charts import LINE, PLAIN, SMALL, Picture, colour_of, grid_lines, label_axis, points, rgb, written
 from storelib.pages.palette import ABOVE, INK, SOFT
 from storelib.pages.words import short
 
@@ -61,8 +62,7 @@ def sizes_chart(segments: pd.DataFrame, names: Mapping[str, str]) -> Picture:
             start += stores
     axes.set_ylim(len(sizes) - 0.5, -0.5)
     axes.set_xlim(0, longest * 1.02)
-    axes.set_yticks(range(len(sizes)), [written(names.get(key, key), LONGEST_NAME) for key in sizes])
-    axes.tick_params(axis="y", length=0)
+    label_axis(axes, "left", range(len(sizes)), [written(names.get(key, key), LONGEST_NAME) for key in sizes])
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.set_xlabel("stores")
     axes.grid(axis="x")
@@ -87,10 +87,12 @@ def recovery_chart(
     if not found:
         return drawn(PLACES, [(places_of(segments, names), 3)])
 
+    of_view = parted(segments, known)
+
     def of(view: str, label: str, word: str) -> Crossed:
         part = found[view, label]
         figures = f"planted k {part.first_k}, found k {part.second_k}, ARI {part.ari:.3f}"
-        return Crossed(titled(view, word, names), figures, crossed(*pairs(segments, known, view, label)))
+        return Crossed(titled(view, word, names), figures, crossed(*pairs(*of_view(view), view, label)))
 
     # The external clusters are the same in every category: they are shown once.
     clusters = [of(*name, "clusters") for name in found if name[0] == "external" or name[1] == "internal_cluster"]
@@ -104,7 +106,7 @@ def places_of(segments: pd.DataFrame, names: Mapping[str, str]) -> list[Crossed]
         by_store = rows.set_index("store_id")
         agreed = compare(by_store["internal_cluster"], by_store["external_cluster"])
         figures = f"{agreed.stores:,} stores, ARI {agreed.ari:.3f}"
-        table = pd.crosstab(by_store["internal_cluster"], by_store["external_cluster"])
+        table = crosstab(by_store["internal_cluster"], by_store["external_cluster"])
         maps.append(Crossed(titled(str(view), "clusters", names), figures, table))
     return maps
 
@@ -147,10 +149,8 @@ def draw_map(picture: Picture, left: float, top: float, table: pd.DataFrame, rea
         axes.text(
             column, row, f"{counts[row, column]}", ha="center", va="center_baseline", color=ink, fontsize=points(SMALL)
         )
-    for axis, labels, name in ((axes.xaxis, table.columns, reading.columns), (axes.yaxis, table.index, reading.rows)):
-        axis.set_ticks(range(len(labels)), [str(label) for label in labels], fontsize=points(SMALL))
-        axis.set_ticks(np.arange(len(labels) + 1) - 0.5, minor=True)
-        axis.set_label_text(name)
-    axes.grid(which="minor")
-    axes.tick_params(which="both", length=0)
+    sides = (("bottom", "x", table.columns, reading.columns), ("left", "y", table.index, reading.rows))
+    for side, direction, labels, name in sides:
+        label_axis(axes, side, range(len(labels)), [str(label) for label in labels], name, size=SMALL)
+        grid_lines(axes, direction, [place - 0.5 for place in range(len(labels) + 1)])
     axes.spines[:].set_visible(False)

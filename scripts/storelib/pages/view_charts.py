@@ -5,11 +5,25 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from storelib.contracts.views import FEATURES
 from storelib.method.k_rules import STABLE, STRENGTH, choices_of
-from storelib.pages.charts import LINE, NUMBERS, PLAIN, SMALL, Picture, colour_of, note, points, rgb, written
+from storelib.pages.charts import (
+    LINE,
+    NUMBERS,
+    PLAIN,
+    SMALL,
+    Picture,
+    colour_of,
+    grid_lines,
+    label_axis,
+    note,
+    points,
+    rgb,
+    written,
+)
 from storelib.pages.palette import ABOVE, BELOW, GREY, INK, MIDDLE, RED, SOFT
 from storelib.pages.words import percent
 
@@ -63,11 +77,14 @@ def draw_scores(axes: Axes, scores: pd.DataFrame, rule: str, choice: int | None,
     axes.plot(own["k"], own[rule], color=INK, marker="o", markersize=9, linestyle="none")
     ks = scores["k"].tolist()
     axes.set_xlim(ks[0] - 0.5, ks[-1] + 0.5)
-    axes.set_xticks(ks[:: -(-len(ks) // MOST_TICKS)])
-    axes.set_xlabel("number of clusters k")
-    axes.locator_params(axis="y", nbins=5)
-    axes.yaxis.set_major_formatter(NUMBERS)
-    axes.grid(axis="y")
+    shown = ks[:: -(-len(ks) // MOST_TICKS)]
+    label_axis(axes, "bottom", shown, [str(k) for k in shown], "number of clusters k")
+    least, most = axes.get_ylim()
+    axes.set_ylim(least, most)
+    marks = np.asarray(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(least, most))
+    levels = marks[(least <= marks) & (marks <= most)].tolist()
+    label_axis(axes, "left", levels, [NUMBERS(level) for level in levels])
+    grid_lines(axes, "y", levels)
 
 
 def silhouette_curves(clusters: pd.DataFrame) -> pd.DataFrame:
@@ -219,10 +236,8 @@ def profile_chart(profile: pd.DataFrame, view: str, labels: Mapping[str, str]) -
         index = indices[row, column]
         ink = "white" if abs(min(index, 200) - 100) > 70 else INK
         axes.text(column, row, f"{index:.0f}", ha="center", va="center_baseline", color=ink)
-    axes.xaxis.tick_top()
-    axes.set_xticks(range(len(heads)), heads, fontsize=points(SMALL))
-    axes.set_yticks(range(len(names)), names)
-    axes.tick_params(length=0)
+    label_axis(axes, "top", range(len(heads)), heads, size=SMALL)
+    label_axis(axes, "left", range(len(names)), names)
     axes.spines[:].set_visible(False)
     picture.words(left + width + 60, top, "index (chain = 100)")
     draw_key(picture.panel(left + width + 60, top + LINE + 8, 14, 100))
@@ -232,7 +247,6 @@ def profile_chart(profile: pd.DataFrame, view: str, labels: Mapping[str, str]) -
 def draw_key(axes: Axes) -> None:
     """What the shades of the profile mean."""
     axes.imshow(shades(np.linspace(200, 0, 100)[:, None]), aspect="auto", extent=(0, 1, 0, 200))
-    axes.set_xticks([])
-    axes.set_yticks([0, 100, 200], ["0", "100", "200 and above"])
-    axes.yaxis.tick_right()
+    axes.xaxis.set_visible(False)
+    label_axis(axes, "right", [0, 100, 200], ["0", "100", "200 and above"], size=SMALL)
     axes.spines[:].set_visible(False)
