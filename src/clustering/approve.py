@@ -70,6 +70,23 @@ def approve(root: Path, place: Place, env: str, results: Results, who: str, why:
     return entry
 
 
+def standing(root: Path, place: Place, env: str, who: str, why: str) -> dict[str, Any] | None:
+    """The last approval, where it is this one of these segments, and nothing of it is left to do; None where it is not.
+
+    The results are then not of today's raw files any more, one of which is the baseline that they became.
+    """
+    target, segments = root / "data" / "raw" / env / APPROVED, root / SEGMENTS
+    last = next(iter(approvals_of(root, env)[-1:]), None)
+    if last is None or place.sources.baseline is None or place.sources.baseline.path != APPROVED:
+        return None
+    if not (target.is_file() and segments.is_file()) or last["sha256"]["segments"] != sha256(segments):
+        return None
+    if any(last[key] != value for key, value in redacted({"who": who, "why": why}).items()):
+        return None
+    is_whole = read_table(target).equals(with_chain(read_table(segments), read_table(root / CHAIN_SEGMENTS)))
+    return last if is_whole else None
+
+
 def is_same(one: dict[str, Any], other: dict[str, Any]) -> bool:
     """Whether two entries say the same of who approved what; the configuration, and with it git's state, changes by it."""
     return all(one.get(key) == other[key] for key in ("who", "why", "run")) and (

@@ -7,13 +7,14 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+import clustering.commands.approve as commands
 from clustering.approve import APPROVED, approvals_of, approve, record_path, with_baseline
 from clustering.results import Results
 from clustering.runs import RUNS, find_run, load_runs, mark_preferred
 from storelib.configuration.place import load_place
 from storelib.configuration.stages import RAW_LISTS
 from storelib.contracts.raw_files import RAW_FILES
-from storelib.errors import ConfigError
+from storelib.errors import ConfigError, DataError
 from storelib.raw.files import sha256
 from storelib.tables import read_table, write_table, write_text
 
@@ -122,3 +123,33 @@ def test_approval_that_was_cut_off_is_completed_and_recorded_once(root: Path) ->
     assert approvals_of(root, "dev") == [first]
     assert target.is_file()
     assert APPROVED in (root / "configs/dev.yml").read_text()
+
+
+def test_the_same_command_says_what_stands_when_all_was_done(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The approval was ended before it could say so; its baseline is a raw file by now that the run has not read."""
+
+    def refused(*_: object) -> Results:
+        raise DataError("new file: the results are not of today's raw files", solution="run")
+
+    monkeypatch.setattr(commands, "find_project", lambda: root)
+    monkeypatch.setattr(commands, "load_project", lambda *_: (None, load_place(root / "configs/dev.yml"), "dev"))
+    monkeypatch.setattr("clustering.results.read_results", refused)
+    told: list[str] = []
+    monkeypatch.setattr(commands, "say", told.append)
+    # Nobody has approved yet: it is refused as it was.
+    with pytest.raises(DataError):
+        commands.approve("Ann", "plan of spring")
+    entry = approved(root)
+    commands.approve("Ann", "plan of spring")
+    assert told[0] == "Run r1 is approved by Ann: 1 segments of stores are the baseline."
+    assert approvals_of(root, "dev") == [entry]
+    # Another's approval is another one, and so is one of other segments, or with a baseline that is not theirs.
+    with pytest.raises(DataError):
+        commands.approve("Bob", "plan of spring")
+    write_table(pa.table({"store_id": ["007"], "segment": [4]}), root / "data/raw/dev" / APPROVED)
+    with pytest.raises(DataError):
+        commands.approve("Ann", "plan of spring")
+    approved(root)
+    write_table(pa.table({"store_id": ["007"], "segment": [4]}), root / "data/merging/segments.parquet")
+    with pytest.raises(DataError):
+        commands.approve("Ann", "plan of spring")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -104,9 +105,10 @@ def test_an_interrupt_while_it_starts_is_none_of_its_concern(
         process.send_signal(signal.SIGINT)
         return process
 
-    monkeypatch.setattr(subprocess, "Popen", interrupted)
-    with stages_forked(project, ["json"]):
-        monkeypatch.undo()
+    with ExitStack() as stack:
+        with monkeypatch.context() as patched:
+            patched.setattr(subprocess, "Popen", interrupted)
+            stack.enter_context(stages_forked(project, ["json"]))
         ended = python(project, ["scripts/stage.py", "4"], environment())
     assert ended.returncode == 4
     # The library is there: it was forked.

@@ -20,19 +20,28 @@ def approve(
     data/raw/<env>.approved.json. Example: clustering approve --who "A. Merchant"
     """
     from clustering import approve as approving
-    from clustering.results import read_results
+    from clustering.results import SEGMENTS, read_results
     from clustering.runners import only_run
+    from storelib.errors import PipelineError
+    from storelib.tables import read_table
 
     if not who.strip():
         raise typer.BadParameter("a name is expected", param_hint="--who")
     root = find_project()
     params, place, env = load_project(root, env)
     with only_run(root):
-        results = read_results(root, params, env)
-        entry = approving.approve(root, place, env, results, who.strip(), why.strip())
-    say(
-        f"Run {entry['run']} is approved by {entry['who']}: {results.segments.num_rows:,} segments of stores are the baseline."
-    )
+        try:
+            results = read_results(root, params, env)
+        except PipelineError:
+            # One that was ended when all was done, before it could say so, is said again.
+            standing = approving.standing(root, place, env, who.strip(), why.strip())
+            if standing is None:
+                raise
+            entry = standing
+        else:
+            entry = approving.approve(root, place, env, results, who.strip(), why.strip())
+        count = read_table(root / SEGMENTS, ["store_id"]).num_rows
+    say(f"Run {entry['run']} is approved by {entry['who']}: {count:,} segments of stores are the baseline.")
     say(f"  baseline  data/raw/{env}/{approving.APPROVED}")
     say(f"  record    {approving.record_path(env)}")
     say("Next: clustering run full_pipeline_job, which keeps these numbers")
