@@ -19,12 +19,13 @@ PACKAGE = "storelib"
 
 def settle_code(root: Path = Path(), folder: Path = FOLDER) -> dict[str, str]:
     """See that the files in `folder` say what is in each script's code today; what each of them says, by the script's name."""
-    code = Code(root)
-    found = {script.stem: code.listing(script, root / folder) for script in sorted((root / SCRIPTS).glob("*.py"))}
-    for name, text in found.items():
-        path = listing_path(root / folder, name)
+    code, found = Code(root), {}
+    for script in sorted((root / SCRIPTS).glob("*.py")):
+        path = listing_path(root / folder, script.stem)
+        kept = read_text(path) if stands(path) else ""
+        text = found[script.stem] = kept if code.is_listed(script, kept) else code.told(code.closure(script))
         # A file keeps its time as long as its content stands.
-        if read_text(path) != text:
+        if kept != text:
             write_text(text, path)
     for path in (root / folder).glob("*.sha256"):
         if path.stem not in found:
@@ -38,8 +39,8 @@ def listing_path(folder: Path, name: str) -> Path:
 
 
 def read_text(path: Path) -> str:
-    """What is in a file; nothing where it is not there, or was damaged."""
-    return path.read_bytes().decode(errors="replace") if path.is_file() else ""
+    """What is in a file that may hold anything."""
+    return path.read_bytes().decode(errors="replace")
 
 
 class Code:
@@ -51,20 +52,16 @@ class Code:
         self.hashes = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
         self.imports: dict[Path, list[Path]] = {}
 
-    def listing(self, script: Path, folder: Path) -> str:
-        """A line for each file of a script's code, sorted: its hash and its path.
+    def is_listed(self, script: Path, kept: str) -> bool:
+        """Whether an earlier list of a script's code is that of today: each file in it has the hash that it had.
 
-        What stands in `folder` is right as long as each file in it has the hash that it had: what is imported stands in these files.
+        What is imported stands in these files.
         """
-        path = listing_path(folder, script.stem)
-        kept = read_text(path) if stands(path) else ""
         listed = [self.root / line.partition("  ")[2] for line in kept.splitlines()]
-        if script in listed and kept == self.told(listed):
-            return kept
-        return self.told(self.closure(script))
+        return script in listed and kept == self.told(listed)
 
     def told(self, files: list[Path]) -> str:
-        """Hashes and paths; of a file that is gone, no hash."""
+        """A line for each file: its hash and its path; of a file that is gone, no hash."""
         return "".join(f"{self.hashes.get(path, '-')}  {path.relative_to(self.root).as_posix()}\n" for path in files)
 
     def closure(self, script: Path) -> list[Path]:
