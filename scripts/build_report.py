@@ -21,7 +21,7 @@ import markupsafe
 import pandas as pd
 
 from storelib.accounts.ledger import Entry, read_ledger
-from storelib.method.agreement import pairs, shared_labels
+from storelib.method.agreement import pairs, parted, shared_labels
 from storelib.pages import (
     changes,
     checks,
@@ -245,13 +245,13 @@ def known_views(args: argparse.Namespace, segments: pd.DataFrame) -> dict[str, A
     recovery = pd.read_csv(checked(args.recovery), keep_default_na=False)
     if recovery.empty:
         return {"rows": [], "crossings": {}}
-    known = read_frame(args.reference)
+    of_view = parted(segments, read_frame(args.reference))
     crossings: dict[tuple[str, str], Any] = {}
     for row in recovery.itertuples():
         view, label = str(row.view), str(row.label)
         if view != "external" and label == "external_cluster":
             continue
-        planted, found = pairs(segments, known, view, label)
+        planted, found = pairs(*of_view(view), view, label)
         if len(shared_labels(planted, found)):
             crossings[view, label] = report.crossing(planted, found)
     return {"rows": recovery.to_dict("records"), "crossings": crossings}
