@@ -1,7 +1,9 @@
 """The command starts fast: what is heavy is imported by the commands that need it."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -42,3 +44,27 @@ def test_interrupt_at_the_very_start_is_told_in_two_lines() -> None:
     done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr == "Error: interrupted\nSolution: run the same command again\n"
+
+
+def test_module_that_hides_an_installed_one_is_named(tmp_path: Path) -> None:
+    """Whether it breaks what imports it or is another version, which nobody would see."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "helpers.py").write_text("")
+    # A namespace: an installed package of that name goes before it.
+    (tools / "numpy").mkdir()
+    words = [str(Path(sys.executable).parent / "clustering"), "--version"]
+    variables = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path / "nothing"), str(tools)])}
+
+    def start() -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(words, env=variables, check=False, capture_output=True, text=True)
+
+    assert start().returncode == 0
+    (tools / "yaml.py").write_text("raise ImportError('not the yaml you look for')\n")
+    (tools / "numpy" / "__init__.py").write_text("")
+    done = start()
+    assert done.returncode == 3
+    assert done.stdout == ""
+    first, second = done.stderr.splitlines()
+    assert f"puts {tools}/numpy, {tools}/yaml.py before the installed package" in first
+    assert second.startswith("Solution: start the command without PYTHONPATH")
