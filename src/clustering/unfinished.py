@@ -6,6 +6,7 @@ that it was copying (`.PvR7vLLxpHWb0MyULPSQeg.tmp`). Where the system keeps temp
 (`clustering-4711-x8v2l_0q`).
 """
 
+import contextlib
 import os
 import re
 import shutil
@@ -26,6 +27,8 @@ TEMPORARY = re.compile(r"clustering-(?:[a-z]+-)*(\d+)-\w{8}")
 RETIRED = re.compile(r"\.(.+)\.old\.tmp", re.DOTALL)
 # Seconds after which a file that was being written where others may write too is taken for one that a kill left.
 LEFT_S = 3600.0
+# Seconds for which a folder in DVC's cache has to be empty before a kill is the reason.
+MOMENT_S = 1.0
 
 
 def stage_of_fetch(folder: Path) -> Path:
@@ -79,8 +82,29 @@ def clear_up(folder: Path, *, below: bool = True) -> None:
 
 
 def clear_cache(folder: Path) -> None:
-    """Remove what DVC was copying into its cache an hour ago or more: experiments of its queue may be at work."""
+    """Remove what DVC was copying into its cache an hour ago or more: experiments of its queue may be at work.
+
+    A folder of notes in which there is none goes too, once it has been so for a moment: DVC makes one right before it writes, and
+    cannot run a stage whose folder a kill left empty ("join() argument must be str").
+    """
     clear_old(folder.rglob("*.tmp"), COPIED)
+    if empty := [path for path in folder.glob("runs/*/*") if is_empty(path)]:
+        time.sleep(MOMENT_S)
+        remove_empty(empty)
+
+
+def is_empty(path: Path) -> bool:
+    """Whether it is a folder in which there is nothing."""
+    return path.is_dir() and not any(path.iterdir())
+
+
+def remove_empty(folders: Iterable[Path]) -> None:
+    """Remove those of these folders in which there is nothing."""
+    for folder in folders:
+        if is_empty(folder):
+            # Somebody may come first.
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
 
 def clear_published(*folders: Path) -> None:

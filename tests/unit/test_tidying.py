@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -79,3 +81,26 @@ def test_notes_of_what_dvc_cannot_bring_back_go(tmp_path: Path) -> None:
 def test_cache_that_dvc_does_not_clear_is_told(tmp_path: Path) -> None:
     with pytest.raises(PipelineError, match="dvc gc failed"):
         clear_cache(tmp_path)
+
+
+def test_dvc_runs_a_stage_whose_earlier_results_were_cleared(tmp_path: Path) -> None:
+    """A dependency has a value again whose results are in the cache no more."""
+
+    def call(*words: str) -> None:
+        done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+    def run(value: str) -> None:
+        (tmp_path / "in.txt").write_text(value)
+        call(sys.executable, "-m", "dvc", "repro", "--quiet")
+        assert (tmp_path / "out.txt").read_text() == value
+
+    call("git", "init", "--quiet")
+    call(sys.executable, "-m", "dvc", "init", "--quiet")
+    stage = {"cmd": "cp in.txt out.txt", "deps": ["in.txt"], "outs": ["out.txt"]}
+    (tmp_path / "dvc.yaml").write_text(json.dumps({"stages": {"copy": stage}}))
+    run("one")
+    run("two")
+    files, size = clear_cache(tmp_path)
+    assert (files, size > 0) == (2, True)
+    run("one")

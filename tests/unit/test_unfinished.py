@@ -82,6 +82,17 @@ def test_what_dvc_was_copying_into_its_cache_goes_when_it_is_old(tmp_path: Path)
     assert contents(tmp_path) == {"files/md5/ab/x.PvR7vLLxp-Wb0MyULPS_ab.tmp": "of one at work"}
 
 
+def test_empty_folder_of_dvcs_notes_goes(tmp_path: Path) -> None:
+    """DVC fails where it finds one, and a kill right before it writes leaves one."""
+    write(tmp_path / "runs/ab/abcd/ef01", "a note")
+    (tmp_path / "runs/ab/abef").mkdir()
+    (tmp_path / "runs/cd/cdef").mkdir(parents=True)
+    clear_cache(tmp_path)
+    assert not (tmp_path / "runs/ab/abef").exists()
+    assert not (tmp_path / "runs/cd/cdef").exists()
+    assert contents(tmp_path) == {"runs/ab/abcd/ef01": "a note"}
+
+
 @pytest.mark.parametrize("name", ["clustering-999999999-x8v2l_0q", "clustering-stages-999999999-x8v2l_0q"])
 def test_temporary_folder_of_a_process_that_is_gone_goes(tmp_path: Path, name: str) -> None:
     write(tmp_path / name / "spilt")
