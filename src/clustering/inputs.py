@@ -60,6 +60,15 @@ def refuse_differences(root: Path, env: str, params: Params, job: str = "full_pi
         )
 
 
+def written_since(root: Path, env: str, made: str) -> str:
+    """The raw files that were written since a file was made, in words; nothing where there is none or the file is not there."""
+    if not (root / made).is_file():
+        return ""
+    since = (root / made).stat().st_mtime_ns
+    files = {f"data/raw/{env}/{path}" for of_stage in raw_files(root, env).values() for _, path in of_stage}
+    return some(sorted(path for path in files if (root / path).stat().st_ctime_ns > since))
+
+
 def with_reasons(plan: Plan, found: Sequence[Difference]) -> Plan:
     """A plan in which the stages that read other raw files than today's say which: of these a runner knows a hash, or nothing."""
     by_stage: dict[str, list[Difference]] = {}

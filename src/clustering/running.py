@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from clustering.dvc_state import graph
 from clustering.handover import is_recorded, record, sync
-from clustering.inputs import have_read_again, refuse_differences
+from clustering.inputs import have_read_again, refuse_differences, written_since
 from clustering.jobs import JOBS, Engine
 from clustering.journal import LOGGER
 from clustering.mending import mend_outputs, mend_records
@@ -226,10 +226,10 @@ def refuse_left(root: Path, job: str, engine: Engine, config: Sequence[str]) -> 
         raise not_done(f"{stage} ({why})")
 
 
-def not_done(what: str) -> DataError:
-    """A run whose runner has ended well, and which is no success."""
+def not_done(what: str, written: str = "") -> DataError:
+    """A run whose runner has ended well, and which is no success. written: the raw files that may be the reason, in words."""
     return DataError(
-        f"not up to date after the run: {what}; what it reads changed while the run was at work",
+        f"not up to date after the run: {what}; {written or 'what it reads'} changed while the run was at work",
         solution="run again when nothing writes to the project any more",
     )
 
@@ -249,7 +249,8 @@ def pass_on(root: Path, engine: Engine, env: str, params: Params, job: str) -> s
     made = Made(root / "dvc.yaml", params.internal.categories, env).by(*JOBS[job])
     # After a part of the pipeline the rest may well be of before.
     if job == "full_pipeline" or not set(late).isdisjoint(made):
-        raise not_done(next((path for path in late if path in made), late[0]))
+        path = next((path for path in late if path in made), late[0])
+        raise not_done(path, written_since(root, env, path))
     return f"{len(late)} other files are not up to date, such as {late[0]}; the next full_pipeline_job passes all on"
 
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from clustering import running
-from clustering.inputs import Difference, differences, look_again
+from clustering.inputs import Difference, differences, look_again, written_since
 from clustering.jobs import Engine
 from clustering.runs import load_runs
 from integration.conftest import Project
@@ -151,6 +151,11 @@ def test_input_that_changes_while_the_run_is_at_work_is_no_success(
     with pytest.raises(DataError, match=r"file changed: .*: the results are not of today's raw files"):
         running.run_job(own.root, JOB, None, 2, Engine.snakemake)
     assert [run["result"] for run in load_runs(own.root)] == ["failed"]
+    # As the message has it where the same bytes came again, which only a runner takes for a change.
+    assert written_since(own.root, "own", LISTING) == f"{RAW}/size-{{store}}.csv"
+    assert written_since(own.root, "own", "reports/nothing.json") == ""
+    (own.root / LISTING).touch()
+    assert written_since(own.root, "own", LISTING) == ""
 
 
 def test_intermediate_file_that_is_gone_is_made_again(project: Project) -> None:
