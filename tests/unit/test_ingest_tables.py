@@ -4,6 +4,7 @@ import os
 import random
 import time
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -249,6 +250,28 @@ class TestExternal:
         bench.parquet("raw/county.parquet", {"FIPS": [f"{i}" for i in range(5)], "x": values})
         ingest(ingest_external, "sources", stores=STORES, external=external(reader="parquet", path="county.parquet"))
         assert bench.rows("out.parquet", "value") == values
+
+    def test_columns_of_every_type_keep_their_names_and_rows(self, bench: Any, ingest: Callable[..., None]) -> None:
+        """Columns of one type are read together: whole numbers, texts and fractions lie between each other here."""
+        table = {
+            "e": pa.array([1, None, 3], pa.int32()),
+            "FIPS": pa.array(["01003", "01001", "01005"]),
+            "d": pa.array(["1,5", "-9", None]),
+            "c": pa.array([0.25, float("nan"), -9.0]),
+            "b": pa.array(["7", "8,25", "9"]),
+            "a": pa.array([10, 20, -9], pa.int32()),
+            "f": pa.array([Decimal("1.10"), Decimal("2.20"), Decimal("-9.00")]),
+        }
+        bench.parquet("raw/county.parquet", table)
+        external_one = external(reader="parquet", path="county.parquet", decimal=",", missing=[-9])
+        ingest(ingest_external, "sources", stores=STORES, external=external_one)
+        found = {(key, name): value for key, name, value in bench.rows("out.parquet", "key", "feature", "value")}
+        expected = {
+            "01001": {"a": 20.0, "b": 8.25, "c": None, "d": None, "e": None, "f": 2.2},
+            "01003": {"a": 10.0, "b": 7.0, "c": 0.25, "d": 1.5, "e": 1.0, "f": 1.1},
+            "01005": {"a": None, "b": 9.0, "c": None, "d": None, "e": 3.0, "f": None},
+        }
+        assert found == {(key, name): value for key, values in expected.items() for name, value in values.items()}
 
     def test_without_sources_there_is_a_header(self, bench: Any, ingest: Callable[..., None]) -> None:
         ingest(ingest_external, "sources")

@@ -509,20 +509,58 @@ def read_numbers(
         require_columns(types, [*key, *numbers, *names], source, folder)
         keys = [id_of_columns(columns, types, source) for columns in key]
         selected = {"key": keys[0] if len(keys) == 1 else joint_of(keys)}
-        for position, name in enumerate(numbers):
-            selected[f"text {position}"] = number_text(name, types[name], source)
-            selected[f"number {position}"] = f"TRY_CAST({number_of(name, types[name], source)} AS DOUBLE)"
+        selected |= {f"number {n}": identifier(name) for n, name in enumerate(numbers)}
         selected |= {f"name {n}": name_of(name, types[name], source) for n, name in enumerate(names)}
-        frame = read_selected(connection, selected, source, folder, lines)
+        table = selected_table(connection, selected, source, folder, lines)
+        texts, values = as_numbers(connection, table, len(numbers), source)
         forms = {column: id_of(column, types[column], source) for columns in key for column in listed(columns)}
         forms |= {name: name_of(name, types[name], source) for name in names}
         tell_rewritten(connection, forms, types, source, folder)
-    wanted = {"text": numbers, "number": numbers, "name": names}
-    texts, values, words = (
-        frame[[f"{kind} {n}" for n in range(len(columns))]].set_axis(range(len(columns)), axis="columns")
-        for kind, columns in wanted.items()
+    words = in_order({n: table[f"name {n}"].to_pandas() for n in range(len(names))}, len(table))
+    return table["key"].to_pandas(), texts, values, words
+
+
+def as_numbers(
+    connection: duckdb.DuckDBPyConnection, table: pa.Table, width: int, source: NumbersSource
+) -> "tuple[pd.DataFrame, pd.DataFrame]":
+    """The columns `number 0`, `number 1`, ... of a table as text and as float64; columns are positions, rows those of the table.
+
+    All columns of one SQL type are one column of a query: DuckDB's time for a query goes with the square of its columns.
+    """
+    import pandas as pd
+
+    rows = len(table)
+    of_number = {f"number {n}": n for n in range(width)}
+    connection.register(
+        "numbers", table.select(list(of_number)).append_column("row", pa.array(range(rows), pa.int64()))
     )
-    return frame["key"], texts, values, words
+    by_type: dict[str, list[str]] = {}
+    for name, sql_type, *_ in connection.execute("DESCRIBE numbers").fetchall():
+        by_type.setdefault(sql_type, []).append(name)
+    texts: dict[int, pd.Series] = {}
+    values: dict[int, pd.Series] = {}
+    for sql_type, every in by_type.items():
+        names = [name for name in every if name in of_number]
+        if not names:
+            continue
+        columns = ", ".join(map(identifier, names))
+        number = f"TRY_CAST({number_of('value', sql_type, source)} AS DOUBLE)"
+        found = connection.sql(
+            f"SELECT {number_text('value', sql_type, source)} AS text, {number} AS number "  # noqa: S608 (quoted)
+            f'FROM (SELECT {columns}, "row" FROM numbers) UNPIVOT INCLUDE NULLS (value FOR name IN ({columns})) '
+            f'ORDER BY CAST(substr(name, {len("number ") + 1}) AS INTEGER), "row"'
+        ).to_arrow_table()
+        for start, name in enumerate(sorted(names, key=of_number.__getitem__)):
+            part = found.slice(start * rows, rows)
+            texts[of_number[name]], values[of_number[name]] = part["text"].to_pandas(), part["number"].to_pandas()
+    return in_order(texts, rows), in_order(values, rows)
+
+
+def in_order(columns: "Mapping[int, pd.Series]", rows: int) -> "pd.DataFrame":
+    """A table of columns by their positions."""
+    import pandas as pd
+
+    return pd.DataFrame({position: columns[position] for position in sorted(columns)}, index=range(rows))
 
 
 def read_selected(
@@ -532,6 +570,18 @@ def read_selected(
     folder: Path,
     lines: dict[str, int] | None = None,
 ) -> "pd.DataFrame":
+    """The same for pandas."""
+    frame: pd.DataFrame = selected_table(connection, selected, source, folder, lines).to_pandas()
+    return frame
+
+
+def selected_table(
+    connection: duckdb.DuckDBPyConnection,
+    selected: Mapping[str, str],
+    source: Source,
+    folder: Path,
+    lines: dict[str, int] | None = None,
+) -> pa.Table:
     """The table of a view `source`; selected: name and SQL. lines: is told how many rows came from each file."""
     columns = ", ".join(f"{expression} AS {identifier(name)}" for name, expression in selected.items())
     try:
@@ -541,8 +591,7 @@ def read_selected(
         raise unreadable(source, folder, error) from None
     if lines is not None:
         lines.update((count["values"], count["counts"]) for count in table["_file"].value_counts().to_pylist())
-    frame: pd.DataFrame = table.drop_columns("_file").to_pandas()
-    return frame
+    return table.drop_columns("_file")
 
 
 def within(reader: pa.RecordBatchReader, megabytes: int, source: Source, folder: Path) -> pa.Table:

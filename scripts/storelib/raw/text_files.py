@@ -9,6 +9,7 @@ import io
 import shutil
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
@@ -221,12 +222,12 @@ def header_of(file: Path, delimiter: str, encoding: str, row: int | None = None)
     unnamed = iter(range(len(names)))
     # As pandas leaves the index it writes.
     names = [name or f"column{position}" for name, position in zip(names, unnamed, strict=True)]
-    folded = [name.lower() for name in names]
+    folded = Counter(name.lower() for name in names)
     for name in names:
-        if folded.count(name.lower()) > 1:
+        if folded[name.lower()] > 1:
             raise DataError(
                 f"{file}, line {skipped + 1}: the header must name each column once, whatever the case: {shown(name)} "
-                f"is there {folded.count(name.lower())} times",
+                f"is there {folded[name.lower()]} times",
                 solution="rename or delete one of them",
             )
         if name == ROW_FILE:
