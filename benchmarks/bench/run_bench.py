@@ -7,6 +7,7 @@ before its time counts. Every section is kept as soon as it is done, in place of
   whole           raw files to segments: ours with reports and pictures, a straight pandas script without; and nothing to do
   new_file        one file more among 52
   new_file_large  the same of five times the lines (`full`: 100 million)
+  new_file_billion  the same of a billion lines (`full`), once
   hundred         100 million lines through the pass (`full`)
   billion         1 billion lines through the pass (`full`)
   many            100 categories, once; then nothing to do
@@ -54,6 +55,8 @@ DUCKDB, POLARS, SCAN = "DuckDB alone", "Polars alone", "reading the columns"
 SCRIPT, SAMPLING = "pandas and scikit-learn script", "the same script, silhouettes of a sample"
 NOTHING, PLAN = "clustering run, nothing to do", "snakemake -n, nothing to do"
 SAMPLE = 2_000
+# Deliveries of a year, of which the last one comes after the others were read.
+FILES = 52
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ class Plan:
     whole: Size
     new_file: Size
     new_file_large: Size
+    new_file_billion: Size
     hundred: Size
     billion: Size
     copies: int
@@ -81,6 +85,7 @@ PLANS = {
         whole=Size(8_000, 60, categories=2, skus=100),
         new_file=Size(52_000, 60, categories=2, skus=100, parts=52),
         new_file_large=Size(52_000, 60, categories=2, skus=100, parts=52),
+        new_file_billion=Size(1_000, 60, categories=2, skus=100, parts=1),
         hundred=Size(16_000, 60, categories=2, skus=100),
         billion=Size(8_000, 60, categories=2, skus=100, parts=1),
         copies=3,
@@ -95,6 +100,7 @@ PLANS = {
         whole=Size(300_000, 500),
         new_file=Size(520_000, 500, parts=52),
         new_file_large=Size(2_600_000, 500, parts=52),
+        new_file_billion=Size(200_000, 500, parts=1),
         hundred=Size(2_000_000, 500, parts=10),
         billion=Size(400_000, 500, parts=1),
         copies=10,
@@ -109,6 +115,7 @@ PLANS = {
         whole=Size(18_000_000, 9_000),
         new_file=Size(18_200_000, 9_000, parts=52),
         new_file_large=Size(104_000_000, 9_000, parts=52),
+        new_file_billion=Size(20_000_000, 9_000, parts=1),
         hundred=Size(100_000_000, 9_000, parts=10),
         billion=Size(20_000_000, 9_000, parts=1),
         copies=50,
@@ -325,12 +332,17 @@ def new_file_large(settings: Settings) -> dict[str, Any]:
     return one_file_more(settings, "new_file_large", settings.plan.new_file_large)
 
 
-def one_file_more(settings: Settings, name: str, size: Size) -> dict[str, Any]:
+def new_file_billion(settings: Settings) -> dict[str, Any]:
+    """The same at a billion lines, once: files are copies of one."""
+    return one_file_more(replace(settings, rounds=1), "new_file_billion", settings.plan.new_file_billion, FILES)
+
+
+def one_file_more(settings: Settings, name: str, size: Size, copies: int = 1) -> dict[str, Any]:
     """The pass after the last file came, beside the pass over all files without a cache."""
-    stand = Stand(settings, name, size)
+    stand = Stand(settings, name, size, copies)
     cold = stand.the_pass("cold")
     added = stand.the_pass("added")
-    newest = added.folder / "data" / "raw" / "bench" / "sales" / f"part-{stand.size.parts - 1:03d}.parquet"
+    newest = added.folder / "data" / "raw" / "bench" / "sales" / f"part-{size.parts * copies - 1:03d}.parquet"
     delivered = stand.inputs / "sales" / newest.name
 
     (stage,) = stages_up_to(added.folder, SALES_STAGE)[-1:]
@@ -343,7 +355,11 @@ def one_file_more(settings: Settings, name: str, size: Size) -> dict[str, Any]:
 
     contenders = {"all files, no cache": cold, "one file more": replace(added, prepare=prepare)}
     runs = alternate(contenders, settings.rounds, told)
-    found = {"size": stand.describe(), "reference": "all files, no cache", "runs": runs}
+    found = {
+        "size": stand.describe() | ({"copies": copies, "distinct": settings.distinct} if copies > 1 else {}),
+        "reference": "all files, no cache",
+        "runs": runs,
+    }
     stand.remove()
     return found
 
@@ -387,6 +403,7 @@ SECTIONS: dict[str, Callable[[Settings], dict[str, Any]]] = {
     "whole": whole,
     "new_file": new_file,
     "new_file_large": new_file_large,
+    "new_file_billion": new_file_billion,
     "hundred": hundred,
     "billion": billion,
     "many": many,
