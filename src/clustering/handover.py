@@ -18,6 +18,7 @@ from clustering.mending import keep_lock, mend_records, seal_outputs
 from clustering.plans import stages_needed
 from clustering.runners import STATE, ask, why
 from clustering.surroundings import of_dvc
+from clustering.unfinished import remove_notes
 from storelib.configuration.params import Params, load_params
 from storelib.configuration.place import load_place
 from storelib.errors import PipelineError
@@ -102,10 +103,9 @@ def forget_runs(root: Path, since: float) -> None:
     cache = ask(root, "dvc", ["cache", "dir"])
     if cache.returncode:
         raise PipelineError(f"dvc cache dir failed: {why(cache)}", solution="run `dvc doctor` to see why")
-    for path in (root / cache.stdout.strip() / "runs").rglob("*"):
-        # A clock of files may be some milliseconds behind.
-        if path.is_file() and path.stat().st_ctime >= since - 1:
-            path.unlink()
+    notes = [path for path in (root / cache.stdout.strip() / "runs").rglob("*") if path.is_file()]
+    # A clock of files may be some milliseconds behind.
+    remove_notes([note for note in notes if note.stat().st_ctime >= since - 1])
 
 
 def sync(root: Path) -> bool:

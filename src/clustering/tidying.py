@@ -13,7 +13,7 @@ import yaml
 from clustering.jobs import KEPT
 from clustering.runners import ask, why
 from clustering.runs import old_runs
-from clustering.unfinished import remove_empty
+from clustering.unfinished import remove_notes
 from storelib.errors import PipelineError
 from storelib.seals import DAMAGED, SEALS
 
@@ -70,10 +70,7 @@ def clear_cache(root: Path) -> tuple[int, int]:
     done = ask(root, "dvc", ["gc", *NEEDED, "--force", "--quiet"])
     if done.returncode:
         raise PipelineError(f"dvc gc failed: {why(done)}", solution="run `dvc gc --workspace` by hand to see why")
-    notes = list(notes_of_nothing(root / CACHE))
-    remove(notes)
-    # DVC cannot run a stage whose folder of notes is there and empty.
-    remove_empty({note.parent for note in notes})
+    remove_notes(list(notes_of_nothing(root / CACHE)))
     return len(before) - len(files_in(root / CACHE)), size - size_of(root / CACHE)
 
 

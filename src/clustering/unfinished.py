@@ -12,7 +12,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import psutil
@@ -96,6 +96,13 @@ def clear_cache(folder: Path) -> None:
 def is_empty(path: Path) -> bool:
     """Whether it is a folder in which there is nothing."""
     return path.is_dir() and not any(path.iterdir())
+
+
+def remove_notes(notes: Collection[Path]) -> None:
+    """Remove some of DVC's notes, and the folders in which there is none then."""
+    for note in notes:
+        note.unlink(missing_ok=True)
+    remove_empty({note.parent for note in notes})
 
 
 def remove_empty(folders: Iterable[Path]) -> None:

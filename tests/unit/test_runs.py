@@ -241,11 +241,14 @@ def test_what_dvc_noted_of_a_run_on_files_that_came_later_is_forgotten(
     runs = tmp_path / ".dvc" / "cache" / "runs" / "ab" / "abc"
     runs.mkdir(parents=True)
     (runs / "earlier").write_text("")
+    alone = runs.with_name("abd")
     looks = iter([[], [Difference("ingest_sales", "data/raw/dev/sales.csv", "file changed")]])
 
     def commit(*_: object) -> None:
         (tmp_path / "dvc.lock").write_text("as it is not")
         (runs / "noted").write_text("")
+        alone.mkdir()
+        (alone / "noted").write_text("")
 
     def ask(_root: Path, _program: str, words: list[str]) -> subprocess.CompletedProcess[str]:
         return subprocess.CompletedProcess(words, 0, stdout=".dvc/cache\n", stderr="")
@@ -261,4 +264,6 @@ def test_what_dvc_noted_of_a_run_on_files_that_came_later_is_forgotten(
     assert handover.record(tmp_path) == ["file changed: data/raw/dev/sales.csv"]
     assert (tmp_path / "dvc.lock").read_text() == "schema: '2.0'"
     assert not (runs / "noted").exists()
+    # DVC cannot run a stage whose folder of notes is empty.
+    assert not alone.exists()
     assert not (tmp_path / ".clustering" / "recorded").exists()
