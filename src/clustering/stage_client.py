@@ -9,12 +9,15 @@ listens, such as on another machine.
 # ruff: noqa: PTH109 (pathlib takes longer to import than the rest of this)
 import json
 import os
+import signal
 import socket
 import sys
 
 
 def main(folder: str, interpreter: str, *arguments: str) -> None:
     """Have the script run and exit as it did."""
+    # ^C reaches the stage too, which says so.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     own = arguments[:1] and arguments[0].startswith("scripts/")
     connection = connect(folder) if own else None
     if connection is None:

@@ -25,7 +25,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -184,10 +184,15 @@ class Server:
     def start(self) -> None:
         """Read what is asked for and fork for it."""
         client, _ = self.listener.accept()
-        head, files, _, _ = socket.recv_fds(client, 8, 3)
-        with client.makefile("rb") as reader:
-            text = reader.read(int.from_bytes(head, "big"))
-        if files and text:
+        files: list[int] = []
+        text, size = b"", 1
+        # Who asks may be killed while it does.
+        with suppress(OSError):
+            head, files, _, _ = socket.recv_fds(client, 8, 3)
+            size = int.from_bytes(head, "big")
+            with client.makefile("rb") as reader:
+                text = reader.read(size)
+        if files and len(text) == size:
             process = multiprocessing.get_context("fork").Process(target=self.run, args=(json.loads(text), files))
             process.start()
             self.stages += 1
@@ -215,8 +220,9 @@ class Server:
         with client:
             if number in self.selector.get_map():
                 self.selector.unregister(client)
-                # As a shell tells of a process that a signal has ended.
-                client.sendall(str(code if code >= 0 else 128 - code).encode())
+                # As a shell tells of a process that a signal has ended. Who asked may have been killed at the same time.
+                with suppress(OSError):
+                    client.sendall(str(code if code >= 0 else 128 - code).encode())
 
     def run(self, wish: dict[str, Any], files: list[int]) -> None:
         """In the forked process: be the script, as if it had been started by its command."""

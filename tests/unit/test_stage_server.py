@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -172,6 +173,36 @@ def test_whoever_ends_the_command_of_a_stage_ends_the_stage(project: Path, serve
     until(lambda: gone(stage))
     assert command.wait() == -signal.SIGKILL
     assert python(project, ["scripts/stage.py", "0"], served).returncode == 0
+
+
+def test_a_command_that_is_killed_with_its_stage_concerns_no_other(
+    project: Path, served: dict[str, str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The process that forks finds out about both at once, or that a wish was cut off."""
+    folder = Path(served[FOLDER])
+    (project / "started").unlink(missing_ok=True)
+    command = subprocess.Popen(
+        ["python", "scripts/stage.py", "wait"], cwd=project, env=served, executable=str(folder / "python")
+    )
+    stage = started(project)
+    server = psutil.Process(stage.pid).parent()
+    assert server
+    server.suspend()
+    stage.kill()
+    command.kill()
+    command.wait()
+    server.resume()
+    until(lambda: gone(stage))
+    for said in (b"", b"{"):
+        with socket.socket(socket.AF_UNIX) as client:
+            before = Path.cwd()
+            os.chdir(folder)
+            client.connect("stages")
+            os.chdir(before)
+            socket.send_fds(client, [(100).to_bytes(8, "big") + said], [0, 1, 2])
+    assert python(project, ["scripts/stage.py", "0"], served).returncode == 0
+    assert server.is_running()
+    assert "Traceback" not in "".join(capfd.readouterr())
 
 
 @pytest.mark.parametrize("whom", ["command", "server"])
