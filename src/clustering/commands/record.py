@@ -14,6 +14,7 @@ def record() -> None:
 
     root = find_project()
     with runners.only_run(root):
+        runners.heal(root)
         late = handover.record(root)
     if late:
         raise DataError(

@@ -14,6 +14,7 @@ def sync() -> None:
 
     root = find_project()
     with runners.only_run(root):
+        runners.heal(root)
         if not handover.sync(root):
             raise DataError(
                 "DVC is not up to date", solution="run `dvc repro` first (`dvc status` says what is changed)"
