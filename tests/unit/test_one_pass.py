@@ -632,3 +632,15 @@ class TestSeasons:
         with pytest.raises(ConfigError, match=r"sources\.sales\.columns names no `date`") as caught:
             ingest(seasons=True, sales={**PARTS, "columns": columns})
         assert "seasons to false" in caught.value.solution
+
+
+def test_parquet_file_whose_column_names_are_no_text_is_named(bench: Any, ingest: Callable[..., Any]) -> None:
+    """One bit of the footer is enough."""
+    path = write_part(bench, "part-0", 0)
+    content = path.read_bytes()
+    end = content.rindex(b"AMOUNT")
+    assert content.count(b"AMOUNT") > 1
+    path.write_bytes(content.replace(b"AMOUNT", b"AM\xd2UNT"))
+    assert path.read_bytes()[end : end + 6] == b"AM\xd2UNT"
+    with pytest.raises(DataError, match=r"part-0\.parquet cannot be read as parquet: 'utf-8' codec"):
+        ingest(sales=PARTS)
