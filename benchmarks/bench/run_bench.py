@@ -152,6 +152,7 @@ class Stand:
         self.size = size
         self.cores = settings.cores
         self.keep = settings.keep
+        self.copied = {"copies": copies, "distinct": settings.distinct} if copies > 1 else {}
         self.folder = settings.folder / name
         self.inputs = self.folder / "inputs"
         what = json.dumps([asdict(size), copies, settings.distinct])
@@ -174,7 +175,7 @@ class Stand:
     def describe(self) -> dict[str, Any]:
         """Size, as kept with the figures."""
         held = sum(path.stat().st_size for path in (self.inputs / "sales").iterdir())
-        return asdict(self.size) | self.totals | {"sales_mb": held / 1e6}
+        return asdict(self.size) | self.totals | {"sales_mb": held / 1e6} | self.copied
 
     def the_pass(self, name: str, *, warm: bool = False) -> Contender:
         """The stage that reads sales, in a project where all before it is done.
@@ -276,8 +277,7 @@ def billion(settings: Settings) -> dict[str, Any]:
     """The pass once at 1 billion lines, beside the scan."""
     stand = Stand(settings, "billion", settings.plan.billion, settings.plan.copies)
     contenders = {OURS: stand.the_pass("cold"), SCAN: stand.peers()[SCAN]}
-    size = stand.describe() | {"copies": settings.plan.copies, "distinct": settings.distinct}
-    found = {"size": size, "reference": SCAN, "runs": alternate(contenders, 1, told)}
+    found = {"size": stand.describe(), "reference": SCAN, "runs": alternate(contenders, 1, told)}
     stand.remove()
     return found
 
@@ -355,11 +355,7 @@ def one_file_more(settings: Settings, name: str, size: Size, copies: int = 1) ->
 
     contenders = {"all files, no cache": cold, "one file more": replace(added, prepare=prepare)}
     runs = alternate(contenders, settings.rounds, told)
-    found = {
-        "size": stand.describe() | ({"copies": copies, "distinct": settings.distinct} if copies > 1 else {}),
-        "reference": "all files, no cache",
-        "runs": runs,
-    }
+    found = {"size": stand.describe(), "reference": "all files, no cache", "runs": runs}
     stand.remove()
     return found
 

@@ -14,7 +14,7 @@ from clustering.dvc_state import commit, status
 from clustering.events import planned
 from clustering.inputs import differences, forget_lists, look_again, raw_files, told
 from clustering.jobs import JOBS
-from clustering.mending import keep_lock, mend_records, seal_outputs
+from clustering.mending import dvc_cache, keep_lock, mend_records, seal_outputs
 from clustering.plans import stages_needed
 from clustering.runners import STATE, ask, why
 from clustering.surroundings import of_dvc
@@ -100,10 +100,7 @@ def record(root: Path) -> list[str]:
 
 def forget_runs(root: Path, since: float) -> None:
     """Delete what DVC has noted of runs since then: it would bring back what was made of other raw files as made of these."""
-    cache = ask(root, "dvc", ["cache", "dir"])
-    if cache.returncode:
-        raise PipelineError(f"dvc cache dir failed: {why(cache)}", solution="run `dvc doctor` to see why")
-    notes = [path for path in (root / cache.stdout.strip() / "runs").rglob("*") if path.is_file()]
+    notes = [path for path in (dvc_cache(root) / "runs").rglob("*") if path.is_file()]
     # A clock of files may be some milliseconds behind.
     remove_notes([note for note in notes if note.stat().st_ctime >= since - 1])
 

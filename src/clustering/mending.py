@@ -194,10 +194,15 @@ def seal_outputs(root: Path) -> None:
 
 def cache_folder(root: Path) -> Path:
     """Where DVC keeps files by their hash."""
+    return dvc_cache(root) / "files" / "md5"
+
+
+def dvc_cache(root: Path) -> Path:
+    """Where DVC keeps these, and its notes of what stages made of what."""
     found = ask(root, "dvc", ["cache", "dir"])
     if found.returncode:
         raise PipelineError(f"dvc cache dir failed: {why(found)}", solution="run `dvc doctor` to see why")
-    return root / found.stdout.strip() / "files" / "md5"
+    return root / found.stdout.strip()
 
 
 def mend_cache(root: Path, names: list[str]) -> None:

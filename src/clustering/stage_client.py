@@ -16,8 +16,9 @@ import sys
 
 def main(folder: str, interpreter: str, *arguments: str) -> None:
     """Have the script run and exit as it did."""
-    # ^C reaches the stage too, which says so.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # ^C reaches the stage too, which says so. Who started this may have it ignored.
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     own = arguments[:1] and arguments[0].startswith("scripts/")
     connection = connect(folder) if own else None
     if connection is None:

@@ -184,15 +184,8 @@ class Server:
     def start(self) -> None:
         """Read what is asked for and fork for it."""
         client, _ = self.listener.accept()
-        files: list[int] = []
-        text, size = b"", 1
-        # Who asks may be killed while it does.
-        with suppress(OSError):
-            head, files, _, _ = socket.recv_fds(client, 8, 3)
-            size = int.from_bytes(head, "big")
-            with client.makefile("rb") as reader:
-                text = reader.read(size)
-        if files and len(text) == size:
+        text, files = received(client)
+        if files and text:
             process = multiprocessing.get_context("fork").Process(target=self.run, args=(json.loads(text), files))
             process.start()
             self.stages += 1
@@ -255,6 +248,19 @@ class Server:
         row = {"log": log, "max_rss_mb": own.ru_maxrss / 1024, "cpu_s": cpu}
         with self.usage.open("a", encoding="utf-8") as handle:
             handle.write(json.dumps(row) + "\n")
+
+
+def received(client: socket.socket) -> tuple[bytes, list[int]]:
+    """What is asked for, and the files that come with it; no text where who asks was killed while it did."""
+    files: list[int] = []
+    with suppress(OSError):
+        head, files, _, _ = socket.recv_fds(client, 8, 3)
+        size = int.from_bytes(head, "big")
+        with client.makefile("rb") as reader:
+            text = reader.read(size)
+        if len(text) == size:
+            return text, files
+    return b"", files
 
 
 def main(folder: str, listener: str, *libraries: str) -> None:

@@ -2,20 +2,15 @@
 
 import random
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from ruamel.yaml import YAML
 
-from clustering.runners import environment
-from clustering.templates import make_project
 from faults.killing import PATIENCE, POLL, SAID, hashes, left_behind, said, start, work_of, worked
-from faults.small import OUTPUTS
+from faults.small import OUTPUTS, change_params, cluster_less, make_own
 from faults.test_stages import is_told
 
 Told = Callable[[str, int, int], None]
@@ -32,18 +27,8 @@ class Shop:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        make_project(root, "minimal")
-        yaml = YAML()
-        params = yaml.load(root / "params.yaml")
-        params["demo"]["dev"].update(stores=60, lines_per_store=60, weeks=4)
-        params["internal"]["categories"] = {"beauty": {"name": "BEAUTY"}}
-        for view in ("internal", "external"):
-            params[view]["cluster_stores"].update(max_clusters=3, n_init=2, resamples=2)
-        yaml.dump(params, root / "params.yaml")
-        words = ["--cores", "1", "--quiet", "all", "--", f"{RAW}/stores.parquet", f"{RAW}/product_map.csv"]
-        subprocess.run([sys.executable, "-m", "snakemake", *words], cwd=root, env=environment(), check=True)
-        params["demo"] = {}
-        yaml.dump(params, root / "params.yaml")
+        make_own(root)
+        change_params(root, cluster_less)
         self.before = {name: self.path(name).read_bytes() for name in SOURCES}
         self.after = {name: self.other(name) for name in SOURCES}
 

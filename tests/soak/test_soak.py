@@ -17,10 +17,10 @@ from typing import NamedTuple
 
 import pandas as pd
 import pytest
-from ruamel.yaml import YAML
 
 from clustering.runners import environment
 from clustering.templates import make_project
+from faults.small import change_params, make_own
 
 pytestmark = [pytest.mark.slow, pytest.mark.integration]
 
@@ -55,24 +55,10 @@ class Soak:
         self.random = random.Random(SEED)  # noqa: S311 (nothing secret)
         for name in ("tmp", "cache", "journal", "clean"):
             (folder / name).mkdir()
-        make_project(self.root, "minimal")
-        self.params(lambda params: params["demo"]["dev"].update(stores=60, lines_per_store=60, weeks=4))
-        subprocess.run(
-            [sys.executable, "-m", "snakemake", "--cores", "2", "--quiet", "all", "--", *self.demo()],
-            cwd=self.root, env=environment(), check=True,
-        )  # fmt: skip
-        # From here on the raw files are somebody's own.
-        self.params(lambda params: params.update(demo={}))
-
-    def demo(self) -> list[str]:
-        return [f"data/raw/dev/{name}" for name in ("stores.parquet", "product_map.csv")]
+        make_own(self.root)
 
     def params(self, change: Callable[[dict], object]) -> None:
-        yaml = YAML()
-        path = self.root / "params.yaml"
-        tree = yaml.load(path)
-        change(tree)
-        yaml.dump(tree, path)
+        change_params(self.root, change)
 
     def told(self) -> dict[str, str]:
         places = {

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from clustering import handover, running
+from clustering import handover, mending, running
 from clustering.arguments import tags_of
 from clustering.inputs import Difference
 from clustering.jobs import KEPT, Engine
@@ -257,7 +257,7 @@ def test_what_dvc_noted_of_a_run_on_files_that_came_later_is_forgotten(
         monkeypatch.setattr(handover, name, lambda *_: None)
     monkeypatch.setattr(handover, "pending", lambda _root: [])
     monkeypatch.setattr(handover, "differences", lambda *_: next(looks))
-    monkeypatch.setattr(handover, "ask", ask)
+    monkeypatch.setattr(mending, "ask", ask)
     monkeypatch.setattr(handover, "commit", commit)
     handover.forget_runs(tmp_path, since=(runs / "earlier").stat().st_ctime + 10)
     assert (runs / "earlier").is_file()

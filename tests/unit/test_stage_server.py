@@ -189,6 +189,8 @@ def test_a_command_that_is_killed_with_its_stage_concerns_no_other(
     assert server
     server.suspend()
     stage.kill()
+    # In this order the process that forks answers a command that is gone.
+    until(lambda: gone(stage))
     command.kill()
     command.wait()
     server.resume()

@@ -365,7 +365,7 @@ class Pass(NamedTuple):
         pieces = max(1, -(-2 * threads // max(len(files), 1)))
         with ExitStack() as stack:
             try:
-                plans = {file: self.plan(file, pieces) for file in files}
+                plans = {file: shares_of(file, self.source, self.raw, self.rules, pieces) for file in files}
                 by_arrow = {file: shares for file, shares in plans.items() if shares[0].row_groups is not None}
                 if by_arrow:
                     workers = [self.worker(stack, total.ledgers, threads) for _ in range(threads)]
@@ -381,13 +381,6 @@ class Pass(NamedTuple):
                         done(file, counter.take_held(), [counter.take()])
             except duckdb.Error as error:
                 raise unreadable(self.source, self.raw, error) from None
-
-    def plan(self, file: Path, pieces: int) -> list[Share]:
-        """The parts of a file. Raises DataError where the names of its columns are no text."""
-        try:
-            return shares_of(file, self.source, self.raw, self.rules, pieces)
-        except UnicodeDecodeError as error:
-            raise unreadable(self.source, self.raw, error, file) from None
 
     def worker(self, stack: ExitStack, ledgers: Ledgers, number: int) -> tuple[LineReader, Counter]:
         """One of `number` readers, each with its part of the limits."""

@@ -242,11 +242,13 @@ def shares_of(file: Path, source: SalesSource, raw: Path, rules: Rules, pieces: 
         return [Share(file, None)]
     try:
         metadata = pq.read_metadata(file)
-    except (pa.ArrowException, OSError) as error:
+        schema = metadata.schema.to_arrow_schema()
+        # They are decoded when they are asked for.
+        found = schema.names
+    except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
         raise unreadable(source, raw, error, file) from None
-    schema = metadata.schema.to_arrow_schema()
     names = [name for theirs in columns.values() for name in listed(theirs)]
-    require_in(names, schema.names, str(file), [file], raw)
+    require_in(names, found, str(file), [file], raw)
     fields = [schema.field(name) for name in names]
     # An id of several columns is read by DuckDB alone.
     plain_columns = {name: theirs for name, theirs in columns.items() if isinstance(theirs, str)}

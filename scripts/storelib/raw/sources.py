@@ -459,7 +459,7 @@ def read_texts(
                 theirs = columns[ours]
                 if isinstance(theirs, str) and not is_number(types[theirs]):
                     selected[ours] = f"coalesce({number_of(theirs, types[theirs], source)}, {selected[ours]})"
-        frame = read_selected(connection, selected, source, folder, lines)
+        frame: pd.DataFrame = selected_table(connection, selected, source, folder, lines).to_pandas()
         tell_rewritten(connection, forms, types, source, folder)
         return frame
 
@@ -561,18 +561,6 @@ def in_order(columns: "Mapping[int, pd.Series]", rows: int) -> "pd.DataFrame":
     import pandas as pd
 
     return pd.DataFrame({position: columns[position] for position in sorted(columns)}, index=range(rows))
-
-
-def read_selected(
-    connection: duckdb.DuckDBPyConnection,
-    selected: Mapping[str, str],
-    source: Source,
-    folder: Path,
-    lines: dict[str, int] | None = None,
-) -> "pd.DataFrame":
-    """The same for pandas."""
-    frame: pd.DataFrame = selected_table(connection, selected, source, folder, lines).to_pandas()
-    return frame
 
 
 def selected_table(
