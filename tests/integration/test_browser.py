@@ -151,6 +151,8 @@ def test_filter_changes_table_map_and_address(site: Site) -> None:
 
 def test_a_hostile_name_stays_text(site: Site) -> None:
     with opened(site, "/segments") as page:
+        # Its legend comes with it, and moves what is below: a click meanwhile may meet something else.
+        expect(page.locator("[data-map]")).to_have_attribute("data-ready", "yes")
         card = page.locator(".card").first
         card.get_by_text("Change its name").click()
         card.get_by_label("Name of segment").fill(HOSTILE)
