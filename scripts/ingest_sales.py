@@ -47,6 +47,7 @@ from storelib.raw.date_advice import ENOUGH, fitting_formats, proposal
 from storelib.raw.days import NO_WEEKS, iso_forms
 from storelib.raw.delivery import Delivery, raw_parser
 from storelib.raw.files import Fingerprint, files_table
+from storelib.raw.hashes import KEPT, Hashes
 from storelib.raw.lines import FAULTS, REASONS, Codes, Rules, line_query, wanted_columns
 from storelib.raw.sources import by_their_names, id_column, open_source, require_columns, where_is
 from storelib.raw.spellings import refuse_capitals
@@ -112,12 +113,17 @@ def settings_hash(
 
 
 def count_files(
-    files: Sequence[Fingerprint], how: Pass, ledgers: Ledgers, cache: Cache | None, total: Counter
+    files: Sequence[Fingerprint],
+    how: Pass,
+    ledgers: Ledgers,
+    cache: Cache | None,
+    total: Counter,
+    hashes: Hashes | None = None,
 ) -> tuple[Counts, list[Path]]:
     """Add the sums of every file to `total`, from the cache as far as they are there.
 
-    Returns what each file held, and the files of the cache that were of use or are new.
-    Raises DataError for a file that was changed while it was read, and as `Pass.read`.
+    hashes: by which the files were told; those that are read are hashed. Returns what each file held, and the files of the cache
+    that were of use or are new. Raises DataError for a file that was changed while it was read, and as `Pass.read`.
     """
     counts: Counts = {}
     missing = Multiset(file.content for file in files)
@@ -137,6 +143,8 @@ def count_files(
     # Without a cache nothing is known of contents beyond this run: each file is read.
     to_read = [by_content[content] for content in sorted(missing)] if cache else list(files)
     by_path = {file.path: file for file in to_read}
+    if hashes:
+        hashes.confirm({file.path: file.sha256 for file in to_read})
 
     def wanted(path: Path, rows: int, most: float) -> bool:
         """Whether a file's sums are of use by themselves: they count several times, or are worth keeping."""
@@ -495,9 +503,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     refuse_dates(source, rules, args.config)
     how = Pass(source, args.raw, rules, compute)
-    delivery = Delivery(args.config, place, args.raw, {"sales": source})
+    # The cache of hashes lies beside that of sums.
+    hashes = Hashes(kept=args.cache.parent / KEPT.name, threads=compute.threads) if args.cache else None
+    delivery = Delivery(args.config, place, args.raw, {"sales": source}, hashes.of_readable if hashes else None)
     files = delivery.files["sales"]
-    mapped = entries_of(read_table(args.product_map))
     caps = caps_of(how, args.product_map, args.cap_quantile) if args.cap_quantile < 1 else {}
     asked = {
         "units": source.columns.units,
@@ -505,14 +514,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         "capped": caps,
         **dict.fromkeys(MONTHS, rules.seasons),
     }
+    mapped = entries_of(read_table(args.product_map))
     ledgers = Ledgers(mapped, [name for name, wanted in asked.items() if wanted], caps)
     cache = None
     if args.cache:
-        limit = megabytes(compute.cache_limit) * 1_000_000
-        cache = Cache(args.cache, settings_hash(source, rules, args.product_map, caps), limit, log)
+        settings = settings_hash(source, rules, args.product_map, caps)
+        cache = Cache(args.cache, settings, megabytes(compute.cache_limit) * 1_000_000, log)
     with database(compute, parts=2) as connection:
         total = Counter(ledgers, compute.megabytes * 1e6 * TABLE_SHARE, connection)
-        counts, used = count_files(files, how, ledgers, cache, total)
+        counts, used = count_files(files, how, ledgers, cache, total, hashes)
         sums = total.take()
     delivery.accept("sales", counts)
     if cache:
@@ -527,12 +537,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.negative_sales == "fail":
         refuse(entries, ["negative_sales"], "negative_sales", how)
     refuse_nothing(entries, args.raw / source.path)
-    read = delivery.table()
     with outputs() as write:
         write(sales_table(sums, ledgers), SALES, args.sales)
         write(sku_table(sums, ledgers), SKU_SALES, args.sku_sales)
         write(period_table(sums, ledgers, args.period if rules.dated else "all"), PERIOD_SALES, args.period_sales)
-        write(read, RAW_FILES, args.files)
+        write(read := delivery.table(), RAW_FILES, args.files)
         write(balanced(entries), LEDGER, args.ledger)
     delivery.tell(log, read)
     log_entries(log, entries)

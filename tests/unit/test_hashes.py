@@ -83,6 +83,39 @@ def test_lost_or_damaged_record_and_unreadable_file_cost_no_more_than_reading(ro
     assert Hashes(root).of([Path("gone")]) == {Path("gone"): "cannot be read: No such file or directory"}
 
 
+def test_flipped_bit_in_what_is_kept_costs_no_more_than_reading(root: Path) -> None:
+    Hashes(root).of([NAME])
+    kept = (root / KEPT).read_text()
+    (root / KEPT).write_text(kept.replace(digest("one")[:4], "0000" if digest("one")[:4] != "0000" else "1111"))
+    found = Hashes(root)
+    assert found.of([NAME]) == {NAME: digest("one")}
+    assert found.read == {NAME}
+
+
+def test_file_whose_hash_is_remembered_is_read_where_it_matters(root: Path) -> None:
+    Hashes(root, threads=2).of([NAME])
+    found = Hashes(root, threads=2)
+    expected = found.of_readable([NAME])
+    assert found.read == set()
+    found.confirm(expected)
+    assert found.read == {NAME}
+
+
+def test_file_that_rots_under_its_hash_is_told_and_hashed_anew(root: Path) -> None:
+    found = Hashes(root)
+    found.known[NAME.as_posix()] = hashes.Known(hashes.state_of(root / NAME), digest("what was there"))
+    expected = found.of([NAME])
+    assert expected == {NAME: digest("what was there")}
+    with pytest.raises(DataError, match=r"sales\.csv holds something else than when it was hashed"):
+        found.confirm(expected)
+    assert Hashes(root).of([NAME]) == {NAME: digest("one")}
+
+
+def test_file_that_cannot_be_read_is_told_where_it_has_to_be(root: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        Hashes(root).of_readable([NAME, Path("gone")])
+
+
 def test_content_in_words_follows_names_and_bytes() -> None:
     one = {("sales", "a.csv"): digest("1"), ("sales", "b.csv"): digest("2")}
     swapped = {("sales", "a.csv"): digest("2"), ("sales", "b.csv"): digest("1")}

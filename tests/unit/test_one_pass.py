@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
@@ -23,6 +24,8 @@ from storelib.database import database, one_row
 from storelib.errors import ConfigError, DataError
 from storelib.money import cents_of, money_column
 from storelib.names import MONTHS
+from storelib.raw import hashes
+from storelib.raw.files import sha256
 from storelib.raw.lines import exact_cents
 
 COLUMNS = {"store_id": "STORE", "sku": "SKU", "category": "CAT", "sales": "AMOUNT", "date": "DAY"}
@@ -108,6 +111,30 @@ class TestCache:
         assert warm == ingest(sales=PARTS)
         lines = bench.rows("files.parquet", "file", "lines")
         assert lines == [(f"parts/part-{number}.parquet", 200) for number in range(4)]
+
+    def test_new_file_alone_is_hashed(
+        self, bench: Any, ingest: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(hashes, "SETTLED_NS", -1)
+        ingest(bench / "cache" / "sales", sales=PARTS)
+        write_part(bench, "part-3", 3)
+        hashed: list[str] = []
+        monkeypatch.setattr(hashes, "sha256", lambda path: hashed.append(path.name) or sha256(path))
+        warm = ingest(bench / "cache" / "sales", sales=PARTS)
+        assert hashed == ["part-3.parquet"]
+        assert warm == ingest(sales=PARTS)
+
+    def test_file_that_is_read_is_hashed_whatever_is_remembered(
+        self, bench: Any, ingest: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(hashes, "SETTLED_NS", -1)
+        cold = ingest(bench / "cache" / "sales", sales=PARTS)
+        # Nothing is left of what was counted: the files are read, and so hashed.
+        shutil.rmtree(bench / "cache" / "sales")
+        hashed: list[str] = []
+        monkeypatch.setattr(hashes, "sha256", lambda path: hashed.append(path.name) or sha256(path))
+        assert ingest(bench / "cache" / "sales", sales=PARTS) == cold
+        assert sorted(hashed) == [f"part-{number}.parquet" for number in range(3)]
 
     def test_renamed_file_is_the_same_content(self, bench: Any, ingest: Callable[..., Any], reads: list[str]) -> None:
         ingest(bench / "cache", sales=PARTS)

@@ -53,6 +53,9 @@ class Trait(NamedTuple):
 
 def printable(text: str) -> str:
     """A text from data on one line, without characters that do not show, apart from the rest in its direction."""
+    if text.isascii() and text.isprintable():
+        # Most texts, at a fraction of the time.
+        return " ".join(text.split())
     shown = "".join("\ufffd" if unicodedata.category(c) in {"Cc", "Cs"} else c for c in " ".join(text.split()))
     plain = DIRECTION.sub("", shown)
     is_rtl = any(unicodedata.bidirectional(c) in {"R", "AL"} for c in plain)

@@ -11,6 +11,7 @@ from storelib.contracts.contract import Contract, outputs
 from storelib.contracts.raw_files import RAW_FILES
 from storelib.raw.files import (
     Counts,
+    HashesOf,
     counts_of,
     files_table,
     fingerprints,
@@ -44,14 +45,22 @@ def write_nothing(contract: Contract, output: Path, args: Namespace) -> None:
 class Delivery:
     """The files of some sources, by the names of these. files: as they are before the stage reads them."""
 
-    def __init__(self, config: Path, place: Place, folder: Path, sources: Mapping[str, Source]) -> None:
-        """config: the file that `place` was read from. Raises DataError where a source has no file."""
+    def __init__(
+        self,
+        config: Path,
+        place: Place,
+        folder: Path,
+        sources: Mapping[str, Source],
+        hashes_of: HashesOf | None = None,
+    ) -> None:
+        """config: the file that `place` was read from; hashes_of: as `fingerprints` has it. Raises DataError where a source has no file."""
         self.config = config
         self.place = place
         self.folder = folder
         self.sources = sources
         self.files = {
-            name: fingerprints(present_files(source, folder), source, folder) for name, source in sources.items()
+            name: fingerprints(present_files(source, folder), source, folder, hashes_of)
+            for name, source in sources.items()
         }
         self.counts: dict[str, Counts] = {}
 

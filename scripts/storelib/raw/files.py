@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from logging import Logger
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -210,6 +210,8 @@ class Fingerprint(NamedTuple):
             )
 
 
+# Tells the SHA-256 of files.
+HashesOf = Callable[[Sequence[Path]], Mapping[Path, str]]
 # Lines that came in with a file, and cents where they are counted, by its `content`.
 Counts = Mapping[str, tuple[int, int | None]]
 
@@ -293,16 +295,23 @@ def files_table(files: Mapping[str, Sequence[Fingerprint]], folder: Path, counts
     return pa.table([pa.array(column, kind) for column, kind in zip(columns, types, strict=True)], names=names)
 
 
-def fingerprints(paths: Iterable[Path], source: Source, folder: Path) -> list[Fingerprint]:
-    """The fingerprint of each file of a source; one that has several names is hashed once."""
-    hashes: dict[tuple[int, ...], str] = {}
+def fingerprints(
+    paths: Iterable[Path],
+    source: Source,
+    folder: Path,
+    hashes_of: HashesOf | None = None,
+) -> list[Fingerprint]:
+    """The fingerprint of each file of a source; one that has several names is hashed once.
+
+    hashes_of: tells the hashes; without it the files are read one by one.
+    """
+    states = {path: state_of(path) for path in paths}
+    first = {state: path for path, state in reversed(states.items())}
+    digests = hashes_of([*first.values()]) if hashes_of else {path: sha256(path) for path in first.values()}
     found = []
-    for path in paths:
-        state = state_of(path)
-        if state not in hashes:
-            hashes[state] = sha256(path)
+    for path, state in states.items():
         keys = tuple(f"{key}={value}" for key, value in sorted(partition_values(path, source, folder).items()))
-        found.append(Fingerprint(path, hashes[state], state[2], state, keys))
+        found.append(Fingerprint(path, digests[first[state]], state[2], state, keys))
     return found
 
 
