@@ -503,8 +503,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     refuse_dates(source, rules, args.config)
     how = Pass(source, args.raw, rules, compute)
-    # The cache of hashes lies beside that of sums.
-    hashes = Hashes(kept=args.cache.parent / KEPT.name, threads=compute.threads) if args.cache else None
+    # Not those that the command keeps: this stage may run on another machine, which numbers files differently.
+    hashes = Hashes(kept=args.cache / KEPT.name, threads=compute.threads) if args.cache else None
     delivery = Delivery(args.config, place, args.raw, {"sales": source}, hashes.of_readable if hashes else None)
     files = delivery.files["sales"]
     caps = caps_of(how, args.product_map, args.cap_quantile) if args.cap_quantile < 1 else {}

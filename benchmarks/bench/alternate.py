@@ -40,13 +40,16 @@ class Contender:
 def measure(contender: Contender) -> Run:
     """One run. Raises SystemExit with the end of its output where it fails."""
     contender.prepare()
+    variables = environment() | dict(contender.variables)
+    # Python keeps what it has compiled, as it does where nobody forbids it.
+    variables.pop("PYTHONDONTWRITEBYTECODE", None)
     with tempfile.TemporaryDirectory() as folder:
         result, output = Path(folder) / "result.json", Path(folder) / "output.txt"
         with output.open("w") as handle:
             code = subprocess.run(
                 [sys.executable, str(LAUNCH), str(result), "--", *contender.command],
                 cwd=contender.folder,
-                env=environment() | dict(contender.variables),
+                env=variables,
                 stdin=subprocess.DEVNULL,
                 stdout=handle,
                 stderr=subprocess.STDOUT,

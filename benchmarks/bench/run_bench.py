@@ -49,8 +49,8 @@ from workspace import (
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.json"
-JOB = "full_pipeline_job"
-OURS, WARM = "this pipeline", "this pipeline, its cache warm"
+JOB, SEGMENTS_JOB = "full_pipeline_job", "merging_job"
+OURS, WARM, SEGMENTS = "this pipeline", "this pipeline, its cache warm", "this pipeline, segments alone"
 DUCKDB, POLARS, SCAN = "DuckDB alone", "Polars alone", "reading the columns"
 SCRIPT, SAMPLING = "pandas and scikit-learn script", "the same script, silhouettes of a sample"
 NOTHING, PLAN = "clustering run, nothing to do", "snakemake -n, nothing to do"
@@ -217,11 +217,11 @@ class Stand:
             SCAN: self.peer("column_scan", *threads),
         }
 
-    def pipeline(self, name: str, *, fresh: bool = True) -> Contender:
-        """`clustering run` of everything, in a project of its own; fresh: where nothing has run before."""
+    def pipeline(self, name: str, job: str = JOB, *, fresh: bool = True) -> Contender:
+        """`clustering run` of a job, in a project of its own; fresh: where nothing has run before."""
         root = self.folder / name
         program = Path(sys.executable).with_name("clustering")
-        command = [str(program), "run", JOB, "--cores", str(self.cores)]
+        command = [str(program), "run", job, "--cores", str(self.cores)]
 
         def check(_: str) -> None:
             *_, stage = stages_up_to(root, SALES_STAGE)
@@ -288,6 +288,7 @@ def whole(settings: Settings) -> dict[str, Any]:
     out = ["--out", str(stand.folder / "pandas")]
     contenders = {
         OURS: stand.pipeline("ours"),
+        SEGMENTS: stand.pipeline("segments", SEGMENTS_JOB),
         SCRIPT: stand.peer("pandas_script", *out),
         # Exact silhouettes of 9,000 stores take scikit-learn minutes; who minds that takes some of the stores.
         SAMPLING: stand.peer("pandas_script", *out, "--silhouette_sample", str(SAMPLE)),

@@ -129,9 +129,10 @@ def files_in(root: Path) -> set[Path]:
 
 
 def forget(root: Path, kept: set[Path]) -> None:
-    """Delete every file that is not one of those: what was made since, caches included."""
+    """Delete every file that is not one of those: what was made since, caches included, but for what Python compiled."""
     for path in files_in(root) - kept:
-        path.unlink()
+        if path.suffix != ".pyc":
+            path.unlink()
 
 
 def cents_in(root: Path, stage: PipelineStage) -> int:

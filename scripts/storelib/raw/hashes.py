@@ -1,8 +1,8 @@
 """Hashes of files at the cost of a look: a file is read again only where the system says another thing of it than before.
 
 What decides whether a raw file is new is what is in it, not its time: files keep the times of their making when they are unpacked
-or copied, and clocks differ. The hashes are kept in one file, which may be deleted at any time. A stage that has a file's sums
-from an earlier run takes its hash from here too; what a stage reads it hashes (`Hashes.confirm`).
+or copied, and clocks differ. The hashes are kept in a file, which may be deleted at any time. The stage that has a file's sums
+from an earlier run keeps such a file too; what it reads it hashes (`Hashes.confirm`).
 """
 
 import hashlib
