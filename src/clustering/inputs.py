@@ -60,13 +60,10 @@ def refuse_differences(root: Path, env: str, params: Params, job: str = "full_pi
         )
 
 
-def written_since(root: Path, env: str, made: str) -> str:
-    """The raw files that were written since a file was made, in words; nothing where there is none or the file is not there."""
-    if not (root / made).is_file():
-        return ""
-    since = (root / made).stat().st_mtime_ns
+def written_since(root: Path, env: str, began: int) -> str:
+    """The raw files that were written since a run began, in words. began: nanoseconds since 1970."""
     files = {f"data/raw/{env}/{path}" for of_stage in raw_files(root, env).values() for _, path in of_stage}
-    return some(sorted(path for path in files if (root / path).stat().st_ctime_ns > since))
+    return some(sorted(path for path in files if (root / path).stat().st_ctime_ns > began))
 
 
 def with_reasons(plan: Plan, found: Sequence[Difference]) -> Plan:

@@ -2,7 +2,6 @@
 
 import csv
 import time
-from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple
@@ -152,6 +151,7 @@ def make(
 ) -> str | None:
     """Run what is not up to date, see that it follows from today's files, and pass the state on; why not, where that cannot be."""
     other, engine = env if env != params.env else None, means.engine
+    began = time.time_ns()
     have_read_again(root, env, params, job, engine)
     # What forks here is of no use on other machines.
     with stages_forked(root) if means.executor == LOCAL else nullcontext():
@@ -168,8 +168,8 @@ def make(
         refuse_differences(root, env, params, job)
         # `record` asks Snakemake the same, of the whole pipeline.
         if engine is Engine.dvc or other or obstacle:
-            refuse_left(root, job, engine, ["--config", f"env={other}"] if other else [])
-        return obstacle.what if obstacle else pass_on(root, engine, env, params, job)
+            refuse_left(root, job, engine, env, params, began)
+        return obstacle.what if obstacle else pass_on(root, engine, env, params, job, began)
 
 
 def set_aside_by_stages(root: Path) -> dict[str, int]:
@@ -219,22 +219,27 @@ def start_runner(root: Path, job: str, other: str | None, means: Means, *, force
                 raise failure(root, job, began, log, code)
 
 
-def refuse_left(root: Path, job: str, engine: Engine, config: Sequence[str]) -> None:
+def refuse_left(root: Path, job: str, engine: Engine, env: str, params: Params, began: int) -> None:
     """Raise DataError where the runner of a job, which has ended well, would start a stage again: its inputs are others by now."""
+    config = ["--config", f"env={env}"] if env != params.env else []
     left = dvc_plan(root, job) if engine is Engine.dvc else snakemake_plan(root, job, config)
     for stage, why in left.items():
-        raise not_done(f"{stage} ({why})")
+        raise not_done(root, env, params, f"{stage} ({why})", began)
 
 
-def not_done(what: str, written: str = "") -> DataError:
-    """A run whose runner has ended well, and which is no success. written: the raw files that may be the reason, in words."""
+def not_done(root: Path, env: str, params: Params, what: str, began: int) -> DataError:
+    """A run whose runner has ended well, and which is no success, with the raw files that were written since it began.
+
+    Those of a demo are of its own making.
+    """
+    written = "" if env in params.demo else written_since(root, env, began)
     return DataError(
         f"not up to date after the run: {what}; {written or 'what it reads'} changed while the run was at work",
         solution="run again when nothing writes to the project any more",
     )
 
 
-def pass_on(root: Path, engine: Engine, env: str, params: Params, job: str) -> str | None:
+def pass_on(root: Path, engine: Engine, env: str, params: Params, job: str, began: int) -> str | None:
     """Tell the other runner what was made. Returns why that was not done; None where it was.
 
     Raises DataError where Snakemake finds out of date what it has made for the job.
@@ -250,7 +255,7 @@ def pass_on(root: Path, engine: Engine, env: str, params: Params, job: str) -> s
     # After a part of the pipeline the rest may well be of before.
     if job == "full_pipeline" or not set(late).isdisjoint(made):
         path = next((path for path in late if path in made), late[0])
-        raise not_done(path, written_since(root, env, path))
+        raise not_done(root, env, params, path, began)
     return f"{len(late)} other files are not up to date, such as {late[0]}; the next full_pipeline_job passes all on"
 
 

@@ -218,7 +218,7 @@ def test_what_record_and_sync_say_is_passed_on(tmp_path: Path, monkeypatch: pyte
     params = load_params(ROOT / "params.yaml")
 
     def told(engine: Engine, job: str = "merging", env: str = params.env) -> str:
-        return str(running.pass_on(tmp_path, engine, env, params, job))
+        return str(running.pass_on(tmp_path, engine, env, params, job, 0))
 
     assert told(Engine.snakemake) == told(Engine.dvc) == "None"
     late, up_to_date = ["reports/report.html", "reports/checks.json"], False
