@@ -1,4 +1,4 @@
-"""DVC's view of a project, by its Python interface: `python -m clustering.dvc_state graph|status|queue|forget|commit`, in
+"""DVC's view of a project, by its Python interface: `python -m clustering.dvc_state graph|status|queue|forget|forget_gone|commit`, in
 its folder.
 
 A process of its own: importing DVC takes a second, its stages are named by the working folder, and what it has read of a
@@ -58,6 +58,11 @@ def forget(root: Path, paths: Sequence[str]) -> None:
     ask_dvc(root, "forget", *paths)
 
 
+def forget_gone(root: Path) -> None:
+    """Have DVC forget the hashes of files that are gone: it keeps them for ever, a line for each file that its cache ever held."""
+    ask_dvc(root, "forget_gone")
+
+
 def commit(root: Path, stage: str) -> None:
     """Record what a stage and all before it have made. Raises PipelineError with DVC's own words where it cannot."""
     result = call_dvc(root, "commit", stage)
@@ -68,7 +73,7 @@ def commit(root: Path, stage: str) -> None:
 
 
 def ask_dvc(root: Path, question: str, *paths: str) -> Any:
-    """One of ANSWERS, for a project, or `forget` of paths in it. Raises DataError with DVC's own words where it fails."""
+    """One of ANSWERS, for a project, or `forget` of paths in it, or `forget_gone`. Raises DataError with DVC's own words where it fails."""
     result = call_dvc(root, question, *paths)
     if result.returncode:
         raise DataError(
@@ -137,6 +142,13 @@ def forget_paths(repo: Any, paths: Sequence[str]) -> State:
     return State({}, {})
 
 
+def drop_gone(repo: Any, _names: Sequence[str]) -> State:
+    """In DVC's process: `forget_gone`."""
+    for path in [path for path in repo.state.hashes if not Path(path).exists()]:
+        repo.state.hashes.pop(path, None)
+    return State({}, {})
+
+
 def commit_stage(repo: Any, names: Sequence[str]) -> State:
     """In DVC's process: `commit` of a stage with what it needs."""
     for name in names:
@@ -145,7 +157,11 @@ def commit_stage(repo: Any, names: Sequence[str]) -> State:
 
 
 ANSWERS: dict[str, Callable[[Any], State | Queue]] = {"graph": graph_of, "status": status_of, "queue": queue_of}
-CHANGES: dict[str, Callable[[Any, Sequence[str]], State]] = {"forget": forget_paths, "commit": commit_stage}
+CHANGES: dict[str, Callable[[Any, Sequence[str]], State]] = {
+    "forget": forget_paths,
+    "forget_gone": drop_gone,
+    "commit": commit_stage,
+}
 
 
 def main(question: str, *words: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import yaml
 
+from clustering.dvc_state import forget_gone
 from clustering.jobs import KEPT
 from clustering.runners import ask, why
 from clustering.runs import old_runs
@@ -71,6 +72,7 @@ def clear_cache(root: Path) -> tuple[int, int]:
     if done.returncode:
         raise PipelineError(f"dvc gc failed: {why(done)}", solution="run `dvc gc --workspace` by hand to see why")
     remove_notes(list(notes_of_nothing(root / CACHE)))
+    forget_gone(root)
     return len(before) - len(files_in(root / CACHE)), size - size_of(root / CACHE)
 
 

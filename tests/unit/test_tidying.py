@@ -83,6 +83,13 @@ def test_cache_that_dvc_does_not_clear_is_told(tmp_path: Path) -> None:
         clear_cache(tmp_path)
 
 
+def hashed_by_dvc(root: Path) -> set[Path]:
+    """The files that DVC knows a hash of."""
+    code = "from dvc.repo import Repo; print(*Repo().state.hashes, sep='\\n')"
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    return {Path(line) for line in done.stdout.splitlines()}
+
+
 def test_dvc_runs_a_stage_whose_earlier_results_were_cleared(tmp_path: Path) -> None:
     """A dependency has a value again whose results are in the cache no more."""
 
@@ -101,6 +108,10 @@ def test_dvc_runs_a_stage_whose_earlier_results_were_cleared(tmp_path: Path) -> 
     (tmp_path / "dvc.yaml").write_text(json.dumps({"stages": {"copy": stage}}))
     run("one")
     run("two")
+    known = hashed_by_dvc(tmp_path)
     files, size = clear_cache(tmp_path)
     assert (files, size > 0) == (2, True)
+    # What DVC knows of files that are gone goes too.
+    left = hashed_by_dvc(tmp_path)
+    assert left == {path for path in known if path.exists()} < known
     run("one")
