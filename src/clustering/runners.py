@@ -188,18 +188,22 @@ def processes_in(root: Path, words: Sequence[str]) -> list[psutil.Process]:
     return found
 
 
-def is_question(process: psutil.Process) -> bool:
-    """Whether a runner is only asked what it would do, as `clustering status` and the interface do: it takes no lock and writes nothing."""
+def is_apart(process: psutil.Process) -> bool:
+    """Whether a runner leaves the project's files alone.
+
+    It is only asked what it would do, as `clustering status` and the interface do; or it works on experiments of DVC's queue, which
+    have copies of the project, and waits for more of them some seconds after the last one.
+    """
     try:
-        return "--dry-run" in process.cmdline()
+        return not {"--dry-run", "--run-all", "queue", "queue-worker"}.isdisjoint(process.cmdline())
     except psutil.Error:
         # It has ended since.
         return True
 
 
 def refuse_while_at_work(root: Path) -> None:
-    """Raise PipelineError where a runner is alive in the project; one that is only asked what it would do is none."""
-    alive = [process for process in processes_in(root, RUNNERS) if not is_question(process)]
+    """Raise PipelineError where a runner is at work in the project."""
+    alive = [process for process in processes_in(root, RUNNERS) if not is_apart(process)]
     if alive:
         raise PipelineError(
             f"{' '.join(alive[0].cmdline()[:4])} (process {alive[0].pid}) is at work in {root}",

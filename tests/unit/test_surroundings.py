@@ -4,15 +4,17 @@ import os
 import pwd
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from clustering import surroundings
-from clustering.runners import cause, environment, failure, why
+from clustering.runners import cause, environment, failure, refuse_while_at_work, why
 from clustering.surroundings import of_dvc, of_experiments, of_git, of_snakemake, windows_line_ends
 from clustering.templates import make_project
+from storelib.errors import PipelineError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -259,3 +261,31 @@ def test_runner_that_was_ended_is_told_as_such(tmp_path: Path) -> None:
         == "merging failed: its runner was ended by signal 9 (Killed), as a system does that runs out of memory"
     )
     assert found.solution == "run the same command again"
+
+
+@pytest.mark.parametrize(
+    ("words", "refused"),
+    [
+        ("dvc repro", True),
+        ("snakemake --cores 2", True),
+        ("snakemake --dry-run", False),
+        # These work in copies of the project, and stay for a while after the last experiment.
+        ("dvc exp run --run-all", False),
+        ("dvc exp queue-worker dvc-exp-1", False),
+    ],
+)
+def test_runner_that_works_in_the_project_is_waited_for(tmp_path: Path, words: str, *, refused: bool) -> None:
+    code = "print(flush=True); import time; time.sleep(60)"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, *words.split()], cwd=tmp_path, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        try:
+            refuse_while_at_work(tmp_path)
+            assert not refused
+        except PipelineError as error:
+            assert refused
+            assert f"process {process.pid}) is at work in {tmp_path}" in str(error)
+        finally:
+            process.kill()
