@@ -111,6 +111,19 @@ def test_file_that_rots_under_its_hash_is_told_and_hashed_anew(root: Path) -> No
     assert Hashes(root).of([NAME]) == {NAME: digest("one")}
 
 
+def test_all_files_that_rot_are_hashed_anew_after_one_is_told(root: Path) -> None:
+    other = NAME.with_name("other.csv")
+    (root / other).write_text("two")
+    found = Hashes(root)
+    for name in (NAME, other):
+        found.known[name.as_posix()] = hashes.Known(hashes.state_of(root / name), digest("what was there"))
+    with pytest.raises(DataError, match=r"sales\.csv holds something else"):
+        found.confirm(found.of([NAME, other]))
+    again = Hashes(root)
+    again.confirm(again.of([NAME, other]))
+    assert again.of([NAME, other]) == {NAME: digest("one"), other: digest("two")}
+
+
 def test_file_that_cannot_be_read_is_told_where_it_has_to_be(root: Path) -> None:
     with pytest.raises(FileNotFoundError):
         Hashes(root).of_readable([NAME, Path("gone")])

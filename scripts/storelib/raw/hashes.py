@@ -106,15 +106,18 @@ class Hashes:
     def confirm(self, expected: Mapping[Path, str]) -> None:
         """Read those of these files whose hashes were known without reading. Raises DataError where one has another by now."""
         remembered = [path for path in expected if path not in self.read]
-        for path, (digest, _) in zip(remembered, self.digests(remembered), strict=True):
-            if digest != expected[path]:
+        digests = zip(remembered, self.digests(remembered), strict=True)
+        differ = [path for path, (digest, _) in digests if digest != expected[path]]
+        self.read.update(remembered)
+        if differ:
+            # All of them, or each would cost a run.
+            for path in differ:
                 self.known.pop(path.as_posix(), None)
-                self.save()
-                raise DataError(
-                    f"{path} holds something else than when it was hashed, and the file system says that nobody has written to it",
-                    solution="look whether the disk is damaged, and run again: the file is hashed anew",
-                )
-            self.read.add(path)
+            self.save()
+            raise DataError(
+                f"{differ[0]} holds something else than when it was hashed, and the file system says that nobody has written to it",
+                solution="look whether the disk is damaged, and run again: the file is hashed anew",
+            )
 
     def save(self) -> None:
         """Write what is known, of files that are still there."""
