@@ -141,11 +141,7 @@ class Soak:
         """What stages have made."""
         found = [path for name in ("data", "reports") for path in (root / name).rglob("*") if path.is_file()]
         names = {path.relative_to(root): path for path in found if "published" not in path.parts}
-        return {
-            str(name): path.read_bytes()
-            for name, path in sorted(names.items())
-            if name.parts[1] != "raw" and name.name != ".gitignore"
-        }
+        return {str(name): path.read_bytes() for name, path in sorted(names.items()) if name.parts[1] != "raw"}
 
     def clean_run(self, number: int, engine: str) -> dict[str, bytes]:
         """What a new project makes of the same parameters and raw files."""
