@@ -121,6 +121,8 @@ use rule stage as profile_clusters with:
         "logs/profile_clusters/{category}.log",
     benchmark:
         "logs/benchmarks/profile_clusters/{category}.tsv"
+    # Nothing waits for pictures but the report: what others wait for goes first.
+    priority: -1
     params:
         **CODE["profile_clusters"],
         **of_category(config, "profile_clusters", "view"),

@@ -82,6 +82,8 @@ use rule stage as export_workbook with:
         "logs/export_workbook/{category}.log",
     benchmark:
         "logs/benchmarks/export_workbook/{category}.tsv"
+    # As profile_clusters.
+    priority: -1
     params:
         **CODE["export_workbook"],
         **of_category(config, "export_workbook", "category"),

@@ -28,7 +28,7 @@ from storelib.contracts.contract import outputs
 from storelib.contracts.ledger import LEDGER
 from storelib.contracts.sales import CATEGORY_SALES, CATEGORY_SKUS, CATEGORY_TOTALS, MAP_ENTRIES, MORE, SELLING_STORES
 from storelib.errors import DataError, shown
-from storelib.money import cents_of, money_column, money_of, sums_at
+from storelib.money import cents_of, money_column, money_of, occurring, sums_at
 from storelib.raw.spellings import POLICIES, decide
 from storelib.tables import MONEY, read_table
 
@@ -119,7 +119,7 @@ def places_of(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], list[str]]:
     column = column.combine_chunks()
     codes = column.indices.fill_null(-1).to_numpy().astype(np.int64)
     found = column.dictionary.to_pylist()
-    used = np.unique(codes[codes >= 0]).tolist()
+    used = occurring(codes[codes >= 0]).tolist()
     texts = sorted(found[code] for code in used)
     place = {text: number for number, text in enumerate(texts)}
     # One more, for code -1.
@@ -234,7 +234,7 @@ def ledger_entries(sales: Sums, tags: Tags) -> list[Entry]:
         return Entry("assign_categories", "", flow, reason, stores, *sales.total(rows))
 
     def stores_in(rows: NDArray[np.bool_]) -> set[int]:
-        return set(np.unique(sales.text[rows]).tolist())
+        return set(occurring(sales.text[rows]).tolist())
 
     everything, kept = np.ones(len(sales.text), np.bool_), tags.kept
     stores = stores_in(kept)
@@ -256,7 +256,7 @@ def totals_table(sums: Sums, *, takes_other_spellings: bool) -> pa.Table:
     """One row for each category that has sales. sums: united."""
     size = len(sums.categories)
     cents, lines = sums_at(sums.category, size, sums.amounts["sales"], sums.lines)
-    pairs = np.unique(sums.category * len(sums.texts) + sums.text)
+    pairs = occurring(sums.category * len(sums.texts) + sums.text)
     stores = np.bincount(pairs // len(sums.texts), minlength=size)
     which = np.flatnonzero(lines)
     return pa.table(

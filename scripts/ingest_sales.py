@@ -32,6 +32,7 @@ from storelib.accounts.kept_sums import Cache, Counts
 from storelib.accounts.ledger import Entry, balanced, log_entries, lost_stores
 from storelib.accounts.one_pass import MARKS, MORE, TABLE_SHARE, Counter, Held, Ledgers, Pass, Sums
 from storelib.accounts.sums import Cells
+from storelib.arrow import column_of, texts_of
 from storelib.configuration.date_settings import unit_of
 from storelib.configuration.place import CELL_COLUMNS, Compute, SalesSource, listed, load_place, megabytes
 from storelib.contracts.contract import outputs
@@ -64,8 +65,6 @@ ADVICE = {
 # Sums of one file are kept where they are this much smaller than the file: adding them up costs as much for each row as reading
 # Parquet does.
 WORTH_KEEPING = 4
-# Places for each row beyond which a table of places costs more than sorting.
-SPARSE = 8
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -185,15 +184,14 @@ def sums_table(
     category, category_texts = ranked(category, categories)
     codes, second_texts = ranked(codes, texts)
     entries = int(entry.max(initial=0)) + 1
-    size = len(category_texts) * len(second_texts) * entries
-    order = order_of((category * len(second_texts) + codes) * entries + entry, size)
+    order = np.argsort((category * len(second_texts) + codes) * entries + entry)
     return pa.table(
         {
             "category": text_column(category[order], category_texts),
             second: text_column(codes[order], second_texts),
-            "entry": pa.array(entry[order], pa.int32()),
+            "entry": column_of(entry[order].astype(np.int32)),
             "sales": money_column(cells.cents[order]),
-            "lines": pa.array(cells.lines[order]),
+            "lines": column_of(cells.lines[order]),
         }
         | {name: money_column(amounts[order]) for name, amounts in more.items()}
     )
@@ -231,15 +229,6 @@ def sku_table(sums: Sums, ledgers: Ledgers) -> pa.Table:
     return sums_table("sku", coding.sku, coding.category, cells.columns, cells.rows, entry, cells)
 
 
-def order_of(keys: np.ndarray, size: int) -> np.ndarray:
-    """The order of keys that differ, from 0 to below `size`: by a table of all places, where it is not too empty."""
-    if size > SPARSE * len(keys):
-        return np.argsort(keys)
-    rows = np.full(size, -1, np.int32)
-    rows[keys] = np.arange(len(keys), dtype=np.int32)
-    return rows[rows >= 0]
-
-
 def ranked(codes: np.ndarray, coding: Codes) -> tuple[np.ndarray, list[str | None]]:
     """Places in a sorted list of texts, no text last, and that list."""
     texts = [*sorted(coding.texts[1:], key=str), None]
@@ -249,8 +238,8 @@ def ranked(codes: np.ndarray, coding: Codes) -> tuple[np.ndarray, list[str | Non
 
 def text_column(places: np.ndarray, texts: Sequence[str | None]) -> pa.Array:
     """Places in a list as a dictionary of texts; the last of them is no text."""
-    indices = pa.array(places, pa.int32(), mask=places == len(texts) - 1)
-    return pa.DictionaryArray.from_arrays(indices, pa.array(texts[:-1], pa.string()))
+    indices = column_of(places.astype(np.int32), places < len(texts) - 1)
+    return pa.DictionaryArray.from_arrays(indices, texts_of(texts[:-1]))
 
 
 def period_table(sums: Sums, ledgers: Ledgers, period: str) -> pa.Table:
@@ -273,10 +262,10 @@ def period_table(sums: Sums, ledgers: Ledgers, period: str) -> pa.Table:
     ordered = sorted(found.items(), key=lambda item: (item[0][0] is None, item[0][0] or "", item[0][1]))
     return pa.table(
         {
-            "category": pa.array([key[0] for key, _ in ordered], pa.string()),
-            "period": pa.array([key[1] for key, _ in ordered], pa.string()),
+            "category": texts_of([key[0] for key, _ in ordered]),
+            "period": texts_of([key[1] for key, _ in ordered]),
             "sales": money_column(np.array([amount for _, (amount, _) in ordered], np.int64)),
-            "lines": pa.array([count for _, (_, count) in ordered], pa.int64()),
+            "lines": column_of(np.array([count for _, (_, count) in ordered], np.int64)),
         }
     )
 

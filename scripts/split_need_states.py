@@ -29,7 +29,7 @@ from storelib.contracts.contract import outputs
 from storelib.contracts.ledger import LEDGER
 from storelib.contracts.sales import MORE, NEED_STATE_SALES, SHARES, STORE_SALES
 from storelib.errors import DataError, shown
-from storelib.money import LARGEST_SUM, cents_of, money_column, money_of, sums_at
+from storelib.money import LARGEST_SUM, cents_of, money_column, money_of, occurring, sums_at
 from storelib.names import MONTHS, UNMAPPED
 from storelib.tables import MONEY, read_rows, read_table
 
@@ -91,14 +91,14 @@ class Sales(NamedTuple):
 
     def total(self, rows: NDArray[np.bool_]) -> tuple[int, int, Decimal]:
         """Stores, lines and sales of some rows."""
-        return len(np.unique(self.store[rows])), int(self.lines[rows].sum()), money_of(int(self.cents[rows].sum()))
+        return len(occurring(self.store[rows])), int(self.lines[rows].sum()), money_of(int(self.cents[rows].sum()))
 
 
 def sales_of(table: pa.Table) -> Sales:
     """Sums of one category as arrays. table: `category_sales`, with stores as a dictionary of texts."""
     table = table.unify_dictionaries().combine_chunks()
     stores = table["store_id"].combine_chunks()
-    used = np.unique(stores.indices.to_numpy())
+    used = occurring(stores.indices.to_numpy())
     texts = stores.dictionary.take(pa.array(used)).to_pylist()
     order = np.argsort(np.array(texts, dtype=object))
     place = np.zeros(len(stores.dictionary), np.int64)
@@ -160,7 +160,7 @@ class Split(NamedTuple):
 
 def split_sales(sales: Sales, rows: NDArray[np.bool_], placing: Placing) -> Split:
     """Cents of some rows, divided evenly over the need states of their entries."""
-    present = np.unique(sales.entry[rows]).tolist()
+    present = occurring(sales.entry[rows]).tolist()
     per_cent = math.lcm(*(len(placing.needs[entry]) for entry in present))
     needs = sorted({need for entry in present for need in placing.needs[entry]})
     column = {need: number for number, need in enumerate(needs)}
@@ -212,7 +212,7 @@ def split_category(
     key: str, name: str, sales: Sales, entries: Entries, skus: pd.DataFrame, policies: Policies
 ) -> Result:
     """Split, account and share one category. skus: of this category, those that the map does not place. Raises DataError."""
-    placing = placing_of(entries, np.unique(sales.entry).tolist(), name, policies.skus_of_other_categories)
+    placing = placing_of(entries, occurring(sales.entry).tolist(), name, policies.skus_of_other_categories)
     if policies.skus_of_other_categories == "fail":
         words = "are in the product map for other categories only"
         refuse_skus(skus, placing.foreign, words, "skus_of_other_categories", name)

@@ -6,7 +6,6 @@ tables by way of `storelib.contracts.contract`, which checks them first. Files c
 """
 
 import errno
-import io
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -110,21 +109,10 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_table(table: pa.Table, path: Path) -> None:
-    """Write one table atomically."""
+    """Write one table atomically, as Parquet, without what pandas adds."""
     with replacing(path) as temporary:
-        put_table(table, temporary)
-
-
-def encoded(table: pa.Table) -> bytes:
-    """What `write_table` puts into a file."""
-    sink = io.BytesIO()
-    put_table(table, sink)
-    return sink.getvalue()
-
-
-def put_table(table: pa.Table, where: Path | io.BytesIO) -> None:
-    """As Parquet, without what pandas adds."""
-    pq.write_table(table.replace_schema_metadata(None), where, compression="zstd", row_group_size=ROW_GROUP)
+        plain = table.replace_schema_metadata(None)
+        pq.write_table(plain, temporary, compression="zstd", row_group_size=ROW_GROUP)
 
 
 @contextmanager

@@ -8,14 +8,17 @@ project it keeps. Names of stages are ours, `merge_segments/beauty`.
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from clustering.runners import environment, why
 from storelib.configuration.code import settle_code
 from storelib.errors import DataError, PipelineError
+
+# Of the questions that change something the one that waits for a word, and this word.
+CHANGE_ON_WORD, GO = "commit", "go"
 
 
 class State(NamedTuple):
@@ -63,13 +66,36 @@ def forget_gone(root: Path) -> None:
     ask_dvc(root, "forget_gone")
 
 
-def commit(root: Path, stage: str) -> None:
-    """Record what a stage and all before it have made. Raises PipelineError with DVC's own words where it cannot."""
-    result = call_dvc(root, "commit", stage)
-    if result.returncode:
-        raise PipelineError(
-            f"dvc commit failed: {why(result)}", solution="run `dvc status` and `dvc doctor` to see why"
-        )
+@contextmanager
+def commit_prepared(root: Path, stage: str) -> Iterator[Callable[[], None]]:
+    """While this lasts, DVC has read the project, or does so, and holds it; what this gives has it record what a stage and all before
+    it have made. That raises PipelineError with DVC's own words where it cannot.
+    """
+    process = subprocess.Popen(
+        command(CHANGE_ON_WORD, stage),
+        cwd=root,
+        env=environment(root),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+    def commit() -> None:
+        said, told = process.communicate(f"{GO}\n")
+        if process.returncode:
+            result = subprocess.CompletedProcess(process.args, process.returncode, said, told)
+            raise PipelineError(
+                f"dvc commit failed: {why(result)}", solution="run `dvc status` and `dvc doctor` to see why"
+            )
+
+    with process:
+        try:
+            yield commit
+        finally:
+            # Without the word it ends and has done nothing.
+            if process.poll() is None:
+                process.communicate()
 
 
 def ask_dvc(root: Path, question: str, *paths: str) -> Any:
@@ -85,9 +111,14 @@ def ask_dvc(root: Path, question: str, *paths: str) -> Any:
 
 def call_dvc(root: Path, question: str, *words: str) -> "subprocess.CompletedProcess[str]":
     """Answer in a process of its own: what this module is run for."""
-    # -P: a module of that name in the project is not taken for this one.
-    command = [sys.executable, "-P", "-m", "clustering.dvc_state", question, *words]
-    return subprocess.run(command, cwd=root, env=environment(root), check=False, capture_output=True, text=True)
+    return subprocess.run(
+        command(question, *words), cwd=root, env=environment(root), check=False, capture_output=True, text=True
+    )
+
+
+def command(question: str, *words: str) -> list[str]:
+    """What starts a process of DVC's with this module. -P: one of that name in the project is not taken for it."""
+    return [sys.executable, "-P", "-m", "clustering.dvc_state", question, *words]
 
 
 def ours(name: str) -> str:
@@ -150,9 +181,15 @@ def drop_gone(repo: Any, _names: Sequence[str]) -> State:
 
 
 def commit_stage(repo: Any, names: Sequence[str]) -> State:
-    """In DVC's process: `commit` of a stage with what it needs."""
-    for name in names:
-        repo.commit(name, with_deps=True, force=True, relink=False)
+    """In DVC's process: `commit` of a stage with what it needs, on the word, if that comes."""
+    from dvc.repo import lock_repo
+
+    with lock_repo(repo):
+        # Read once and kept: that takes DVC as long as all that it records.
+        repo.stage.collect(names[0], with_deps=True)
+        if sys.stdin.readline().strip() == GO:
+            for name in names:
+                repo.commit(name, with_deps=True, force=True, relink=False)
     return State({}, {})
 
 
@@ -160,7 +197,7 @@ ANSWERS: dict[str, Callable[[Any], State | Queue]] = {"graph": graph_of, "status
 CHANGES: dict[str, Callable[[Any, Sequence[str]], State]] = {
     "forget": forget_paths,
     "forget_gone": drop_gone,
-    "commit": commit_stage,
+    CHANGE_ON_WORD: commit_stage,
 }
 
 
@@ -171,7 +208,7 @@ def main(question: str, *words: str) -> None:
 
     # Before it records an output DVC reads git's whole index, to see that git does not know it: a third of the time. `dvc repro`
     # and `dvc status` do so too, and this project's .gitignore has all outputs.
-    config = {"core": {"no_scm": True}} if question == "commit" else None
+    config = {"core": {"no_scm": True}} if question == CHANGE_ON_WORD else None
     try:
         with redirect_stdout(sys.stderr), Repo(config=config) as repo:
             answer = CHANGES[question](repo, words) if question in CHANGES else ANSWERS[question](repo)

@@ -8,9 +8,11 @@ than was made; whoever forgets them gets a re-run that was not needed, never a s
 import hashlib
 import time
 from collections.abc import Iterable
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
-from clustering.dvc_state import commit, status
+from clustering.dvc_state import commit_prepared, status
 from clustering.events import planned
 from clustering.inputs import differences, forget_lists, look_again, raw_files, told
 from clustering.jobs import JOBS
@@ -70,8 +72,11 @@ def pending(root: Path) -> list[str]:
     return [path for event in planned(root, "full_pipeline") for path in event["output"] or [event["rule"]]]
 
 
-def record(root: Path) -> list[str]:
-    """Commit what Snakemake made to DVC. Returns the files that are not up to date, where it did nothing."""
+def record(root: Path, *, part: bool = False) -> list[str]:
+    """Commit what Snakemake made to DVC. Returns the files that are not up to date, where it did nothing.
+
+    part: whether a part of the pipeline was made, and the rest may well be of before.
+    """
     params = load_params(root / "params.yaml")
     if obstacle := of_dvc(root, params.demo):
         raise obstacle.error("DVC can record nothing here")
@@ -79,16 +84,21 @@ def record(root: Path) -> list[str]:
         return []
     mend_records(root)
     prune(params.internal.categories, root)
-    # What a stage read is looked at last: it may be replaced until then.
-    late = pending(root) or [told([found]) for found in differences(root, params.env, params)]
-    if late:
-        return late
-    look_again(root, params.env)
     lock = root / "dvc.lock"
-    before = lock.read_bytes() if lock.is_file() else None
-    began = time.time()
-    # With what the last stage needs, which is all: a demo of another environment may never have been made.
-    commit(root, JOBS["full_pipeline"][-1])
+    with ExitStack() as stack:
+        # With what the last stage needs, which is all: a demo of another environment may never have been made.
+        prepare = partial(commit_prepared, root, JOBS["full_pipeline"][-1])
+        # DVC reads the project while Snakemake does, where it is likely that there is something to record.
+        commit = None if part else stack.enter_context(prepare())
+        # What a stage read is looked at last: it may be replaced until then.
+        late = pending(root) or [told([found]) for found in differences(root, params.env, params)]
+        if late:
+            return late
+        look_again(root, params.env)
+        before = lock.read_bytes() if lock.is_file() else None
+        began = time.time()
+        commit = commit or stack.enter_context(prepare())
+        commit()
     if found := differences(root, params.env, params):
         # DVC has hashed what came after the look above.
         lock.unlink() if before is None else lock.write_bytes(before)

@@ -248,7 +248,7 @@ def pass_on(root: Path, engine: Engine, env: str, params: Params, job: str, bega
         return None if sync(root) else "other stages are not up to date; the next full_pipeline_job passes all on"
     if env != params.env:
         return f"params.yaml says env: {params.env}, this run was for {env}"
-    late = record(root)
+    late = record(root, part=job != "full_pipeline")
     if not late:
         return None
     made = Made(root / "dvc.yaml", params.internal.categories, env).by(*JOBS[job])

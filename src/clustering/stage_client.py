@@ -16,14 +16,16 @@ import sys
 
 def main(folder: str, interpreter: str, *arguments: str) -> None:
     """Have the script run and exit as it did."""
-    # ^C reaches the stage too, which says so. Who started this may have it ignored.
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+    # ^C reaches the stage too, which says so. Who started this may have it ignored: then the stage ignores it as well.
+    ignores = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if not ignores:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     own = arguments[:1] and arguments[0].startswith("scripts/")
     connection = connect(folder) if own else None
     if connection is None:
         os.execv(interpreter, [interpreter, *arguments])  # noqa: S606 (no shell is wanted)
-    wish = json.dumps({"words": arguments, "folder": os.getcwd(), "environment": dict(os.environ)}).encode()
+    told = {"words": arguments, "folder": os.getcwd(), "environment": dict(os.environ), "ignores_interrupt": ignores}
+    wish = json.dumps(told).encode()
     with connection:
         # With the three files that it reads from and writes to.
         socket.send_fds(connection, [len(wish).to_bytes(8, "big")], [0, 1, 2])

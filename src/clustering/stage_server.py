@@ -58,7 +58,8 @@ LIBRARIES = (
 # Where runners find the `python` that forks; see runners.environment.
 FOLDER = "CLUSTERING_STAGES"
 PR_SET_PDEATHSIG = 1
-# How many libraries are loaded before a stage comes, and how many stages come before the others are: a run may have but one.
+# Where there is one core, which a runner needs: how many libraries are loaded before a stage comes, and how many stages come
+# before the others are: a run may have but one.
 AT_ONCE, FEW = 4, 2
 
 
@@ -153,9 +154,11 @@ class Server:
 
     def serve(self) -> None:
         """Work until the command that started this process has ended; then end what still runs."""
+        # A runner takes a second to begin, on one core.
+        others = len(os.sched_getaffinity(0)) > 1
         self.load(AT_ONCE)
         while True:
-            may_load = self.to_load and self.stages >= FEW
+            may_load = self.to_load and (others or self.stages >= FEW)
             events = self.selector.select(timeout=0 if may_load else None)
             if not events:
                 self.load(1)
@@ -220,7 +223,7 @@ class Server:
     def run(self, wish: dict[str, Any], files: list[int]) -> None:
         """In the forked process: be the script, as if it had been started by its command."""
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, signal.SIG_IGN if wish["ignores_interrupt"] else signal.default_int_handler)
         self.selector.close()
         self.listener.close()
         for client, _ in self.clients.values():

@@ -32,6 +32,9 @@ if how == "fault":
     raise KeyError("a defect")
 if how == "signal":
     os.kill(os.getpid(), 9)
+if how == "interrupt":
+    os.kill(os.getpid(), 2)
+    sys.exit(3)
 sys.exit(int(how))
 """
 
@@ -158,6 +161,19 @@ def started(project: Path) -> psutil.Process:
 def gone(process: psutil.Process) -> bool:
     """Whether a process has ended, be it without its parent having taken note."""
     return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+@pytest.mark.parametrize(("before", "code"), [("trap '' INT;", 3), ("", None)])
+def test_an_interrupt_that_is_ignored_where_a_stage_is_started_is_ignored_in_it(
+    project: Path, served: dict[str, str], before: str, code: int | None
+) -> None:
+    """As under `nohup`, or in the background of a shell script."""
+    ended = subprocess.run(
+        ["bash", "-c", f"{before} python scripts/stage.py interrupt"],
+        cwd=project, env=served, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.stdout.startswith("found ")
+    assert ended.returncode == code if code else ended.returncode != 3
 
 
 def test_whoever_ends_the_command_of_a_stage_ends_the_stage(project: Path, served: dict[str, str]) -> None:

@@ -8,13 +8,14 @@ that were dropped do not make up for lines that could not be read.
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from typing import Any, NamedTuple
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from storelib.accounts.ledger import Entry
 from storelib.errors import DataError
 from storelib.method.migrations import moved
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Stages that set aside for all categories at once, and for one category.
 CHAIN_STAGES = ("ingest_sales", "assign_categories")
@@ -208,7 +209,7 @@ def share_found(entries: Iterable[Entry], table: str) -> Fraction | None:
     return share(wanted - lost, wanted)
 
 
-def smallest(segments: pd.DataFrame, category: str) -> Fraction:
+def smallest(segments: "pd.DataFrame", category: str) -> Fraction:
     """Stores of a category's smallest segment."""
     own = segments.loc[segments["category"] == category, "segment"]
     if own.empty:
@@ -218,12 +219,12 @@ def smallest(segments: pd.DataFrame, category: str) -> Fraction:
     return Fraction(int(own.value_counts().min()))
 
 
-def share_large_lines(store_sales: pd.DataFrame) -> Fraction | None:
+def share_large_lines(store_sales: "pd.DataFrame") -> Fraction | None:
     """Share of a category's stores whose sales hang on large lines."""
     return share(int((store_sales["large_lines"] > DECISIVE).sum()), len(store_sales))
 
 
-def share_largest_line(store_sales: pd.DataFrame) -> Fraction | None:
+def share_largest_line(store_sales: "pd.DataFrame") -> Fraction | None:
     """Share of a category's stores whose sales hang on one line."""
     return share(int((store_sales["largest_line"] > DECISIVE).sum()), len(store_sales))
 
@@ -235,18 +236,18 @@ def share_dissolved(entries: Iterable[Entry], category: str) -> Fraction | None:
     return share(sum(e.stores for e in own if e.reason == "small_segment"), whole)
 
 
-def share_borderline(clusters: pd.DataFrame) -> Fraction | None:
+def share_borderline(clusters: "pd.DataFrame") -> Fraction | None:
     """Share of a view's stores that are on a border."""
     return share(int(clusters["is_borderline"].sum()), len(clusters))
 
 
 def findings(
     entries: Sequence[Entry],
-    segments: pd.DataFrame,
-    clusters: Mapping[str, pd.DataFrame],
-    store_sales: Mapping[str, pd.DataFrame],
+    segments: "pd.DataFrame",
+    clusters: "Mapping[str, pd.DataFrame]",
+    store_sales: "Mapping[str, pd.DataFrame]",
     tables: Sequence[str],
-    moves: pd.DataFrame,
+    moves: "pd.DataFrame",
     levels: Mapping[str, Levels],
 ) -> Iterator[Finding]:
     """Every figure, expectation by expectation.

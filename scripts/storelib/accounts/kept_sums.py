@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from storelib.accounts.one_pass import MORE, Ledgers, Sums
 from storelib.accounts.sums import Cells
+from storelib.arrow import array_of, column_of, texts_of
 from storelib.raw.lines import Codes
 from storelib.tables import replacing
 
@@ -185,14 +186,18 @@ def encoded(parts: Sequence[Sums], ledgers: Ledgers) -> bytes:
                 cells = part.of(name)
                 if name in IN_CELLS:
                     found = pairs[cells.columns]
-                    keys = [texts(cells.rows, coding.store_id), texts(found[:, 0], coding.category), found[:, 1]]
+                    keys = [
+                        texts(cells.rows, coding.store_id),
+                        texts(found[:, 0], coding.category),
+                        column_of(found[:, 1]),
+                    ]
                 elif name == "skus":
                     keys = [texts(cells.rows, coding.sku), texts(cells.columns, coding.category)]
                 elif name == "days":
-                    keys = [texts(cells.rows, coding.category), days[cells.columns]]
+                    keys = [texts(cells.rows, coding.category), column_of(days[cells.columns])]
                 else:
-                    keys = [texts(cells.rows, coding.store_id), cells.columns]
-                columns = [pa.array(column) for column in (*keys, cells.cents, cells.lines)]
+                    keys = [texts(cells.rows, coding.store_id), column_of(cells.columns)]
+                columns = [*keys, column_of(cells.cents), column_of(cells.lines)]
                 writer.write_batch(pa.record_batch(columns, schema=schema))
     return sink.getvalue()
 
@@ -202,8 +207,8 @@ def texts(codes: NDArray[np.int32], coding: Codes) -> pa.DictionaryArray:
     occurs = np.zeros(len(coding.texts), np.bool_)
     occurs[codes] = True
     places = np.cumsum(occurs, dtype=np.int32) - 1
-    values = pa.array([coding.texts[code] for code in np.flatnonzero(occurs).tolist()], pa.string())
-    return pa.DictionaryArray.from_arrays(pa.array(places[codes]), values)
+    values = texts_of([coding.texts[code] for code in np.flatnonzero(occurs).tolist()])
+    return pa.DictionaryArray.from_arrays(column_of(places[codes]), values)
 
 
 def decoded(body: bytes, magnitude: float, ledgers: Ledgers) -> Sums:
@@ -216,15 +221,15 @@ def decoded(body: bytes, magnitude: float, ledgers: Ledgers) -> Sums:
             for batch in reader:
                 key, *others, cents, lines = batch.columns
                 if name in IN_CELLS:
-                    category, entry = codes_of(others[0], coding.category), others[1].to_numpy()
+                    category, entry = codes_of(others[0], coding.category), array_of(others[1])
                     rows, columns = codes_of(key, coding.store_id), ledgers.combinations.of(category, entry)
                 elif name == "skus":
                     rows, columns = codes_of(key, coding.sku), codes_of(others[0], coding.category)
                 elif name == "days":
-                    rows, columns = codes_of(key, coding.category), ledgers.day_codes(others[0].to_numpy())
+                    rows, columns = codes_of(key, coding.category), ledgers.day_codes(array_of(others[0]))
                 else:
-                    rows, columns = codes_of(key, coding.store_id), others[0].to_numpy()
-                parts.append(Cells(rows, columns, cents.to_numpy(), lines.to_numpy()))
+                    rows, columns = codes_of(key, coding.store_id), array_of(others[0])
+                parts.append(Cells(rows, columns, array_of(cents), array_of(lines)))
     joined = {name: Cells(*(np.concatenate(part) for part in zip(*own, strict=True))) for name, own in found.items()}
     more = {name: joined.pop(name) for name in ledgers.more}
     return Sums(**joined, magnitude=magnitude, more=more)
@@ -232,5 +237,5 @@ def decoded(body: bytes, magnitude: float, ledgers: Ledgers) -> Sums:
 
 def codes_of(column: pa.DictionaryArray, coding: Codes) -> NDArray[np.int32]:
     """The codes of texts."""
-    codes: NDArray[np.int32] = coding.of(column.dictionary)[column.indices.to_numpy()]
+    codes: NDArray[np.int32] = coding.of(column.dictionary)[array_of(column.indices)]
     return codes

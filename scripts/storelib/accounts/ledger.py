@@ -12,9 +12,12 @@ from logging import Logger
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
+from storelib.arrow import column_of, texts_of
 from storelib.errors import DataError
+from storelib.money import amounts_of
 from storelib.tables import MONEY, read_table
 
 SCHEMA = pa.schema(
@@ -78,7 +81,10 @@ def check_balance(entries: Iterable[Entry]) -> None:
 def ledger_table(entries: Iterable[Entry]) -> pa.Table:
     """Entries as a table, sorted by its key."""
     ordered = sorted(entries, key=lambda e: (e.stage, e.category, FLOWS.index(e.flow), e.reason))
-    return pa.Table.from_pylist([entry._asdict() for entry in ordered], schema=SCHEMA)
+    texts = [texts_of([str(entry[place]) for entry in ordered]) for place in range(4)]
+    stores, lines = (np.array([entry[place] for entry in ordered], np.int64) for place in (4, 5))
+    amounts = amounts_of([entry.sales for entry in ordered])
+    return pa.table([*texts, column_of(stores), column_of(lines), amounts], schema=SCHEMA)
 
 
 def balanced(entries: list[Entry]) -> pa.Table:

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from storelib.arrow import column_of
 from storelib.errors import DataError
 from storelib.money import LARGEST_SUM
 
@@ -118,7 +119,8 @@ class Grid:
         self, rows: NDArray[np.int32], columns: NDArray[np.int32], cents: NDArray[np.int64], lines: NDArray[np.int64]
     ) -> None:
         """Sums of a batch into DuckDB."""
-        batch = pa.table({"a": rows, "b": columns, "cents": cents, "lines": np.ascontiguousarray(lines)})
+        arrays = [column_of(values) for values in (rows, columns, cents, lines)]
+        batch = pa.table(arrays, names=["a", "b", "cents", "lines"])
         self.connection.register("batch", batch)
         self.connection.execute(f"INSERT INTO {self.name} SELECT a, b, {self.summed} FROM batch GROUP BY a, b")  # noqa: S608 (ours)
 

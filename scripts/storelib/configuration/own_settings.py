@@ -9,9 +9,13 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
+from storelib.arrow import column_of, texts_of
 from storelib.raw.spellings import id_text
 from storelib.tables import read_table
 
@@ -69,15 +73,38 @@ def told(stage: str, settings: Values) -> dict[str, Sequence[str]]:
     return {name.rpartition(".")[2]: values for name, values in settings.items() if is_of(stage, name)}
 
 
-def settings_table(flags: Values) -> pa.Table:
-    """Values by flag as a table: one row per value, or one without a value."""
-    rows = [
-        {"setting": flag, "number": number, "value": value}
+class Row(NamedTuple):
+    """A row of a file of settings: the value of a setting with this number, from 1; None where it has none."""
+
+    setting: str
+    number: int
+    value: str | None
+
+
+def rows_of(flags: Values) -> list[Row]:
+    """Values by flag as the rows of a table: one per value, or one without a value."""
+    return [
+        Row(flag, number, value)
         for flag, values in sorted(flags.items())
         for number, value in enumerate(values or [None], start=1)
     ]
-    types = {"setting": pa.string(), "number": pa.int64(), "value": pa.string()}
-    return pa.table({name: pa.array([row[name] for row in rows], kind) for name, kind in types.items()})
+
+
+def settings_table(flags: Values) -> pa.Table:
+    """Values by flag as a table."""
+    rows = rows_of(flags)
+    numbers = column_of(np.array([row.number for row in rows], np.int64))
+    texts = {"setting": texts_of([row.setting for row in rows]), "value": texts_of([row.value for row in rows])}
+    return pa.table(texts | {"number": numbers}).select(Row._fields)
+
+
+def rows_in(content: bytes) -> list[Row] | None:
+    """The rows of a file of settings; None where it is none."""
+    try:
+        table = pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
+        return [Row(**row) for row in table.to_pylist()]
+    except (pa.ArrowException, TypeError):
+        return None
 
 
 def parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:

@@ -4,15 +4,24 @@ import hashlib
 import math
 import shlex
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 from snakemake.io import report
 
 from storelib.configuration.code import SCRIPTS, settle_code
-from storelib.configuration.own_settings import FOLDER, STAGES, is_of, settings_table, told, values_of
+from storelib.configuration.own_settings import (
+    FOLDER,
+    STAGES,
+    is_of,
+    rows_in,
+    rows_of,
+    settings_table,
+    told,
+    values_of,
+)
 from storelib.configuration.params import Params, method_of
 from storelib.configuration.place import Compute, Place, Source, load_place
 from storelib.configuration.views import check_views
@@ -22,7 +31,6 @@ from storelib.contracts.sales import SETTINGS
 from storelib.raw.files import source_files
 from storelib.raw.hashes import Hashes, raw_hashes, told_content
 from storelib.seals import stands
-from storelib.tables import encoded, read_table
 
 if TYPE_CHECKING:
     from snakemake.workflow import Workflow
@@ -139,18 +147,14 @@ def start_at_once(workflow: "Workflow") -> None:
 def settle_settings(categories: Mapping[str, Any]) -> None:
     """See that the files of categories' own settings hold what params.yaml says, as `select_categories` writes them."""
     found = values_of(shlex.split(flags(categories)))
-    # Most categories have no settings of their own: of a hundred there are 700 files, and few different ones.
-    known: dict[str, tuple[pa.Table, bytes]] = {}
+    # Most categories have no settings of their own: of a hundred there are 700 files, and few different ones. A table is only made
+    # where one is written: Arrow loads pandas for it.
+    read = cache(rows_in)
     with outputs() as write:
         for stage, key in product(STAGES, sorted(found)):
             own, path = told(stage, found[key]), Path(FOLDER, stage, f"{key}.parquet")
-            if repr(own) not in known:
-                table = settings_table(own)
-                known[repr(own)] = table, encoded(table)
-            table, content = known[repr(own)]
-            # Of another release of Arrow the bytes may be others.
-            if not stands(path) or not (path.read_bytes() == content or read_table(path).equals(table)):
-                write(table, SETTINGS, path)
+            if not stands(path) or read(path.read_bytes()) != rows_of(own):
+                write(settings_table(own), SETTINGS, path)
     # Of a category that was only tried, or is gone: DVC would take the folder for changed.
     for path in Path(FOLDER).glob("*/*.parquet"):
         if path.stem not in found:

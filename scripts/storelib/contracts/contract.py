@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from storelib import names
+from storelib.arrow import array_of, column_of, texts_of, value_of
 from storelib.errors import DataError, shown
 from storelib.tables import MONEY, moved_together, write_table
 
@@ -235,14 +236,14 @@ class Contract:
 
         def rises(table: pa.Table) -> pa.Array:
             step = steps(self.ranked(table), nulls_last=self.nulls_last)
-            return pa.array(np.concatenate([[True], step > 0])[: table.num_rows])
+            return column_of(np.concatenate([[True], step > 0])[: table.num_rows])
 
         return Check(f"rows are sorted by {words}, each once", rises)
 
     def ranked(self, table: pa.Table) -> list[pa.ChunkedArray]:
         """The columns of the key, with ranks for the values of those that are ordered by a list."""
         return [
-            pc.index_in(table[name], pa.array(self.ranks[name])) if name in self.ranks else table[name]
+            pc.index_in(table[name], texts_of(self.ranks[name])) if name in self.ranks else table[name]
             for name in self.key
         ]
 
@@ -295,10 +296,10 @@ def steps(key: Sequence[pa.ChunkedArray], *, nulls_last: bool) -> NDArray[np.int
     result = np.zeros(max(len(key[0]) - 1, 0), dtype=np.int8)
     for column in key:
         values = in_order(column)
-        known = values.is_valid().to_numpy(zero_copy_only=False)
+        known = array_of(values.is_valid())
         after, before = values[1:], values[:-1]
         larger, smaller = (
-            pc.fill_null(compared, fill_value=False).to_numpy(zero_copy_only=False)
+            array_of(pc.fill_null(compared, value_of(value=False)))
             for compared in (pc.greater(after, before), pc.less(after, before))
         )
         if values.null_count:
@@ -342,7 +343,7 @@ def check(text: str, holds: Callable[[pa.ChunkedArray], Any]) -> Check:
 
 def at_least(smallest: float) -> Check:
     """Not below a number."""
-    return check(f"at least {smallest}", lambda values: pc.greater_equal(values, smallest))
+    return check(f"at least {smallest}", lambda values: pc.greater_equal(values, value_of(smallest)))
 
 
 def between(low: float, high: float, slack: float = 0) -> Check:
@@ -350,14 +351,14 @@ def between(low: float, high: float, slack: float = 0) -> Check:
     least, most = low - slack, high + slack
     return check(
         f"between {low} and {high}",
-        lambda values: pc.and_(pc.greater_equal(values, least), pc.less_equal(values, most)),
+        lambda values: pc.and_(pc.greater_equal(values, value_of(least)), pc.less_equal(values, value_of(most))),
     )
 
 
 def one_of(words: Sequence[str]) -> Check:
     """One of a few words."""
     listed = ", ".join(word or "(empty)" for word in words)
-    return check(f"one of {listed}", lambda values: pc.is_in(values, pa.array(words, values.type)))
+    return check(f"one of {listed}", lambda values: pc.is_in(values, texts_of(words).cast(values.type)))
 
 
 def like(pattern: str, text: str) -> Check:
@@ -367,10 +368,10 @@ def like(pattern: str, text: str) -> Check:
 
 FILLED = check(
     "text without spaces around it",
-    lambda values: pc.and_(pc.not_equal(values, ""), pc.equal(pc.utf8_trim(values, SPACE), values)),
+    lambda values: pc.and_(pc.not_equal(values, value_of("")), pc.equal(pc.utf8_trim(values, SPACE), values)),
 )
-NAMED = check("filled", lambda values: pc.not_equal(values, ""))
-FINITE = check("a finite number", lambda values: pc.less(pc.abs(values), math.inf))
+NAMED = check("filled", lambda values: pc.not_equal(values, value_of("")))
+FINITE = check("a finite number", lambda values: pc.less(pc.abs(values), value_of(math.inf)))
 KEY = like(names.KEY, "a key of params.yaml")
 
 

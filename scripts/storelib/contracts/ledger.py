@@ -4,12 +4,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storelib.accounts.ledger import FLOWS, SCHEMA
+from storelib.arrow import texts_of, value_of
 from storelib.contracts.contract import FILLED, Check, Column, Contract, at_least, one_of
 
 
 def has_a_reason(table: pa.Table) -> pa.ChunkedArray:
     """What comes in or goes on has none; what does not go on, or is noted, has one."""
-    return pc.xor(pc.not_equal(table["reason"], ""), pc.is_in(table["flow"], pa.array(["in", "out"])))
+    return pc.xor(pc.not_equal(table["reason"], value_of("")), pc.is_in(table["flow"], texts_of(["in", "out"])))
 
 
 CHECKS = {

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storelib.arrow import value_of
 from storelib.contracts.contract import (
     KEY,
     NAMED,
@@ -43,7 +44,7 @@ def sums_to_one(shares: "pd.DataFrame") -> "pd.Series":
 
 def counted(lines: pa.ChunkedArray) -> pa.ChunkedArray:
     """Whether there are sales lines, by row; where no row has any, there are no sales at all, and that is right too."""
-    return pc.greater_equal(lines, 1 if (pc.max(lines).as_py() or 0) > 0 else 0)
+    return pc.greater_equal(lines, value_of(1 if (pc.max(lines).as_py() or 0) > 0 else 0))
 
 
 LINES = Column(pa.int64(), (check("at least 1, nor 0 in every row, as where there are no sales", counted),))

@@ -1,11 +1,14 @@
 """Rules that choose the number of clusters from the scores of every k, each its own way."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from storelib.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Tibshirani and Walther 2005 advise 0.8 to 0.9; Hennig 2007 calls a cluster stable from 0.75.
 STRENGTH = 0.8
@@ -14,7 +17,7 @@ STABLE = 0.75
 INDICES = {"silhouette": 1, "calinski_harabasz": 1, "davies_bouldin": -1}
 
 
-def best(scores: pd.DataFrame, column: str, sign: int = 1) -> int | None:
+def best(scores: "pd.DataFrame", column: str, sign: int = 1) -> int | None:
     """The eligible k with the best value, the smallest of equals."""
     known = scores[scores["eligible"] & scores[column].notna()]
     if known.empty:
@@ -22,13 +25,13 @@ def best(scores: pd.DataFrame, column: str, sign: int = 1) -> int | None:
     return int(known["k"].iloc[int((sign * known[column].to_numpy()).argmax())])
 
 
-def largest(scores: pd.DataFrame, column: str, limit: float) -> int | None:
+def largest(scores: "pd.DataFrame", column: str, limit: float) -> int | None:
     """The largest eligible k whose value is at least `limit`."""
     passing = scores.loc[scores["eligible"] & (scores[column] >= limit), "k"]
     return None if passing.empty else int(passing.max())
 
 
-def one_standard_error(scores: pd.DataFrame) -> int | None:
+def one_standard_error(scores: "pd.DataFrame") -> int | None:
     """The smallest eligible k with gap(k) >= gap(k + 1) - s(k + 1), else the largest eligible one.
 
     Source: Tibshirani, Walther and Hastie 2001; where no k satisfies it, as `maxSE(method = "Tibs2001SEmax")` in R's cluster.
@@ -41,7 +44,7 @@ def one_standard_error(scores: pd.DataFrame) -> int | None:
     return int(eligible.max() if satisfied.empty else satisfied.min())
 
 
-RULES: dict[str, Callable[[pd.DataFrame], int | None]] = {
+RULES: "dict[str, Callable[[pd.DataFrame], int | None]]" = {
     "silhouette": lambda scores: best(scores, "silhouette"),
     "calinski_harabasz": lambda scores: best(scores, "calinski_harabasz"),
     "davies_bouldin": lambda scores: best(scores, "davies_bouldin", sign=-1),
@@ -56,17 +59,17 @@ RULES: dict[str, Callable[[pd.DataFrame], int | None]] = {
 RESAMPLING = ("gap", "prediction_strength", "stability")
 
 
-def consensus(scores: pd.DataFrame) -> pd.Series:
+def consensus(scores: "pd.DataFrame") -> "pd.Series":
     """Mean of the indices, each scaled to 0..1 over the k that it can judge, more being better.
 
     An index that is equal for all k counts 0.
     """
-    signed = scores[list(INDICES)] * pd.Series(INDICES)
+    signed = scores[list(INDICES)] * list(INDICES.values())
     spread = signed.max() - signed.min()
     return ((signed - signed.min()) / spread.where(spread > 0, np.inf)).mean(axis="columns", skipna=False)
 
 
-def choices_of(scores: pd.DataFrame) -> dict[str, int | None]:
+def choices_of(scores: "pd.DataFrame") -> dict[str, int | None]:
     """The k that each computed rule chooses; None where it finds none that will do.
 
     scores: one row per k, ascending: `k`, `eligible`, and a column per rule (`gap_error` besides), empty where not computed.
@@ -76,7 +79,7 @@ def choices_of(scores: pd.DataFrame) -> dict[str, int | None]:
     return {name: rule(scores) for name, rule in computed.items()}
 
 
-def choose_k(scores: pd.DataFrame, rule: str) -> int:
+def choose_k(scores: "pd.DataFrame", rule: str) -> int:
     """The k that the rule chooses. Raises DataError where it finds none that will do."""
     eligible = scores.loc[scores["eligible"], "k"]
     tried = f"k = {scores['k'].iloc[0]} to {scores['k'].iloc[-1]}"

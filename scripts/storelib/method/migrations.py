@@ -1,11 +1,14 @@
 """Where stores went: from the segments of a baseline to those of now."""
 
-import pandas as pd
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COLUMNS = ["category", "before", "after", "stores", "share"]
 
 
-def migrations(segments: pd.DataFrame, baseline: pd.DataFrame) -> pd.DataFrame:
+def migrations(segments: "pd.DataFrame", baseline: "pd.DataFrame") -> "pd.DataFrame":
     """How many stores of each segment of the baseline are in each of now, of every category that both have.
 
     segments, baseline: `category`, `store_id`, `segment`. `before` is missing for stores that the baseline does not have,
@@ -23,7 +26,7 @@ def migrations(segments: pd.DataFrame, baseline: pd.DataFrame) -> pd.DataFrame:
     return counts.sort_values(["category", "before", "after"], ignore_index=True)[COLUMNS]
 
 
-def moved(table: pd.DataFrame, category: str) -> tuple[int, int]:
+def moved(table: "pd.DataFrame", category: str) -> tuple[int, int]:
     """Stores of a category that changed their segment, and stores that are in both. table: from `migrations`."""
     own = table[(table["category"] == category) & table["before"].notna() & table["after"].notna()]
     return int(own.loc[own["before"] != own["after"], "stores"].sum()), int(own["stores"].sum())

@@ -278,9 +278,11 @@ def files_table(files: Mapping[str, Sequence[Fingerprint]], folder: Path, counts
     counts: by the same names; lines and cents that came in with a file.
     Raises DataError where one is not what it was when it was hashed.
     """
+    import numpy as np
     import pyarrow as pa
 
-    from storelib.money import money_of
+    from storelib.arrow import column_of, texts_of
+    from storelib.money import amounts_of, money_of
 
     rows = []
     for source, found in sorted(files.items()):
@@ -289,10 +291,16 @@ def files_table(files: Mapping[str, Sequence[Fingerprint]], folder: Path, counts
             lines, cents = counts[source][file.content]
             sales = None if cents is None else money_of(cents)
             rows.append((source, file.path.relative_to(folder).as_posix(), file.size, file.sha256, lines, sales))
-    columns: list[Sequence[Any]] = list(zip(*rows, strict=True)) or [[] for _ in range(6)]
-    types = [pa.string(), pa.string(), pa.int64(), pa.string(), pa.int64(), pa.decimal128(38, 2)]
-    names = ["source", "file", "bytes", "sha256", "lines", "sales"]
-    return pa.table([pa.array(column, kind) for column, kind in zip(columns, types, strict=True)], names=names)
+    return pa.table(
+        {
+            "source": texts_of([row[0] for row in rows]),
+            "file": texts_of([row[1] for row in rows]),
+            "bytes": column_of(np.array([row[2] for row in rows], np.int64)),
+            "sha256": texts_of([row[3] for row in rows]),
+            "lines": column_of(np.array([row[4] for row in rows], np.int64)),
+            "sales": amounts_of([row[5] for row in rows]),
+        }
+    )
 
 
 def fingerprints(

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from storelib.arrow import array_of, column_of, value_of
 from storelib.configuration.place import SalesSource, listed
 from storelib.money import PARTS_OF_A_CENT, cents_of
 from storelib.raw.amounts import amount_of, figure_names
@@ -367,7 +368,7 @@ class LineReader:
             found = exact_cents(columns["units"], unknown_numbers(self.source))
             units = found.cents
             # A null is no number, and makes a float that is none.
-            missing = np.isnan(columns["units"].to_numpy(zero_copy_only=False).astype(np.float64, copy=False))
+            missing = np.isnan(array_of(columns["units"]).astype(np.float64, copy=False))
             faults["invalid_units"] = np.logical_or.reduce([missing, *found.faults.values()])
         if "lines" in columns:
             lines = exact_cents(columns["lines"], unknown_numbers(self.source))
@@ -419,9 +420,10 @@ class LineReader:
         values = texts.to_pylist()
         kind = str(texts.type)
         known, rewritten = self.known[name].setdefault(kind, {}), self.rewritten[name].setdefault(kind, set())
-        new = [value for value in values if value not in known]
-        if new:
-            found, is_other = self.cleaned_codes(name, pa.array(new, texts.type))
+        is_new = np.array([value not in known for value in values], np.bool_)
+        if is_new.any():
+            new = [value for value, flag in zip(values, is_new, strict=True) if flag]
+            found, is_other = self.cleaned_codes(name, texts.filter(column_of(is_new)))
             known.update(zip(new, found.tolist(), strict=True))
             rewritten.update(value for value, flag in zip(new, is_other, strict=True) if flag)
         flags = np.array([value in rewritten for value in values] if rewritten else [], np.bool_)
@@ -431,7 +433,7 @@ class LineReader:
 
     def cleaned_codes(self, name: str, values: pa.Array) -> tuple[NDArray[np.int32], list[bool]]:
         """The code of each distinct value, as `id_of` cleans it, and whether it was written otherwise."""
-        self.connection.register("dictionary", pa.table({"place": np.arange(len(values)), "value": values}))
+        self.connection.register("dictionary", pa.table({"place": column_of(np.arange(len(values))), "value": values}))
         kind = str(self.connection.sql("SELECT value FROM dictionary").types[0])
         text = form_of(name, "value", kind, self.source)
         flag = is_rewritten("value", kind, text) or "FALSE"
@@ -503,8 +505,8 @@ def require_places(column: pa.DictionaryArray) -> None:
 def at_places(values: NDArray[Value], places: pa.Array) -> NDArray[Value]:
     """Values at places of a dictionary; the last of them where there is no place."""
     if places.null_count:
-        places = pc.fill_null(places, len(values) - 1)
-    found: NDArray[Value] = values.take(places.to_numpy(zero_copy_only=False))
+        places = pc.fill_null(places, value_of(len(values) - 1).cast(places.type))
+    found: NDArray[Value] = values.take(array_of(places))
     return found
 
 
@@ -526,7 +528,7 @@ def is_plain_number(name: str, kind: pa.DataType) -> bool:
 
 def exact_cents(column: pa.Array, unknown: Sequence[float]) -> Amounts:
     """A column of numbers in whole hundredths, halves away from zero, as SQL rounds a number to decimals."""
-    values = column.to_numpy(zero_copy_only=False).astype(np.float64, copy=False)
+    values = array_of(column).astype(np.float64, copy=False)
     hundredths = values * 100
     nearest = np.rint(hundredths)
     faults, rounded = {}, None
@@ -553,14 +555,14 @@ def fractions_of(column: pa.Array, amounts: Amounts) -> NDArray[np.int64]:
     """What rounding to hundredths left out of the numbers that were rounded, in parts of a cent; 0 for the others."""
     fractions = np.zeros(len(amounts.cents), np.int64)
     places = np.flatnonzero(np.zeros(0) if amounts.rounded is None else amounts.rounded)
-    exact = column.take(pa.array(places)).to_numpy(zero_copy_only=False).astype(np.float64, copy=False) * 100
+    exact = array_of(column.take(column_of(places))).astype(np.float64, copy=False) * 100
     fractions[places] = np.rint((exact - amounts.cents[places]) * PARTS_OF_A_CENT)
     return fractions
 
 
 def exact_days(column: pa.Array) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
     """Days since 1970, and which are missing or not of our time, as `in_our_time` has it."""
-    days = column.cast(pa.int32()).fill_null(FIRST_DAY - 1).to_numpy(zero_copy_only=False)
+    days = array_of(column.cast(pa.int32()).fill_null(value_of(FIRST_DAY - 1).cast(pa.int32())))
     if days.min(initial=FIRST_DAY) >= FIRST_DAY and days.max(initial=FIRST_DAY) <= LAST_DAY:
         return days, np.zeros(len(days), np.bool_)
     wrong = (days < FIRST_DAY) | (days > LAST_DAY)
