@@ -118,12 +118,22 @@ def test_this_pipeline_finds_the_same_sums(inputs: Path, tmp_path: Path) -> None
 def test_script_goes_from_raw_files_to_segments(tmp_path: Path) -> None:
     write_retailer(tmp_path / "raw", Size(lines=8_000, stores=60, categories=2, skus=40))
     totals = json.loads((tmp_path / "raw" / TOTALS).read_text())
-    said = peer("pandas_script", tmp_path / "raw", "--out", str(tmp_path / "out"), "--silhouette_sample", "30")
+    out = ["--out", str(tmp_path / "out")]
+    said = peer("pandas_script", tmp_path / "raw", *out, "--silhouette_sample", "30", "--everything")
     assert said == f"total {totals['cents'] / 100:.2f}\n"
     segments = pd.read_csv(tmp_path / "out" / "segments.csv")
     assert segments.groupby("category")["store_id"].nunique().tolist() == [60, 60]
     scores = pd.read_csv(tmp_path / "out" / "k_scores.csv")
     assert scores.groupby("view")["k"].agg(["min", "max"]).to_numpy().tolist() == [[2, 10]] * 3
+    # Pictures of two categories and the external view, and of the sizes; workbooks of both categories and of all stores.
+    assert len([*(tmp_path / "out").rglob("*.png")]) == 4 * 3 + 1
+    assert len([*(tmp_path / "out").rglob("*.xlsx")]) == 2 + 1
+    assert (tmp_path / "out" / "report.html").read_text().count("<img ") == 4 * 3 + 1
+    assert len(pd.read_csv(tmp_path / "out" / "chain_segments.csv")) == 60
+    # Without what is for people the segments are the same.
+    peer("pandas_script", tmp_path / "raw", "--out", str(tmp_path / "plain"), "--silhouette_sample", "30")
+    for name in ("segments", "summary", "k_scores"):
+        assert (tmp_path / "plain" / f"{name}.csv").read_bytes() == (tmp_path / "out" / f"{name}.csv").read_bytes()
 
 
 def test_a_retailer_is_what_was_asked_for(tmp_path: Path) -> None:

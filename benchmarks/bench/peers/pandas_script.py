@@ -2,24 +2,37 @@
 
 Need-state shares of each category and external features of each store are scaled, every k from 2 to 10 is fitted and scored by its
 silhouette, the best one is taken, both labels are crossed, and crossed clusters that are too small go to the nearest large one.
-Writes the segments, a table of means by segment and the scores, as CSV. No check of the data, no ledger, no exact sums, no
-pictures, no report; nothing is kept for the next run.
+Writes the segments, a table of means by segment and the scores, as CSV. No check of the data, no ledger, no exact sums; nothing
+is kept for the next run. Pictures, profiles, rules, workbooks and a report with `--everything` alone (see `pandas_outputs`).
 
-usage: python benchmarks/bench/peers/pandas_script.py --raw FOLDER --out FOLDER [--silhouette_sample STORES]
+usage: python benchmarks/bench/peers/pandas_script.py --raw FOLDER --out FOLDER [--silhouette_sample STORES] [--everything]
 """
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from sklearn.cluster import KMeans
-from sklearn.metrics import silhouette_score
+from sklearn.metrics import silhouette_samples
 from sklearn.preprocessing import StandardScaler
 
 K = range(2, 11)
 MIN_SEGMENT = 20
 UNMAPPED = "(unmapped)"
+
+
+@dataclass
+class View:
+    """Clusters of one view. labels: of the best k; every: of each k; silhouettes: of the stores at `rows`, of the best k."""
+
+    points: np.ndarray
+    labels: np.ndarray
+    every: dict[int, np.ndarray]
+    scores: dict[int, float]
+    rows: np.ndarray
+    silhouettes: np.ndarray
 
 
 def load_sales(raw: Path) -> pd.DataFrame:
@@ -50,15 +63,17 @@ def shares_of(sales: pd.DataFrame) -> pd.DataFrame:
     return wide.div(wide.sum(axis="columns"), axis="index")
 
 
-def cluster(points: np.ndarray, sample: int | None) -> tuple[np.ndarray, dict[int, float]]:
+def cluster(points: np.ndarray, sample: int | None) -> View:
     """Labels, from 1, of the k with the best silhouette; and the silhouette of each k. sample: of how many stores."""
-    size = None if sample is None else min(sample, len(points))
+    rows = np.arange(len(points))
+    if sample is not None and sample < len(points):
+        rows = np.random.default_rng(1).choice(rows, sample, replace=False)
     labels = {k: KMeans(k, n_init=10, random_state=1).fit_predict(points) for k in K if k < len(points)}
-    scores = {
-        k: float(silhouette_score(points, found, sample_size=size, random_state=1)) for k, found in labels.items()
-    }
+    silhouettes = {k: silhouette_samples(points[rows], found[rows]) for k, found in labels.items()}
+    scores = {k: float(found.mean()) for k, found in silhouettes.items()}
     best = max(scores, key=scores.__getitem__)
-    return labels[best] + 1, scores
+    every = {k: found + 1 for k, found in labels.items()}
+    return View(points, every[best], every, scores, rows, silhouettes[best])
 
 
 def dissolve(segments: pd.Series, points: np.ndarray) -> pd.Series:
@@ -80,24 +95,33 @@ def main() -> None:
     parser.add_argument("--raw", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--silhouette_sample", type=int, help="stores; by default all of them")
+    parser.add_argument("--everything", action="store_true", help="also what the pipeline makes of segments for people")
     args = parser.parse_args()
+    outputs = None
+    if args.everything:
+        # Matplotlib takes a moment to load.
+        from pandas_outputs import Outputs
+
+        outputs = Outputs(args.out)
     args.out.mkdir(parents=True, exist_ok=True)
     sales = load_sales(args.raw)
     sales.to_csv(args.out / "need_state_sales.csv", index=False)
 
     external = load_external(args.raw)
     places = StandardScaler().fit_transform(np.log1p(external))
-    labels, scores = cluster(places, args.silhouette_sample)
-    place = pd.Series(labels, external.index, name="external_cluster")
-    score_rows = [{"view": "external", "k": k, "silhouette": score} for k, score in scores.items()]
+    view = cluster(places, args.silhouette_sample)
+    place = pd.Series(view.labels, external.index, name="external_cluster")
+    score_rows = [{"view": "external", "k": k, "silhouette": score} for k, score in view.scores.items()]
+    if outputs:
+        outputs.add_view("external", view, external)
 
     segments, summaries = [], []
     for category, of_category in sales.groupby("category"):
         shares = shares_of(of_category)
         points = np.sqrt(shares.to_numpy())
-        labels, scores = cluster(points, args.silhouette_sample)
-        score_rows += [{"view": category, "k": k, "silhouette": score} for k, score in scores.items()]
-        found = pd.DataFrame({"category": category, "internal_cluster": labels}, index=shares.index)
+        view = cluster(points, args.silhouette_sample)
+        score_rows += [{"view": category, "k": k, "silhouette": score} for k, score in view.scores.items()]
+        found = pd.DataFrame({"category": category, "internal_cluster": view.labels}, index=shares.index)
         found = found.join(place, how="inner")
         crossed = found["internal_cluster"].astype(str) + "x" + found["external_cluster"].astype(str)
         joint = np.hstack([points[shares.index.isin(found.index)], places[external.index.get_indexer(found.index)]])
@@ -106,6 +130,15 @@ def main() -> None:
         means = shares.groupby(found["segment"].reindex(shares.index)).mean()
         means = means.melt(var_name="need_state", value_name="mean", ignore_index=False).reset_index()
         summaries.append(means.assign(category=category))
+        if outputs:
+            outputs.add_view(str(category), view, shares)
+            outputs.add_category(str(category), found, shares, external, of_category)
+    if outputs:
+        every = pd.concat(segments)
+        of_chain = pd.get_dummies(every.set_index("store_id")[["category", "segment"]].agg(" ".join, axis=1))
+        chain = of_chain.groupby(level=0).max().astype(float)
+        outputs.add_chain(chain.index, cluster(chain.to_numpy(), args.silhouette_sample))
+        outputs.write_report(every)
     pd.concat(segments).to_csv(args.out / "segments.csv", index=False)
     pd.concat(summaries).to_csv(args.out / "summary.csv", index=False)
     pd.DataFrame(score_rows).to_csv(args.out / "k_scores.csv", index=False)
