@@ -33,6 +33,8 @@ from storelib.errors import DataError, PipelineError, one_line
 from storelib.seals import Here
 
 LOGGER = logging.getLogger("clustering")
+# Numbers that Python has for tools which monitor it.
+TOOLS = 6
 
 
 class StageParser(argparse.ArgumentParser):
@@ -191,4 +193,7 @@ def is_watched() -> bool:
     """Whether something in this process waits for Python's own end: a profiler, a debugger, or who forked it (`stage_server`)."""
     processes = sys.modules.get("multiprocessing.process")
     is_forked = processes is not None and processes.parent_process() is not None
-    return is_forked or sys.getprofile() is not None or sys.gettrace() is not None
+    # From Python 3.12 on.
+    monitoring = getattr(sys, "monitoring", None)
+    is_monitored = monitoring is not None and any(map(monitoring.get_tool, range(TOOLS)))
+    return is_forked or is_monitored or sys.getprofile() is not None or sys.gettrace() is not None
