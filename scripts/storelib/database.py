@@ -17,6 +17,8 @@ LEAST = 64
 ENOUGH = 512
 # What one of its threads needs at the least, in megabytes (https://duckdb.org/docs/stable/guides/performance/environment).
 OF_A_THREAD = 125
+# What DuckDB makes of ^C while it is at work: no error of its own.
+INTERRUPTED = "Query interrupted"
 
 
 class Limits(Protocol):
@@ -70,6 +72,10 @@ def database(limits: Limits, parts: int = 1, thread_count: int | None = None) ->
                     f"a file cannot be read: {first_line(error)}",
                     solution="deliver it again, if it is a raw file; any other in data/ may be deleted, and the pipeline run again",
                 ) from None
+            except RuntimeError as error:
+                if str(error) != INTERRUPTED:
+                    raise
+                raise KeyboardInterrupt from None
 
 
 def first_line(error: duckdb.Error) -> str:
