@@ -13,6 +13,7 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from clustering.launch import run
 from clustering.runners import environment, why
 from storelib.configuration.code import settle_code
 from storelib.errors import DataError, PipelineError
@@ -218,4 +219,4 @@ def main(question: str, *words: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    run(lambda: main(*sys.argv[1:]))

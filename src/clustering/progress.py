@@ -1,7 +1,6 @@
 """Follow a runner at work: as a line for each stage, as a live display, as JSON lines, or silently."""
 
 import subprocess
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -24,7 +23,7 @@ from rich.progress import (
 from clustering.dvc_output import read_line
 from clustering.events import Event, EventFile, is_work, logger_options, stage_of
 from clustering.jobs import JOBS
-from clustering.runners import environment, give_up
+from clustering.runners import environment, give_up, launched
 from clustering.secrets import redact
 from clustering.shown import Mode, emit
 
@@ -134,7 +133,7 @@ def follow(
             yield follower.dvc(line) if program == "dvc" else None
 
     process = subprocess.Popen(
-        [sys.executable, "-m", program, *options, *arguments],
+        [*launched(program), *options, *arguments],
         cwd=root,
         env=environment(root),
         stdout=subprocess.PIPE,

@@ -52,7 +52,12 @@ def environment(root: Path | None = None) -> dict[str, str]:
 
 def call(root: Path, program: str, arguments: Sequence[str]) -> int:
     """Run a runner in the project with its output on this terminal; returns its exit code."""
-    return attend(subprocess.Popen([sys.executable, "-m", program, *arguments], cwd=root, env=environment(root)))
+    return attend(subprocess.Popen([*launched(program), *arguments], cwd=root, env=environment(root)))
+
+
+def launched(program: str) -> list[str]:
+    """What starts a runner, by the name of its module."""
+    return [sys.executable, "-P", "-m", "clustering.launch", program]
 
 
 def attend(process: "subprocess.Popen[str] | subprocess.Popen[bytes]") -> int:
@@ -114,7 +119,7 @@ def failure(root: Path, job: str, began: float, said: Path | None = None, code: 
 def ask(root: Path, program: str, arguments: Sequence[str], *, aside: bool = False) -> subprocess.CompletedProcess[str]:
     """Run a runner in the project and take its output. aside: whether it leaves the cores to others that want them."""
     return subprocess.run(
-        [*(["nice"] if aside else []), sys.executable, "-m", program, *arguments],
+        [*(["nice"] if aside else []), *launched(program), *arguments],
         cwd=root,
         env=environment(root),
         check=False,
