@@ -18,7 +18,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
-from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -104,8 +103,8 @@ def settings_hash(
     code = [Path(__file__), *(Path(file) for file in ours if file)]
     how = [source.model_dump(exclude={"path"}), rules, sorted(caps.items(), key=str)]
     told = hashlib.sha256(json.dumps(how, sort_keys=True).encode())
-    for package in ("duckdb", "numpy", "pyarrow"):
-        told.update(f"{package} {metadata.version(package)}\n".encode())
+    for package in (duckdb, np, pa):
+        told.update(f"{package.__name__} {package.__version__}\n".encode())
     for path in [product_map, *code]:
         told.update(hashlib.sha256(path.read_bytes()).digest())
     return told.hexdigest()
