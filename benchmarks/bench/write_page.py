@@ -238,14 +238,21 @@ def draw_growth(results: Results, path: Path) -> None:
             axes.minorticks_off()
             axes.set_xlabel(factor)
             axes.legend(frameon=False, fontsize=8)
-        levels = [
-            tick
-            for tick in (1, 2, 5, 10, 20, 50, 100, 200, 500)
-            if line[0].get_ylim()[0] <= tick <= line[0].get_ylim()[1]
-        ]
-        line[0].set_yticks(levels, [str(level) for level in levels])
+        levels = marks(*line[0].get_ylim())
+        line[0].set_yticks(levels, [f"{level:g}" for level in levels])
         line[0].set_ylabel(f"seconds of {GROWTHS[name]}")
     save(figure, path)
+
+
+def marks(low: float, high: float) -> list[float]:
+    """Round numbers from one to another: few, but two where there are as many."""
+    found: list[float] = []
+    for parts in ((1, 2, 5), (1, 2, 3, 4, 5, 6, 8)):
+        every = (part * 10.0**power for power in range(-3, 5) for part in parts)
+        found = [mark for mark in every if low <= mark <= high]
+        if len(found) > 1:
+            break
+    return found
 
 
 def short(number: float) -> str:
