@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import duckdb
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from storelib.accounts.entries import entries_of
 from storelib.accounts.kept_sums import Cache, Counts
@@ -183,12 +184,19 @@ def sums_table(
     category, category_texts = ranked(category, categories)
     codes, second_texts = ranked(codes, texts)
     entries = int(entry.max(initial=0)) + 1
-    order = np.argsort((category * len(second_texts) + codes) * entries + entry)
+    places = len(category_texts) * len(second_texts) * entries
+    # Half the memory, where 32 bits hold every place: memory that is new to a process costs more than sorting.
+    keys: NDArray[Any] = category.astype(np.int32 if places <= np.iinfo(np.int32).max else np.int64)
+    keys *= len(second_texts)
+    keys += codes
+    keys *= entries
+    keys += entry
+    order = np.argsort(keys)
     return pa.table(
         {
             "category": text_column(category[order], category_texts),
             second: text_column(codes[order], second_texts),
-            "entry": column_of(entry[order].astype(np.int32)),
+            "entry": column_of(entry[order]),
             "sales": money_column(cells.cents[order]),
             "lines": column_of(cells.lines[order]),
         }
@@ -198,8 +206,8 @@ def sums_table(
 
 def sales_table(sums: Sums, ledgers: Ledgers) -> pa.Table:
     """Kept sums by category, store and entry."""
-    coding, pairs = ledgers.coding, ledgers.combinations.table()[sums.cells.columns]
-    category, entry = pairs[:, 0], pairs[:, 1]
+    coding, pairs = ledgers.coding, ledgers.combinations.table().astype(np.int32)
+    category, entry = (of_pair[sums.cells.columns] for of_pair in pairs.T)
     more = {name: cents_beside(sums, name) for name in MORE if name in sums.more}
     return sums_table("store_id", coding.store_id, coding.category, category, sums.cells.rows, entry, sums.cells, more)
 
@@ -224,20 +232,20 @@ def cents_beside(sums: Sums, name: str) -> np.ndarray:
 def sku_table(sums: Sums, ledgers: Ledgers) -> pa.Table:
     """Kept sums of SKUs that the map does not place in their category."""
     coding, cells = ledgers.coding, sums.skus
-    entry = ledgers.entry_of(cells.rows).astype(np.int64)
+    entry = ledgers.entry_of(cells.rows)
     return sums_table("sku", coding.sku, coding.category, cells.columns, cells.rows, entry, cells)
 
 
 def ranked(codes: np.ndarray, coding: Codes) -> tuple[np.ndarray, list[str | None]]:
-    """Places in a sorted list of texts, no text last, and that list."""
+    """Places in a sorted list of texts, no text last, and that list; 32 bits hold them, as they hold codes."""
     texts = [*sorted(coding.texts[1:], key=str), None]
     place = {text: number for number, text in enumerate(texts)}
-    return np.fromiter((place[text] for text in coding.texts), np.int64, len(coding.texts))[codes], texts
+    return np.fromiter((place[text] for text in coding.texts), np.int32, len(coding.texts))[codes], texts
 
 
 def text_column(places: np.ndarray, texts: Sequence[str | None]) -> pa.Array:
     """Places in a list as a dictionary of texts; the last of them is no text."""
-    indices = column_of(places.astype(np.int32), places < len(texts) - 1)
+    indices = column_of(places, places < len(texts) - 1)
     return pa.DictionaryArray.from_arrays(indices, texts_of(texts[:-1]))
 
 

@@ -19,7 +19,7 @@ import pytest
 import ingest_sales
 from storelib.accounts import one_pass
 from storelib.accounts.entries import entries_of, numbered
-from storelib.accounts.sums import Grid
+from storelib.accounts.sums import Cells, Grid
 from storelib.configuration.place import Compute
 from storelib.database import database, one_row
 from storelib.errors import ConfigError, DataError
@@ -27,7 +27,7 @@ from storelib.money import cents_of, money_column
 from storelib.names import MONTHS
 from storelib.raw import hashes
 from storelib.raw.files import sha256
-from storelib.raw.lines import exact_cents
+from storelib.raw.lines import Codes, exact_cents
 
 COLUMNS = {"store_id": "STORE", "sku": "SKU", "category": "CAT", "sales": "AMOUNT", "date": "DAY"}
 PARTS = {"reader": "parquet", "path": "parts", "columns": COLUMNS}
@@ -587,6 +587,21 @@ class TestBesideSales:
         assert bench.rows("sales.parquet", "units", "largest") == [
             (Decimal("150.00"), Decimal("100.00")), (Decimal("150.00"), Decimal("101.00")),
         ]  # fmt: skip
+
+
+@pytest.mark.parametrize("far", [9, 2**30])
+def test_rows_are_ordered_by_their_keys_however_many_places_there_are(far: int) -> None:
+    """Two categories or none, two stores or none, and entries: with the last one 9 x 2^30 places, for which 32 bits are too few."""
+    stores, categories = Codes(), Codes()
+    store = stores.of(pa.array(["b", "a", "b", "b"]))
+    category = categories.of(pa.array(["y", "x", None, "y"]))
+    entry = np.array([far, 0, 3, 1], np.int32)
+    cells = Cells(store, category, np.array([1, 2, 3, 4]), np.array([1, 1, 1, 1]))
+    table = ingest_sales.sums_table("store_id", stores, categories, category, store, entry, cells)
+    assert table["category"].to_pylist() == ["x", "y", "y", None]
+    assert table["store_id"].to_pylist() == ["a", "b", "b", "b"]
+    assert table["entry"].to_pylist() == [0, 1, far, 3]
+    assert cents_of(table["sales"].combine_chunks()).tolist() == [2, 4, 1, 3]
 
 
 def test_sales_in_parquet_are_counted_without_pandas(
