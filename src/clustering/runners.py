@@ -210,8 +210,11 @@ def refuse_while_at_work(root: Path) -> None:
     """Raise PipelineError where a runner is at work in the project."""
     alive = [process for process in processes_in(root, RUNNERS) if not is_apart(process)]
     if alive:
+        words = alive[0].cmdline()
+        # From its own name on: what comes before says how it was started.
+        first = next((n for n, word in enumerate(words) if Path(word).name in RUNNERS), 0)
         raise PipelineError(
-            f"{' '.join(alive[0].cmdline()[:4])} (process {alive[0].pid}) is at work in {root}",
+            f"{' '.join(words[first : first + 3])} (process {alive[0].pid}) is at work in {root}",
             solution="wait until it ends, or end it",
         )
 

@@ -282,7 +282,7 @@ def test_runner_that_works_in_the_project_is_waited_for(tmp_path: Path, words: s
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        told = pytest.raises(PipelineError, match=rf"process {process.pid}\) is at work in")
+        told = pytest.raises(PipelineError, match=rf"^Error: {words} \(process {process.pid}\) is at work in")
         try:
             with told if refused else nullcontext():
                 refuse_while_at_work(tmp_path)
